@@ -1,0 +1,40 @@
+"""What can go wrong because of the user or the host: a small tree under one base class.
+
+Each error carries the exit code that the command line ends with; everything else that escapes is a defect of ours
+(exit code 1). A message says what happened, what was expected, and what to do next.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Base of every error that is reported as one message, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """A config, sheet, catalogue, option or path that cannot be used as given."""
+
+    exit_code = 2
+
+
+class UnfitHostError(HarnessError):
+    """This host cannot run what was asked, or its measurements are not valid."""
+
+    exit_code = 5
+
+
+class WorkerError(HarnessError):
+    """A measuring process died, hung or answered with nonsense; the cell is recorded as failed."""
+
+    exit_code = 5
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """One line naming an unknown `kind`, its nearest known name and the known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown {kind} '{name}'{hint} (known: {', '.join(names)})"
