@@ -1,0 +1,210 @@
+"""What a source states: a sheet of checkable claims in our own words. Knows no theory and no measurement.
+
+A claim names its place in the source, its quantity with a unit, the conditions that the source gives, and those that
+it leaves out. What is left out is unknown, never defaulted.
+"""
+
+import datetime as dt
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from harness.frozen import Frozen
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+ClaimPhase = Literal["prefill", "decode", "output_all", "total_all"]
+Unit = Literal["package", "die", "node", "system"]
+Positive = Annotated[float, Field(gt=0, lt=1e30)]
+
+
+class Source(Frozen):
+    """The document under test."""
+
+    title: Text
+    publisher: Text | None = None
+    date: Text | None = Field(default=None, description="as precisely as it is known, for example 2026-04")
+    url: Text | None = None
+    derived_from: tuple[Identifier, ...] = Field(
+        default=(),
+        description="published sources that it repeats; they are left out of any band that judges it",
+    )
+    note: Text | None = None
+
+
+class Conditions(Frozen):
+    """What a source says of how a figure came about. None means that it does not say."""
+
+    phase: ClaimPhase | None = None
+    model: Identifier | None = Field(default=None, description="the model that the figure is said to be of")
+    chip: Identifier | None = None
+    per: Unit | None = Field(default=None, description="what one unit of the rate is")
+    chips: int | None = Field(default=None, gt=0, description="packages of the group that works together")
+    batch: Positive | None = Field(default=None, description="sequences a package (decode)")
+    prompt_tokens: Positive | None = None
+    context_tokens: Positive | None = None
+    output_tokens: Positive | None = None
+    tpot_s: Positive | None = None
+    tpot_independent: bool | None = Field(
+        default=None, description="batch and time per token come from independent statements"
+    )
+    precision: Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4", "w4a8"] | None = None
+    mtp_drafts: int | None = Field(default=None, ge=0, le=16)
+    mtp_acceptance: float | None = Field(default=None, ge=0, le=16, description="drafts accepted a step")
+    idealised: bool | None = Field(default=None, description="perfect balance or another projection, not measured")
+    cache_hits_counted: bool | None = None
+    software: Text | None = None
+
+
+class ClaimBase(Frozen):
+    """What each claim has, whatever its kind."""
+
+    id: Identifier
+    place: Text = Field(description="where in the source, for example 'paragraph 4'")
+    statement: Text = Field(description="in our own words")
+    attributed_to: Text | None = Field(default=None, description="whom the source names for it")
+    hedge: Literal["exactly", "about", "up to", "at least"] = "exactly"
+    conditions: Conditions = Conditions()
+    omitted: tuple[Text, ...] = Field(
+        default=(), description="conditions that the source leaves out, named for a reader"
+    )
+    note: Text | None = None
+
+
+class Throughput(ClaimBase):
+    """An absolute rate in tokens a second per unit named by `conditions.per`."""
+
+    kind: Literal["throughput"]
+    rate_tok_s: Positive
+
+
+class ChipRatio(ClaimBase):
+    """One chip's rate over another's."""
+
+    kind: Literal["chip_ratio"]
+    ratio: Positive
+    chip: Identifier
+    reference: Identifier
+
+
+class ModelRatio(ClaimBase):
+    """One model's rate, work or memory over another's."""
+
+    kind: Literal["model_ratio"]
+    figure: Literal["rate", "flop_per_token", "kv_bytes"]
+    ratio: Positive
+    model: Identifier
+    reference: Identifier
+
+
+class Architecture(ClaimBase):
+    """A figure that follows from a model's architecture."""
+
+    kind: Literal["architecture"]
+    figure: Literal["total_parameters", "active_parameters", "activation_ratio", "kv_bytes_per_token", "context_tokens"]
+    value: Positive
+
+
+class Capacity(ClaimBase):
+    """A model fits (or does not fit) on so many chips."""
+
+    kind: Literal["capacity"]
+    fits: bool = True
+
+
+class Latency(ClaimBase):
+    """A time: per output token, or to the first token."""
+
+    kind: Literal["latency"]
+    figure: Literal["tpot", "ttft"]
+    duration_s: Positive
+
+
+class Efficiency(ClaimBase):
+    """A rate normalised by peak arithmetic or by power."""
+
+    kind: Literal["efficiency"]
+    figure: Literal["tok_s_per_tflops", "tok_per_joule"]
+    value: Positive
+
+
+class Cost(ClaimBase):
+    """A price per million tokens, with the price of an hour of the unit where the source gives one."""
+
+    kind: Literal["cost"]
+    usd_per_mtok: Positive
+    usd_per_hour: Positive | None = None
+    rate_tok_s: Positive | None = None
+
+
+class Design(ClaimBase):
+    """A qualitative statement about a design, tied to a ratio that can be measured."""
+
+    kind: Literal["design"]
+    test: Literal["sparse_latency", "sparse_compute", "latent_cache", "batch_amortisation"]
+
+
+class Arithmetic(ClaimBase):
+    """An identity inside the source: `value` should equal the product of `factors` over the product of `divisors`."""
+
+    kind: Literal["arithmetic"]
+    value: Positive
+    factors: tuple[Positive, ...] = Field(min_length=1)
+    divisors: tuple[Positive, ...] = ()
+
+
+class PublicFact(ClaimBase):
+    """A statement that the public record can confirm or contradict, named by a topic of the facts catalogue."""
+
+    kind: Literal["fact"]
+    topic: Identifier
+    value: float | None = Field(default=None, description="where the statement has a figure")
+    says: bool | None = Field(default=None, description="where the statement is a yes or a no")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.value is None) == (self.says is None):
+            raise ValueError("a fact has either 'value' or 'says'")
+        return self
+
+
+class OutOfReach(ClaimBase):
+    """A statement that nothing here can measure, model or cite."""
+
+    kind: Literal["out_of_reach"]
+    reason: Text
+
+
+Claim = Annotated[
+    Throughput
+    | ChipRatio
+    | ModelRatio
+    | Architecture
+    | Capacity
+    | Latency
+    | Efficiency
+    | Cost
+    | Design
+    | Arithmetic
+    | PublicFact
+    | OutOfReach,
+    Field(discriminator="kind"),
+]
+
+
+class Sheet(Frozen):
+    """A source as a list of claims."""
+
+    sheet: Literal[1] = Field(description="version of the sheet's schema")
+    id: Identifier
+    source: Source
+    accessed: dt.date | None = None
+    claims: tuple[Claim, ...] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [claim.id for claim in self.claims]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"claim ids must differ: {', '.join(twice)}")
+        return self

@@ -1,0 +1,75 @@
+"""What a user may ask for: the types of a config file. Inert: building one reads no file and probes no machine.
+
+Paths are kept as they were written; the command line resolves them against the config's own folder.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from harness.claims import Identifier
+from harness.frozen import Frozen
+from harness.model.spec import Precision, Spec
+from harness.plan import Phase
+
+Path = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=80)]
+Batch = Annotated[int, Field(gt=0, le=4096)]
+Tokens = Annotated[int, Field(gt=0, le=1 << 20)]
+
+
+class Routing(Frozen):
+    """How evenly experts are chosen. 0 is balanced; larger values favour some experts on purpose."""
+
+    skew: float = Field(default=0.0, ge=0, le=10)
+
+
+class Measure(Frozen):
+    """The sweep: the product of models, precisions, threads, phases and batches."""
+
+    models: tuple[ModelName, ...] = Field(
+        min_length=1,
+        max_length=32,
+        description="presets ('auto' picks the article's scale model for this host); "
+        "a control is a sparse model's name with ':equal-total' or ':equal-active'",
+    )
+    phases: tuple[Phase, ...] = Field(default=("prefill", "decode"), min_length=1)
+    batches: tuple[Batch, ...] = Field(default=(1,), min_length=1, max_length=32)
+    prompt_tokens: Tokens = Field(default=128, description="prompt length of prefill")
+    decode_tokens: Tokens = Field(default=32, description="tokens generated in a decode pass")
+    depth_tokens: int = Field(default=0, ge=0, le=1 << 20, description="cached tokens before decode begins")
+    prefill_batches: tuple[Batch, ...] | None = Field(
+        default=None, description="other batches for prefill; default: `batches`"
+    )
+    precisions: tuple[Precision, ...] = Field(default=("int8",), min_length=1)
+    threads: int | Literal["auto"] = Field(default="auto", description="'auto': one a physical core")
+    repetitions: int = Field(default=5, ge=1, le=1000, description="fresh processes for each cell")
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
+    routing: Routing = Routing()
+    step_time_s: float = Field(default=0.4, gt=0, le=3600, description="timed length of a cell in one process")
+    process_timeout_s: float = Field(default=120.0, gt=0, le=86400)
+    time_budget_s: float | None = Field(default=None, gt=0, le=86400, description="no further round starts after it")
+
+
+class Outputs(Frozen):
+    """Files written after a run, beside what is printed."""
+
+    json_file: Path | None = Field(default=None, alias="json")
+    html: Path | None = None
+    markdown: Path | None = None
+
+
+class Config(Frozen):
+    """A config file. `harness run FILE` carries it out."""
+
+    harness: Literal[1] = Field(description="version of the config's schema")
+    name: Identifier
+    label: str | None = Field(default=None, max_length=200)
+    measure: Measure
+    specs: dict[ModelName, Spec] = Field(default={}, description="architectures of your own, by name")
+    sheet: Path | None = Field(default=None, description="claim sheet to judge, relative to this file")
+    catalog: tuple[Path, ...] = Field(default=(), description="your own chips, models and rates")
+    chips: tuple[Identifier, ...] = Field(
+        default=(), max_length=32, description="chips whose ceilings are set beside the claims"
+    )
+    outputs: Outputs = Outputs()

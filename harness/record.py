@@ -1,0 +1,220 @@
+"""What came of a run: raw observations, and measurements as a view of them. Knows no claim and no theory.
+
+An observation is one workload in one fresh process. Its durations are kept one by one, warm-ups too, in order.
+A measurement gathers the observations of one cell; its rate is derived from the per-process medians.
+"""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field, computed_field
+
+from harness.frozen import Frozen
+from harness.model.spec import Precision
+from harness.plan import Arm, Phase, Workload
+from harness.stats import Estimate, median, median_estimate
+
+SCHEMA = 1
+
+
+class Observation(Frozen):
+    """One workload timed in one process, or the reason why it could not be."""
+
+    round: int = Field(ge=0)
+    warmup_s: tuple[float, ...] = ()
+    durations_s: tuple[float, ...] = Field(default=(), description="duration of each timed step, in order")
+    tokens_per_step: int = Field(default=0, ge=0, description="tokens really processed by a step")
+    outside_s: float | None = Field(
+        default=None, ge=0, description="time of all timed steps spent outside the runtime's run call"
+    )
+    coverage: float | None = Field(default=None, ge=0, description="mean distinct routed experts a layer and step")
+    peak_rss_bytes: int | None = Field(default=None, ge=0)
+    load_s: float | None = Field(default=None, ge=0, description="weights generated and sessions created")
+    control_s: tuple[float, ...] = Field(
+        default=(), description="durations of the fixed control kernel, before and after"
+    )
+    foreign_cpu_s: float | None = Field(default=None, ge=0, description="processor time that others used meanwhile")
+    steal_s: float | None = Field(default=None, ge=0)
+    logits_digest: str | None = Field(default=None, description="of the last step's logits: same seed, same digest")
+    started: dt.datetime
+    error: str | None = Field(default=None, description="why there are no durations")
+
+    @property
+    def median_s(self) -> float | None:
+        return median(self.durations_s) if self.durations_s else None
+
+
+class Counts(Frozen):
+    """Figures of a cell that follow from the architecture or the stored weights, not from the clock."""
+
+    parameters_total: int
+    parameters_active: int
+    weight_bytes: int = Field(description="as stored, scales included")
+    bits_per_weight: float
+    bytes_per_token: float = Field(description="bytes that a step must read at least, divided by its tokens")
+    flop_per_token: float
+    expected_coverage: float | None = Field(default=None, description="U(B) = E*(1-(1-k/E)^T), uniform routing")
+    quantisation_error: float | None = Field(default=None, description="relative error of logits against fp32 weights")
+
+
+class Measurement(Frozen):
+    """One cell over all its processes."""
+
+    model: str
+    phase: Phase
+    batch: int
+    prompt_tokens: int
+    decode_tokens: int
+    depth: int
+    precision: Precision
+    threads: int
+    counts: Counts | None = None
+    observations: tuple[Observation, ...]
+    invalid: tuple[str, ...] = Field(
+        default=(), description="validity rules that this cell breaks: never used as evidence"
+    )
+
+    @property
+    def good(self) -> tuple[Observation, ...]:
+        return tuple(o for o in self.observations if o.durations_s)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """The median step duration of each process, in order of rounds."""
+        return tuple(median(o.durations_s) for o in self.good)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def rate_tok_s(self) -> Estimate | None:
+        """Tokens a second: tokens of a step over the median step, one sample a process."""
+        rates = [o.tokens_per_step / median(o.durations_s) for o in self.good]
+        return median_estimate(rates) if rates else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def error(self) -> str | None:
+        """Why a cell has no rate at all."""
+        if self.good:
+            return None
+        return next((o.error for o in self.observations if o.error), "not measured")
+
+    @property
+    def coverage(self) -> float | None:
+        seen = [o.coverage for o in self.good if o.coverage is not None]
+        return median(seen) if seen else None
+
+    @property
+    def peak_rss_bytes(self) -> int | None:
+        seen = [o.peak_rss_bytes for o in self.good if o.peak_rss_bytes is not None]
+        return max(seen) if seen else None
+
+    def rates_by_round(self) -> dict[int, float]:
+        return {o.round: o.tokens_per_step / median(o.durations_s) for o in self.good}
+
+
+class MatmulCeiling(Frozen):
+    precision: Precision
+    flop_s: Estimate
+    kernel: str = Field(description="the operator and shape that reached it")
+
+
+class Ceilings(Frozen):
+    """What this host reached at best in the same run. A rate above one is an error of measurement."""
+
+    read_bytes_s: Estimate
+    read_kernel: str
+    matmul: tuple[MatmulCeiling, ...]
+
+    def matmul_flop_s(self, precision: Precision) -> Estimate | None:
+        return next((m.flop_s for m in self.matmul if m.precision == precision), None)
+
+
+class CeilingObservation(Frozen):
+    """The host's best rates in one process."""
+
+    round: int = Field(ge=0)
+    read_bytes_s: float = Field(gt=0)
+    read_kernel: str
+    matmul: tuple[tuple[Precision, float, str], ...] = Field(description="precision, FLOP/s, kernel")
+    control_s: tuple[float, ...] = ()
+    started: dt.datetime
+
+
+class Host(Frozen):
+    """Where a run happened. Fields that could not be read are None."""
+
+    cpu: str | None
+    architecture: str
+    cores: int
+    last_level_cache_bytes: int | None
+    memory_bytes: int
+    available_bytes: int
+    instruction_sets: tuple[str, ...] = ()
+    system: str
+    kernel: str | None = None
+    virtual: bool | None = Field(default=None, description="runs under a hypervisor")
+    frequency_hz: float | None = None
+    load_1min: float | None = None
+    python: str
+    packages: tuple[tuple[str, str], ...] = Field(
+        default=(), description="name and version of what the figures depend on"
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Two runs with different fingerprints are not comparable without saying so."""
+        import hashlib
+
+        basis = (self.cpu, self.architecture, self.cores, self.last_level_cache_bytes, self.instruction_sets)
+        return hashlib.sha256(repr(basis).encode()).hexdigest()[:12]
+
+
+class Record(Frozen):
+    """All that a run produced. `record_id` is its name in the store; `state` says whether it ran to its end."""
+
+    schema_version: Literal[1] = SCHEMA
+    record_id: str
+    name: str
+    label: str | None = None
+    created: dt.datetime
+    state: Literal["complete", "interrupted", "running"]
+    harness_version: str
+    config_digest: str
+    config_text: str = Field(description="the config as it was read, so that the run can be repeated")
+    host: Host
+    ceilings: Ceilings | None
+    ceiling_observations: tuple[CeilingObservation, ...] = ()
+    arms: tuple[Arm, ...]
+    measurements: tuple[Measurement, ...]
+    notes: tuple[str, ...] = ()
+
+    def find(self, model: str, phase: Phase, batch: int, precision: Precision | None = None) -> Measurement | None:
+        """The valid measurement of a cell with a rate, or None."""
+        return next(
+            (
+                m
+                for m in self.measurements
+                if m.model == model
+                and m.phase == phase
+                and m.batch == batch
+                and (precision is None or m.precision == precision)
+                and m.rate_tok_s is not None
+                and not m.invalid
+            ),
+            None,
+        )
+
+
+def cell_key(arm: Arm, workload: Workload) -> tuple[str, str, int, str, int, int, int, int]:
+    """What identifies a cell inside a record."""
+    return (
+        arm.model,
+        arm.precision,
+        arm.threads,
+        workload.phase,
+        workload.batch,
+        workload.prompt_tokens,
+        workload.decode_tokens,
+        workload.depth,
+    )
