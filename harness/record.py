@@ -14,7 +14,7 @@ from harness.model.spec import Precision
 from harness.plan import Arm, Phase, Workload
 from harness.stats import Estimate, median, median_estimate
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 class Observation(Frozen):
