@@ -29,6 +29,11 @@ class Source(Frozen):
         default=(),
         description="published sources that it repeats; they are left out of any band that judges it",
     )
+    catalogued_as: tuple[Identifier, ...] = Field(
+        default=(),
+        description="names under which the catalogue of published rates holds this very source; no source is "
+        "evidence for itself",
+    )
     note: Text | None = None
 
 
@@ -39,6 +44,9 @@ class Conditions(Frozen):
     model: Identifier | None = Field(default=None, description="the model that the figure is said to be of")
     chip: Identifier | None = None
     per: Unit | None = Field(default=None, description="what one unit of the rate is")
+    packages_per_unit: int | None = Field(
+        default=None, gt=0, le=1 << 20, description="packages of one unit, where the unit is a node or a system"
+    )
     chips: int | None = Field(default=None, gt=0, description="packages of the group that works together")
     batch: Positive | None = Field(default=None, description="sequences a package (decode)")
     prompt_tokens: Positive | None = None
@@ -63,6 +71,9 @@ class ClaimBase(Frozen):
     place: Text = Field(description="where in the source, for example 'paragraph 4'")
     statement: Text = Field(description="in our own words")
     attributed_to: Text | None = Field(default=None, description="whom the source names for it")
+    attribution: Identifier | None = Field(
+        default=None, description="topic of the facts catalogue on whether the one named said so"
+    )
     hedge: Literal["exactly", "about", "up to", "at least"] = "exactly"
     conditions: Conditions = Conditions()
     omitted: tuple[Text, ...] = Field(
@@ -142,6 +153,9 @@ class Design(ClaimBase):
 
     kind: Literal["design"]
     test: Literal["sparse_latency", "sparse_compute", "latent_cache", "batch_amortisation"]
+    compared_with: Literal["equal_total", "equal_active"] | None = Field(
+        default=None, description="the dense model that the source compares with; None: it does not say"
+    )
 
 
 class Arithmetic(ClaimBase):
@@ -198,6 +212,9 @@ class Sheet(Frozen):
     sheet: Literal[1] = Field(description="version of the sheet's schema")
     id: Identifier
     source: Source
+    subject: Identifier | None = Field(
+        default=None, description="the model that the source is about; figures beside it read as this model's"
+    )
     accessed: dt.date | None = None
     claims: tuple[Claim, ...] = Field(min_length=1, max_length=1000)
 
