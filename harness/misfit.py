@@ -44,6 +44,8 @@ def _lines(document: Document, model: type[BaseModel], findings: list[ErrorDetai
     places: dict[Location, list[tuple[Mark, str, str]]] = {}
     for finding in findings:
         location, node = _locate(document.root, finding["loc"])
+        if finding["type"] == "too_short" and _length(node) >= finding.get("ctx", {}).get("min_length", 0):
+            continue  # pydantic counts only the entries that fit; each that does not is reported itself
         mark, what, expected = _explain(model, location, node, document.root, finding)
         places.setdefault((*location, "" if finding["type"] != "missing" else finding["loc"][-1]), []).append(
             (mark, what, expected)
@@ -66,6 +68,10 @@ def _locate(root: Node, loc: tuple[int | str, ...]) -> tuple[Location, Node]:
             node = below
             path.append(part)
     return tuple(path), node
+
+
+def _length(node: Node) -> int:
+    return len(node.value) if isinstance(node.value, list | dict) else 0
 
 
 def _child(node: Node, part: int | str) -> Node | None:
@@ -95,7 +101,7 @@ def _explain(
         return (
             node.mark,
             f"missing key {context.get('discriminator', '')}{name}",
-            "it to say what kind of value this is",
+            "the kind of this entry",
         )
     if kind == "union_tag_invalid":
         tags = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
@@ -202,7 +208,8 @@ def _purpose(owner: type[BaseModel] | None, key: str) -> str:
     info = _field(owner, key) if owner is not None else None
     if info is None:
         return "it to be given"
-    return f"it: {info.description}" if info.description else f"it ({_type_words(info.annotation)})"
+    words = _type_words(info.annotation)
+    return f"{words}: {info.description}" if info.description else words
 
 
 def _type_words(annotation: object) -> str:
@@ -211,7 +218,8 @@ def _type_words(annotation: object) -> str:
     if origin is Annotated:
         return _type_words(get_args(annotation)[0])
     if origin is Literal:
-        return "one of " + ", ".join(str(value) for value in get_args(annotation))
+        values = [str(value) for value in get_args(annotation)]
+        return values[0] if len(values) == 1 else "one of " + ", ".join(values)
     if origin is tuple:
         return "a list"
     if annotation is int:

@@ -1,0 +1,92 @@
+"""What an arm needs of memory and time, modelled from its architecture before anything is built.
+
+Knows no host. Rates are rough on purpose (a factor of two either way): they size a run, they judge nothing.
+"""
+
+from harness.model.spec import Precision, Spec, parameters
+from harness.plan import Arm, Task, Workload
+
+# bytes of a stored weight with its share of the scales (blocks of 32 with an fp32 scale)
+WEIGHT_BYTES: dict[Precision, float] = {"fp32": 4.0, "int8": 1.125, "int4": 0.625}
+PROCESS_BYTES = 200 << 20  # interpreter, numpy and ONNX Runtime, resident
+LOAD_FACTOR = {"fp32": 2.0, "int8": 1.3, "int4": 1.6}  # peak while loading over stored weights: pre-packed copies
+ACTIVATION_COPIES = 12  # hidden-sized buffers alive in a layer, experts' inputs and outputs included
+CORE_FLOP_S = 120e9  # a core's matrix products, any precision; 480 to 613 GFLOP/s were seen on two
+CORE_READ_BYTES_S = 15e9
+SCATTER = 1.6  # sparse layers reach less of either
+PROCESS_START_S = 0.8
+LOAD_BYTES_S = 0.9e9  # seeded weights generated, quantised and packed
+SESSION_S = 0.3
+CEILINGS_S = 6.0
+
+
+def stored_bytes(spec: Spec, precision: Precision) -> float:
+    """Weights as stored, scales included."""
+    return parameters(spec).total * WEIGHT_BYTES[precision]
+
+
+def arm_bytes(arm: Arm, workloads: tuple[Workload, ...]) -> int:
+    """Peak resident size of the process that measures `arm`: weights while packed, the largest cache, activations."""
+    weights = stored_bytes(arm.spec, arm.precision) * LOAD_FACTOR[arm.precision]
+    running = max(_cache_bytes(arm.spec, w) + _activation_bytes(arm.spec, w) for w in workloads)
+    return int(PROCESS_BYTES + weights + running)
+
+
+def _cache_bytes(spec: Spec, workload: Workload) -> float:
+    """Keys and values in fp32: latent and rope part with MLA, both heads' widths otherwise."""
+    tokens = workload.batch * (workload.prompt_tokens + workload.decode_tokens + workload.depth)
+    if spec.attention == "mla":
+        width = (spec.kv_lora_rank or 0) + (spec.qk_rope_head_dim or 0)
+    else:
+        width = 2 * (spec.num_key_value_heads or 0) * (spec.head_dim or 0)
+    return 4.0 * tokens * width * spec.num_hidden_layers
+
+
+def _activation_bytes(spec: Spec, workload: Workload) -> float:
+    rows = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
+    context = workload.prompt_tokens + workload.decode_tokens + workload.depth
+    widest = max(spec.hidden_size, spec.intermediate_size or 0, spec.num_attention_heads * _head_width(spec))
+    if spec.is_sparse:
+        widest = max(widest, 2 * spec.num_experts_per_tok * (spec.moe_intermediate_size or 0))
+    scores = 2.0 * rows * spec.num_attention_heads * context
+    logits = workload.batch * spec.vocab_size
+    return 4.0 * (ACTIVATION_COPIES * float(rows) * widest + scores + 2 * logits)
+
+
+def _head_width(spec: Spec) -> int:
+    if spec.attention == "mla":
+        return (spec.qk_nope_head_dim or 0) + (spec.qk_rope_head_dim or 0)
+    return spec.head_dim or 0
+
+
+def plan_duration_s(tasks: tuple[Task, ...]) -> float:
+    """Modelled wall time of all tasks, one after the other."""
+    return sum(task_duration_s(task) for task in tasks)
+
+
+def task_duration_s(task: Task) -> float:
+    """Modelled wall time of one fresh process: start, load, and each workload with its warm-up."""
+    if task.arm is None:
+        return CEILINGS_S
+    arm, timing = task.arm, task.timing
+    total = PROCESS_START_S + stored_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
+    for workload in task.workloads:
+        step = step_s(arm, workload)
+        timed = max(timing.min_steps * step, min(timing.min_time_s, timing.max_steps * step))
+        total += SESSION_S + timing.warmup_steps * step + timed
+    return total
+
+
+def step_s(arm: Arm, workload: Workload) -> float:
+    """Roofline of one step: active work against the bytes of the experts that the step touches."""
+    spec, counts = arm.spec, parameters(arm.spec)
+    rows = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
+    touched = 1.0
+    if spec.is_sparse:  # U(T)/E of uniform routing
+        touched = 1.0 - (1.0 - spec.num_experts_per_tok / spec.n_routed_experts) ** rows
+    read = (counts.total - counts.experts_total + touched * counts.experts_total) * WEIGHT_BYTES[arm.precision]
+    read += _cache_bytes(spec, workload) if workload.phase == "decode" else 0.0
+    slower = SCATTER if spec.is_sparse else 1.0
+    return slower * max(
+        2.0 * counts.active * rows / (CORE_FLOP_S * arm.threads), read / (CORE_READ_BYTES_S * arm.threads)
+    )
