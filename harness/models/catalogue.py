@@ -1,0 +1,79 @@
+"""Models that were released elsewhere, by name. Their counts are computed from the spec, never written down here."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from harness import document
+from harness.citation import Citation, Key
+from harness.errors import UsageError, unknown
+from harness.frozen import Frozen
+from harness.model.spec import Spec
+
+
+class ReleasedModel(Frozen):
+    """One released architecture, with the parameter counts that its maker publishes."""
+
+    name: str
+    title: str
+    vendor: str
+    spec: Spec
+    published_total: float = Field(gt=0, description="parameters, as published")
+    published_active: float = Field(gt=0, description="parameters used for a token, as published")
+    source: Citation
+    note: str | None = None
+
+
+class ModelEntry(Frozen):
+    """One released model, as it is written in a catalogue file."""
+
+    title: str
+    vendor: str
+    published_total: float = Field(gt=0, lt=1e18)
+    published_active: float = Field(gt=0, lt=1e18)
+    source: Key
+    note: str | None = None
+    spec: Spec
+
+
+class ModelFile(Frozen):
+    """The built-in list of released models."""
+
+    sources: dict[Key, Citation]
+    models: dict[Key, ModelEntry] = Field(min_length=1)
+
+
+def to_model(name: str, entry: ModelEntry, sources: dict[str, Citation]) -> ReleasedModel:
+    """The model that `entry` describes. Raises UsageError for a source that is not listed."""
+    if entry.source not in sources:
+        raise UsageError(f"{unknown('source', entry.source, sources)}; list it under 'sources'")
+    return ReleasedModel(
+        name=name,
+        title=entry.title,
+        vendor=entry.vendor,
+        spec=entry.spec,
+        published_total=entry.published_total,
+        published_active=entry.published_active,
+        source=sources[entry.source],
+        note=entry.note,
+    )
+
+
+@cache
+def released_models() -> tuple[ReleasedModel, ...]:
+    """All built-in released models, in the file's order."""
+    found = document.validate(document.load(Path(__file__).with_name("models.yaml"), what="model catalogue"), ModelFile)
+    return tuple(to_model(name, entry, found.sources) for name, entry in found.models.items())
+
+
+def released_names() -> tuple[str, ...]:
+    return tuple(model.name for model in released_models())
+
+
+def released(name: str) -> ReleasedModel:
+    """The released model of that name. Raises UsageError, naming the nearest known one."""
+    for known in released_models():
+        if known.name == name:
+            return known
+    raise UsageError(unknown("model", name, released_names()))
