@@ -15,6 +15,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$",
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 ClaimPhase = Literal["prefill", "decode", "output_all", "total_all"]
 Unit = Literal["package", "die", "node", "system"]
+Hedge = Literal["exactly", "about", "up to", "at least"]
 Positive = Annotated[float, Field(gt=0, lt=1e30)]
 
 
@@ -74,7 +75,7 @@ class ClaimBase(Frozen):
     attribution: Identifier | None = Field(
         default=None, description="topic of the facts catalogue on whether the one named said so"
     )
-    hedge: Literal["exactly", "about", "up to", "at least"] = "exactly"
+    hedge: Hedge = "exactly"
     conditions: Conditions = Conditions()
     omitted: tuple[Text, ...] = Field(
         default=(), description="conditions that the source leaves out, named for a reader"

@@ -22,6 +22,7 @@ class ReleasedModel(Frozen):
     published_total: float = Field(gt=0, description="parameters, as published")
     published_active: float = Field(gt=0, description="parameters used for a token, as published")
     source: Citation
+    released: str | None = Field(default=None, description="day of release, YYYY-MM-DD; None: not looked up")
     note: str | None = None
 
 
@@ -33,6 +34,7 @@ class ModelEntry(Frozen):
     published_total: float = Field(gt=0, lt=1e18)
     published_active: float = Field(gt=0, lt=1e18)
     source: Key
+    released: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
     note: str | None = None
     spec: Spec
 
@@ -56,6 +58,7 @@ def to_model(name: str, entry: ModelEntry, sources: dict[str, Citation]) -> Rele
         published_total=entry.published_total,
         published_active=entry.published_active,
         source=sources[entry.source],
+        released=entry.released,
         note=entry.note,
     )
 
