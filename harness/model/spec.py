@@ -13,6 +13,7 @@ from harness.frozen import Frozen
 Family = Literal[
     "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_v4", "mixtral", "qwen3_moe", "gpt_oss", "llama"
 ]
+Precision = Literal["fp32", "int8", "int4"]
 Attention = Literal["mla", "gqa", "v4"]
 
 
@@ -154,15 +155,7 @@ class Parameters(Frozen):
 
     @property
     def _common(self) -> int:
-        return (
-            self.head
-            + self.attention
-            + self.indexer
-            + self.dense
-            + self.router
-            + self.shared
-            + self.norms
-        )
+        return self.head + self.attention + self.indexer + self.dense + self.router + self.shared + self.norms
 
 
 def attention_parameters(spec: Spec) -> int:
@@ -238,3 +231,46 @@ def parameters(spec: Spec) -> Parameters:
         shared=spec.moe_layers * spec.n_shared_experts * expert,
         norms=_norm_parameters(spec),
     )
+
+
+def dense_equal_total(spec: Spec) -> Spec:
+    """A dense control with the attention of `spec` and, within 1 %, as many parameters in total.
+
+    Raises ValueError where no width of the feed-forward layers comes that close.
+    """
+    return _dense(spec, parameters(spec).total - parameters(spec).active, "total")
+
+
+def dense_equal_active(spec: Spec) -> Spec:
+    """A dense control with the attention of `spec` and, within 1 %, as many parameters active for one token."""
+    return _dense(spec, 0, "active")
+
+
+def _dense(spec: Spec, inactive: int, what: str) -> Spec:
+    """`spec` without experts, every layer with one feed-forward width so that the active count grows by `inactive`."""
+    if not spec.is_sparse:
+        raise ValueError("a dense control is derived from a sparse architecture")
+    count = parameters(spec)
+    feed_forward = count.dense + count.router + count.experts_active + count.shared + inactive
+    if what == "total":
+        feed_forward -= count.embedding
+    width = feed_forward / (3 * spec.hidden_size * spec.num_hidden_layers)
+    step = next(s for s in (128, 64, 32, 16) if s <= max(16, 0.01 * width))
+    control = spec.model_copy(
+        update={
+            "intermediate_size": max(step, round(width / step) * step),
+            "first_k_dense_replace": 0,
+            "n_routed_experts": 0,
+            "num_experts_per_tok": 0,
+            "n_shared_experts": 0,
+            "moe_intermediate_size": None,
+            "n_group": 1,
+            "topk_group": 1,
+            "topk_method": "greedy",
+            "moe_bias": False,
+        }
+    )
+    wanted = getattr(count, what)
+    if abs(getattr(parameters(control), what) / wanted - 1) > 0.01:
+        raise ValueError(f"no dense control comes within 1 % of {wanted:,} {what} parameters")
+    return Spec.model_validate(control.model_dump())

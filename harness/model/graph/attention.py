@@ -1,0 +1,134 @@
+"""Latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1) as ONNX operators, for both phases.
+
+Prefill expands the latent to keys and values of each head. Decode absorbs the up-projections instead: the query is
+brought into the latent space, so that all heads read one cache row of r + p numbers a token.
+Letters: B sequences, S tokens, T cached tokens, H heads, r latent rank, p rotary and n plain head width, v value width.
+A head's query is laid out [p | n], because the rotary operator turns the first p numbers of a head and copies the rest.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.model.graph.nodes import Nodes
+from harness.model.graph.parts import linear, norm
+from harness.model.spec import Spec
+from harness.model.weights import Tensor
+from harness.plan import Phase
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention of every layer of one graph; declares the inputs that its layers share when it is built."""
+
+    spec: Spec
+    nodes: Nodes
+    tensors: dict[str, Tensor]
+    phase: Phase
+    tables: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        if self.phase == "decode":
+            self.nodes.input("positions", np.int64, ("B", 1))
+            self.nodes.input("rows", np.int64, ("B",))
+            self.nodes.input("mask", np.float32, ("B", 1, "T"))
+
+    def __call__(self, layer: int, x: str) -> str:
+        """[B, S, d] -> [B, S, d]"""
+        at = f"layers.{layer}.attention"
+        mixed = self._prefill(at, x) if self.phase == "prefill" else self._decode(layer, at, x)
+        return linear(self.nodes, self.tensors[f"{at}.out"], mixed)
+
+    @property
+    def _dims(self) -> tuple[int, int, int, int, int]:
+        s = self.spec
+        assert s.kv_lora_rank and s.qk_rope_head_dim and s.qk_nope_head_dim and s.v_head_dim
+        return s.num_attention_heads, s.kv_lora_rank, s.qk_rope_head_dim, s.qk_nope_head_dim, s.v_head_dim
+
+    @property
+    def _scale(self) -> float:
+        _, _, p, n, _ = self._dims
+        return 1 / math.sqrt(p + n)
+
+    def _projected(self, at: str, x: str, positions: str) -> tuple[str, str, str]:
+        """Queries [B, S, H*(p+n)] and rotary keys [B, S, p], both turned, and the normed latent [B, S, r]."""
+        heads, r, p, n, _ = self._dims
+        nodes, eps, rank = self.nodes, self.spec.rms_norm_eps, self.spec.q_lora_rank
+        joint = linear(nodes, self.tensors[f"{at}.in"], x)
+        widths = np.array([rank or heads * (p + n), r, p], dtype=np.int64)
+        query, latent, key = nodes("Split", joint, nodes.constant(widths), outputs=3, axis=-1)
+        if rank:
+            query, _ = norm(nodes, self.tensors[f"{at}.q_norm"], query, None, eps)
+            query = linear(nodes, self.tensors[f"{at}.q"], query)
+        latent, _ = norm(nodes, self.tensors[f"{at}.kv_norm"], latent, None, eps)
+        return self._turned(query, positions, heads), self._turned(key, positions, 1), latent
+
+    def _turned(self, x: str, positions: str, heads: int) -> str:
+        turned: str = self.nodes.ms(
+            "RotaryEmbedding",
+            x,
+            positions,
+            *self.tables,
+            num_heads=heads,
+            rotary_embedding_dim=self._dims[2],
+            interleaved=int(self.spec.rope_interleave),
+        )
+        return turned
+
+    def _reshape(self, x: str, *shape: int) -> str:
+        reshaped: str = self.nodes("Reshape", x, self.nodes.constant(np.array(shape, dtype=np.int64)))
+        return reshaped
+
+    def _prefill(self, at: str, x: str) -> str:
+        heads, _, p, n, v = self._dims
+        nodes = self.nodes
+        start = nodes.constant(np.array([0], dtype=np.int64))
+        query, key, latent = self._projected(at, x, start)
+        up = self._reshape(linear(nodes, self._flat_kv(at), latent), 0, 0, heads, n + v)
+        plain, value = nodes("Split", up, nodes.constant(np.array([n, v], dtype=np.int64)), outputs=2, axis=-1)
+        copies = nodes.constant(np.array([1, 1, heads, 1], dtype=np.int64))
+        key = nodes("Tile", self._reshape(key, 0, 0, 1, p), copies)
+        keys = self._reshape(nodes("Concat", key, plain, axis=-1), 0, 0, heads * (p + n))
+        mixed: str = nodes.ms(
+            "MultiHeadAttention",
+            query,
+            keys,
+            self._reshape(value, 0, 0, heads * v),
+            num_heads=heads,
+            unidirectional=1,
+            scale=self._scale,
+        )
+        return mixed
+
+    def _flat_kv(self, at: str) -> Tensor:
+        return self.tensors[f"{at}.kv"]
+
+    def _decode(self, layer: int, at: str, x: str) -> str:
+        heads, r, p, n, v = self._dims
+        nodes, up = self.nodes, self.tensors[f"{at}.kv"]
+        query, key, latent = self._projected(at, x, "positions")
+        latents = self._extended(f"latent_{layer}", latent, r)  # [B, T, r]
+        keys = self._extended(f"key_{layer}", key, p)  # [B, T, p]
+        turned, plain = nodes(
+            "Split",
+            self._reshape(query, 0, heads, p + n),
+            nodes.constant(np.array([p, n], dtype=np.int64)),
+            outputs=2,
+            axis=-1,
+        )
+        # [B, H, n] x [H, n, r] -> [H, B, r]: transBatchA reads the first two axes swapped, without a copy
+        absorbed = nodes.ms("FusedMatMul", plain, nodes.weight(up, "absorb_key"), transBatchA=1)
+        scores = nodes.ms("FusedMatMul", absorbed, latents, transBatchA=1, transB=1, alpha=self._scale)
+        scores = nodes("Add", scores, nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=self._scale))
+        weights = nodes("Softmax", nodes("Add", scores, "mask"), axis=-1)
+        mixed = nodes("MatMul", weights, latents)  # [B, H, r]
+        values = nodes.ms("FusedMatMul", mixed, nodes.weight(up, "absorb_value"), transBatchA=1)  # [H, B, v]
+        return self._reshape(nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
+
+    def _extended(self, name: str, new: str, width: int) -> str:
+        """The cache `name` [B, T, width] with `new` [B, 1, width] written at each sequence's row."""
+        past = self.nodes.input(name, np.float32, ("B", "T", width))
+        extended = self.nodes("TensorScatter", past, new, "rows", axis=1, to=(f"{name}_new",))
+        self.nodes.output(f"{name}_new", np.float32, ("B", "T", width))
+        return str(extended)

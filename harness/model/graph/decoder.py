@@ -1,0 +1,53 @@
+"""A decoder-only model as an ONNX graph, one for each phase: Spec and precision in, Program out.
+
+Letters: B sequences, S tokens of each, T cached tokens, d hidden, V vocabulary. Prefill takes B x S tokens without a
+past and returns the logits of the last one. Decode takes one token of each sequence and a cache that it extends in place.
+"""
+
+import numpy as np
+
+from harness.model.graph import attention, feedforward
+from harness.model.graph.nodes import Nodes, Program
+from harness.model.graph.parts import linear, norm, rope_tables
+from harness.model.spec import Precision, Spec
+from harness.model.weights import layout
+from harness.plan import Phase
+
+
+def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> Program:
+    """The graph of one phase. `positions` bounds the rotary tables.
+
+    Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], positions int64 [B, 1], rows int64 [B],
+    mask fp32 [B, 1, T], and each layer's cache. Outputs: logits fp32 [B, V], and of each layer
+    with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
+    """
+    nodes = Nodes(precision)
+    tensors = {tensor.name: tensor for tensor in layout(spec)}
+    d, eps = spec.hidden_size, spec.rms_norm_eps
+    nodes.part = "embedding"
+    tokens = nodes.input("tokens", np.int64, ("B", "S" if phase == "prefill" else 1))
+    block = attention.Attention(spec, nodes, tensors, phase, rope_tables(spec, nodes, positions))
+    hidden = nodes("Gather", nodes.weight(tensors["embedding"], "values"), tokens)
+    residual: str | None = None
+    for layer in range(spec.num_hidden_layers):
+        nodes.part = "attention"
+        normed, residual = norm(nodes, tensors[f"layers.{layer}.attention.norm"], hidden, residual, eps)
+        hidden = block(layer, normed)
+        nodes.part = "norm"
+        normed, residual = norm(nodes, tensors[f"layers.{layer}.mlp_norm"], hidden, residual, eps)
+        hidden = feedforward.feed_forward(spec, nodes, tensors, layer, normed)
+    nodes.part = "head"
+    if phase == "prefill":
+        hidden, residual = (_last(nodes, x) for x in (hidden, residual or hidden))
+    normed, _ = norm(nodes, tensors["norm"], hidden, residual, eps)
+    rows = nodes("Reshape", normed, nodes.constant(np.array([-1, d], dtype=np.int64)))
+    linear(nodes, tensors["embedding" if spec.tie_word_embeddings else "head"], rows, to=("logits",))
+    nodes.output("logits", np.float32, ("B", spec.vocab_size))
+    return nodes.program(f"{spec.model_type}-{phase}-{precision}")
+
+
+def _last(nodes: Nodes, hidden: str) -> str:
+    """[B, S, d] -> [B, 1, d]: only the last position's logits are needed."""
+    ends = [nodes.constant(np.array([v], dtype=np.int64)) for v in (-1, np.iinfo(np.int64).max, 1)]
+    sliced: str = nodes("Slice", hidden, *ends)
+    return sliced

@@ -1,0 +1,136 @@
+"""A graph under construction: operators by call, weights as external initialisers. Knows ONNX, no architecture.
+
+No weight enters the model's protobuf: an initialiser only declares its type and shape, and `Binding` says which stored
+tensor, in which form, the runtime hands over. So a graph of any size is built at once from a spec alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from harness.model.graph.forms import Form, form_shape
+from harness.model.spec import Precision
+from harness.model.weights import Tensor
+
+OPSET = 24
+"""First with TensorScatter, which writes the new rows of a cache in place."""
+
+IR_VERSION = 10
+CONTRIB = "com.microsoft"
+
+_ELEMENT = {
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.int64): TensorProto.INT64,
+    np.dtype(np.uint8): TensorProto.UINT8,
+    np.dtype(np.int8): TensorProto.INT8,
+}
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The initialiser `name` is the stored tensor `tensor` in `form`, its real values times `factor`."""
+
+    name: str
+    tensor: str
+    form: Form
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model without its weights, and which weights it asks for."""
+
+    model: onnx.ModelProto
+    bindings: tuple[Binding, ...]
+
+
+class Nodes:
+    """Collects operators. Each call adds one and returns the names of its outputs."""
+
+    def __init__(self, precision: Precision) -> None:
+        self.precision = precision
+        self.part = ""
+        self._nodes: list[onnx.NodeProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._bindings: dict[str, Binding] = {}
+
+    def input(self, name: str, dtype: type[np.generic], shape: Sequence[int | str]) -> str:
+        self._inputs.append(helper.make_tensor_value_info(name, _ELEMENT[np.dtype(dtype)], shape))
+        return name
+
+    def output(self, name: str, dtype: type[np.generic], shape: Sequence[int | str]) -> None:
+        self._outputs.append(helper.make_tensor_value_info(name, _ELEMENT[np.dtype(dtype)], shape))
+
+    def constant(self, value: Sequence[int] | NDArray[Any] | float) -> str:
+        """A small constant, shared where the same one was asked for before."""
+        array = np.asarray(value)
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        key = f"const_{array.dtype}_{'x'.join(map(str, array.shape))}_{abs(hash(array.tobytes())):x}"
+        if key not in self._constants:
+            self._constants[key] = onnx.numpy_helper.from_array(array, key)
+        return key
+
+    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0) -> str:
+        """Declare `tensor` in `form`, times `factor`, as an initialiser."""
+        name = f"{tensor.name}:{form}"
+        if name not in self._bindings:
+            shape, dtype = form_shape(tensor, form, self.precision)
+            self._bindings[name] = Binding(name, tensor.name, form, shape, dtype, factor)
+        return name
+
+    def __call__(
+        self, op: str, *inputs: str, outputs: int = 1, to: tuple[str, ...] | None = None, **attributes: Any
+    ) -> Any:
+        """Add operator `op` of the standard domain and name its outputs; `ms` adds one of the contributed domain."""
+        return self._add(op, "", inputs, outputs, to, attributes)
+
+    def ms(self, op: str, *inputs: str, outputs: int = 1, to: tuple[str, ...] | None = None, **attributes: Any) -> Any:
+        return self._add(op, CONTRIB, inputs, outputs, to, attributes)
+
+    def _add(
+        self,
+        op: str,
+        domain: str,
+        inputs: Sequence[str],
+        outputs: int,
+        to: tuple[str, ...] | None,
+        attributes: dict[str, Any],
+    ) -> Any:
+        stem = f"{self.part}/{op}_{len(self._nodes)}"
+        names = list(to) if to else [stem if outputs == 1 else f"{stem}.{i}" for i in range(outputs)]
+        self._nodes.append(helper.make_node(op, inputs, names, name=stem, domain=domain, **attributes))
+        return names[0] if len(names) == 1 else names
+
+    def program(self, name: str) -> Program:
+        initialisers = [_external(b) for b in self._bindings.values()]
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, [*self._constants.values(), *initialisers]
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
+            ir_version=IR_VERSION,
+            producer_name="harness",
+        )
+        return Program(model, tuple(self._bindings.values()))
+
+
+def _external(binding: Binding) -> onnx.TensorProto:
+    """Declare an initialiser whose data the runtime is given in memory. The location is never opened."""
+    tensor = TensorProto(name=binding.name, data_type=_ELEMENT[binding.dtype], dims=binding.shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    length = int(np.prod(binding.shape)) * binding.dtype.itemsize
+    for key, value in (("location", "memory"), ("offset", "0"), ("length", str(length))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return tensor

@@ -1,0 +1,125 @@
+"""A model that is loaded once, called for its logits, and opened for stepping. Knows no clock but the session's.
+
+An engine keeps one session alive at a time, because a second one lengthens the tail of every step. Weights are handed
+to a session as values in memory and dropped once it has packed them in its own layout: switching between prefill and
+decode draws them again from the seed, which is cheaper than keeping them twice.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from harness.errors import UnfitHostError
+from harness.model.graph import Program, build
+from harness.model.graph.forms import form_array
+from harness.model.spec import Precision, Spec, parameters
+from harness.model.weights import Progress, Stored, generate, layout, stored_bytes
+from harness.plan import Phase
+from harness.runtime.session import Array, Session, open_session
+from harness.runtime.stepper import Decoder, DecodeStepper, PrefillStepper
+
+Source = Callable[[Progress | None], dict[str, Stored]]
+
+
+class Engine:
+    """One model at one precision: its weights in memory once, one session alive at a time."""
+
+    def __init__(self, spec: Spec, precision: Precision, threads: int, source: Source) -> None:
+        self.spec, self.precision, self.threads = spec, precision, threads
+        self.weight_bytes = stored_bytes(spec, precision)
+        self.bits_per_weight = 8 * self.weight_bytes / parameters(spec).total
+        self.load_s = 0.0
+        self._source = source
+        self._session: Session | None = None
+        self._phase: Phase | None = None
+
+    @classmethod
+    def load(
+        cls,
+        spec: Spec,
+        precision: Precision,
+        *,
+        threads: int,
+        seed: int,
+        routing_skew: float = 0.0,
+        progress: Progress | None = None,
+        first: Phase = "prefill",
+    ) -> "Engine":
+        """Draw the weights from `seed` and open the session of phase `first`.
+
+        Raises UnfitHostError before anything is allocated where the model does not fit into memory.
+        """
+
+        def source(report: Progress | None) -> dict[str, Stored]:
+            return generate(spec, precision, seed, skew=routing_skew, progress=report)
+
+        engine = cls(spec, precision, threads, source)
+        check_memory(spec, precision)
+        engine.session(first, progress)
+        return engine
+
+    def session(self, phase: Phase, progress: Progress | None = None) -> Session:
+        """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took."""
+        if self._session is not None and self._phase == phase:
+            return self._session
+        self._session = self._phase = None
+        start = time.perf_counter()
+        self._session, self._phase = self._opened(self._program(phase), progress), phase
+        self.load_s = time.perf_counter() - start
+        return self._session
+
+    def _program(self, phase: Phase) -> Program:
+        return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings)
+
+    def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
+        weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
+        arrays: dict[str, Array] = {}
+        last_use = {b.tensor: b.name for b in program.bindings}
+        for b in program.bindings:
+            arrays[b.name] = form_array(tensors[b.tensor], weights[b.tensor], b.form, b.factor)
+            if last_use[b.tensor] == b.name:
+                del weights[b.tensor]
+        if progress is not None:
+            progress("session", 0.0)
+        session = open_session(program.model, arrays, self.threads, profile=profile)
+        if progress is not None:
+            progress("session", 1.0)
+        return session
+
+    def prefill(self, tokens: Array) -> NDArray[np.float32]:
+        """Logits [B, V] after the last of `tokens` [B, S]."""
+        session = self.session("prefill")
+        session.unbind()
+        logits = np.empty((tokens.shape[0], self.spec.vocab_size), dtype=np.float32)
+        session.bind_input("tokens", np.ascontiguousarray(tokens, dtype=np.int64))
+        session.bind_output("logits", logits)
+        session.run()
+        return logits
+
+    def decode(self, tokens: Array) -> NDArray[np.float32]:
+        """Logits [B, V] after the last of `tokens` [B, S], one token after another through an empty cache."""
+        decoder = Decoder(self.spec, self.session("decode"), batch=tokens.shape[0], capacity=tokens.shape[1])
+        for position in range(tokens.shape[1]):
+            decoder.step(tokens[:, position])
+        return decoder.logits
+
+    def open(
+        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
+    ) -> PrefillStepper | DecodeStepper:
+        """A workload ready to be stepped. Opens the session of `phase` if another one is alive."""
+        if phase == "prefill":
+            return PrefillStepper(self.spec, self.session(phase), batch, prompt_tokens, seed)
+        return DecodeStepper(self.spec, self.session(phase), batch, depth + prompt_tokens, decode_tokens, seed)
+
+
+def check_memory(spec: Spec, precision: Precision) -> None:
+    """Raise UnfitHostError where the stored weights, held twice while a session packs them, exceed free memory."""
+    needed, free = 2 * stored_bytes(spec, precision), psutil.virtual_memory().available
+    if needed > free:
+        raise UnfitHostError(
+            f"a model of {parameters(spec).total:,} parameters at {precision} needs {needed / 2**30:.1f} GiB to load, "
+            f"but {free / 2**30:.1f} GiB of memory are free; choose a smaller model or fewer bits"
+        )

@@ -1,0 +1,84 @@
+"""The only door to ONNX Runtime: one session, its bound inputs and outputs, and the time it spends in its run call."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Session:
+    """One ONNX Runtime session whose inputs and outputs are bound to memory before it runs."""
+
+    def __init__(self, inner: ort.InferenceSession) -> None:
+        self._inner = inner
+        self.run_s = 0.0
+        self.unbind()
+
+    def bind_input(self, name: str, value: Array | ort.OrtValue) -> ort.OrtValue:
+        """Read `name` from `value`, shared and not copied: an array edited in place is seen by the next run."""
+        held = value if isinstance(value, ort.OrtValue) else ort.OrtValue.ortvalue_from_numpy(value)
+        self._binding.bind_ortvalue_input(name, held)
+        return held
+
+    def bind_output(self, name: str, value: Array | ort.OrtValue | None = None) -> None:
+        """Write `name` into `value`, or into memory of the runtime's own where its shape is not known."""
+        held = value if value is None or isinstance(value, ort.OrtValue) else ort.OrtValue.ortvalue_from_numpy(value)
+        self._bound[name] = held
+        if held is None:
+            self._binding.bind_output(name, "cpu")
+        else:
+            self._binding.bind_ortvalue_output(name, held)
+
+    def run(self) -> None:
+        """One run with what is bound. Its duration, without anything of Python's, adds to `run_s`."""
+        start = time.perf_counter()
+        self._inner.run_with_iobinding(self._binding)
+        self.run_s += time.perf_counter() - start
+
+    def outputs(self, names: Sequence[str]) -> list[Array]:
+        """Copies of the values of bound outputs after a run."""
+        values = dict(zip(self._bound, self._binding.get_outputs(), strict=True))
+        return [np.array(values[name].numpy()) for name in names]
+
+    def unbind(self) -> None:
+        """Forget all inputs and outputs."""
+        self._binding = self._inner.io_binding()
+        self._bound: dict[str, ort.OrtValue | None] = {}
+
+    def unbind_outputs(self, names: Sequence[str]) -> None:
+        """Forget the outputs `names` and keep the others."""
+        kept = {name: value for name, value in self._bound.items() if name not in names}
+        self._binding.clear_binding_outputs()
+        self._bound = {}
+        for name, value in kept.items():
+            self.bind_output(name, value)
+
+    def end_profiling(self) -> str:
+        """Path of the profile that was written, for a session opened with `profile`."""
+        return str(self._inner.end_profiling())
+
+
+def open_session(
+    model: onnx.ModelProto, weights: Mapping[str, Array], threads: int, *, profile: str | None = None
+) -> Session:
+    """Load `model` with its external initialisers taken from `weights`. The caller may drop them afterwards.
+
+    `profile` is the prefix of a file to which each operator's time is written.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))

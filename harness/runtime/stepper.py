@@ -1,0 +1,161 @@
+"""What is timed: a prefill or a decode step on seeded random token ids. Knows no clock but the session's.
+
+Ids are drawn in advance, never chosen by the model: greedy decoding of a random model routes every token alike.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model.spec import Spec
+from harness.runtime.session import Array, Session
+
+_PROMPTS = 4
+"""Different prompts that prefill steps take in turn, so that no step repeats the routing of the one before."""
+
+
+class Decoder:
+    """A decode session bound to one cache, which each step extends in place by one token of each sequence."""
+
+    def __init__(self, spec: Spec, session: Session, *, batch: int, capacity: int) -> None:
+        self._session = session
+        session.unbind()
+        self._tokens = np.zeros((batch, 1), dtype=np.int64)
+        self._positions = np.zeros((batch, 1), dtype=np.int64)
+        self._rows = np.zeros(batch, dtype=np.int64)
+        self._mask = np.full((batch, 1, capacity), -np.inf, dtype=np.float32)
+        self.logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
+        self.cache: dict[str, Array] = {}
+        self.length = 0
+        for name, value in (
+            ("tokens", self._tokens),
+            ("positions", self._positions),
+            ("rows", self._rows),
+            ("mask", self._mask),
+        ):
+            session.bind_input(name, value)
+        for name, width in cache_widths(spec):
+            self.cache[name] = np.zeros((batch, capacity, width), dtype=np.float32)
+            held = session.bind_input(name, self.cache[name])
+            session.bind_output(f"{name}_new", held)
+        session.bind_output("logits", self.logits)
+
+    @property
+    def capacity(self) -> int:
+        return self._mask.shape[-1]
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first `length` tokens."""
+        self._mask[..., :length] = 0
+        self._mask[..., length:] = -np.inf
+        self.length = length
+
+    def step(self, tokens: Array) -> None:
+        """Decode one token [B] of each sequence; `logits` then holds what follows."""
+        self._tokens[:, 0] = tokens
+        self._positions[...] = self.length
+        self._rows[...] = self.length
+        self._mask[..., self.length] = 0
+        self.length += 1
+        self._session.run()
+
+
+def cache_widths(spec: Spec) -> tuple[tuple[str, int], ...]:
+    """Names of the decode graph's caches and the numbers that each holds for a token."""
+    r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
+    layers = range(spec.num_hidden_layers)
+    return tuple(pair for layer in layers for pair in ((f"latent_{layer}", r), (f"key_{layer}", p)))
+
+
+class PrefillStepper:
+    """A step reads `batch` prompts of `prompt_tokens` each, without a past."""
+
+    def __init__(self, spec: Spec, session: Session, batch: int, prompt_tokens: int, seed: int) -> None:
+        random = np.random.default_rng([seed, 0])
+        self._spec, self._session = spec, session
+        self._prompts = random.integers(0, spec.vocab_size, (_PROMPTS, batch, prompt_tokens), dtype=np.int64)
+        self._tokens = self._prompts[0].copy()
+        self._logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
+        self._taken = 0
+        self.tokens_per_step = batch * prompt_tokens
+        self.outside_s = 0.0
+        session.unbind()
+        session.bind_input("tokens", self._tokens)
+        session.bind_output("logits", self._logits)
+
+    def step(self) -> None:
+        start, inside = time.perf_counter(), self._session.run_s
+        self._tokens[...] = self._prompts[self._taken % _PROMPTS]
+        self._taken += 1
+        self._session.run()
+        self.outside_s += time.perf_counter() - start - (self._session.run_s - inside)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Logits [batch, V] of the last step."""
+        return self._logits
+
+    def coverage(self) -> float | None:
+        """Mean distinct routed experts of a layer in a step, counted from the routers' choices in an untimed run."""
+        if not self._spec.is_sparse:
+            return None
+        self._tokens[...] = self._prompts[0]
+        return _coverage(self._spec, self._session, self._session.run)
+
+
+class DecodeStepper:
+    """A step decodes one token of each of `batch` sequences; after `decode_tokens` steps it starts over at `depth`.
+
+    The first `depth` rows of the cache hold random numbers of deviation 1, as normed latents have.
+    """
+
+    def __init__(self, spec: Spec, session: Session, batch: int, depth: int, decode_tokens: int, seed: int) -> None:
+        random = np.random.default_rng([seed, 1])
+        self._spec, self._session, self._depth = spec, session, depth
+        self._ids = random.integers(0, spec.vocab_size, (decode_tokens, batch), dtype=np.int64)
+        self._decoder = Decoder(spec, session, batch=batch, capacity=depth + decode_tokens)
+        for rows in self._decoder.cache.values():
+            rows[:, :depth] = random.standard_normal(rows[:, :depth].shape, dtype=np.float32)
+        self._decoder.rewind(depth)
+        self.tokens_per_step = batch
+        self.outside_s = 0.0
+
+    def step(self) -> None:
+        start, inside = time.perf_counter(), self._session.run_s
+        if self._decoder.length == self._decoder.capacity:
+            self._decoder.rewind(self._depth)
+        self._decoder.step(self._ids[self._decoder.length - self._depth])
+        self.outside_s += time.perf_counter() - start - (self._session.run_s - inside)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Logits [batch, V] of the last step."""
+        return self._decoder.logits
+
+    def coverage(self) -> float | None:
+        """Mean distinct routed experts of a layer in a step, counted from the routers' choices in one untimed pass."""
+        if not self._spec.is_sparse:
+            return None
+        self._decoder.rewind(self._depth)
+
+        def decode() -> None:
+            self._decoder.step(self._ids[self._decoder.length - self._depth])
+
+        steps = [_coverage(self._spec, self._session, decode) for _ in self._ids]
+        self._decoder.rewind(self._depth)
+        return sum(steps) / len(steps)
+
+
+def _coverage(spec: Spec, session: Session, step: Callable[[], None]) -> float:
+    names = [f"selection_{layer}" for layer in range(spec.dense_layers, spec.num_hidden_layers)]
+    for name in names:
+        session.bind_output(name)
+    step()
+    distinct = [len(np.unique(chosen(spec, scores))) for scores in session.outputs(names)]
+    session.unbind_outputs(names)
+    return sum(distinct) / len(distinct)
+
+
+def chosen(spec: Spec, scores: Array) -> NDArray[np.int64]:
+    """The experts [T, k] that selection scores [T, E] choose, in no order."""
+    return np.argpartition(-scores, spec.num_experts_per_tok - 1, axis=-1)[:, : spec.num_experts_per_tok]
