@@ -6,6 +6,7 @@ UNKNOWN = "–"
 
 _SI = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _COUNT = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
+_PREFIXED = ("B/s", "FLOP/s", "FLOP", "W", "Hz")
 _BINARY = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -20,6 +21,11 @@ def number(value: float | None, digits: int = 3) -> str:
     if magnitude < -4:
         return f"{value:.{digits - 1}e}"
     return f"{value:,.{decimals}f}"
+
+
+def whole(value: int | None) -> str:
+    """A count of things, every digit: 1,024."""
+    return UNKNOWN if value is None else f"{value:,d}"
 
 
 def _prefixed(value: float | None, table: tuple[tuple[float, str], ...], unit: str, digits: int) -> str:
@@ -82,18 +88,18 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
         return seconds(value)
     if unit == "bytes":
         return binary(value, digits)
-    if unit in ("B/s", "FLOP/s", "FLOP", "W"):
+    if unit in _PREFIXED:
         return si(value, unit, digits)
     return f"{number(value, digits)} {unit}".rstrip()
 
 
 def interval(low: float | None, high: float | None, unit: str = "", digits: int = 3) -> str:
-    """[2,931, 7,549] with the unit behind it."""
+    """[2,931, 7,549] with the unit behind it; each end with its own prefix where the unit takes prefixes."""
     if low is None or high is None:
         return UNKNOWN
     if unit == "fraction":
         return f"[{number(100 * low, digits)}, {number(100 * high, digits)}] %"
-    suffix = {"": "", "ratio": "×", "parameters": ""}.get(unit, f" {unit}")
-    if unit == "parameters":
-        return f"[{count(low, digits)}, {count(high, digits)}]"
+    if unit in ("parameters", "bytes", "s", *_PREFIXED):
+        return f"[{quantity(low, unit, digits)}, {quantity(high, unit, digits)}]"
+    suffix = {"": "", "ratio": "×"}.get(unit, f" {unit}")
     return f"[{number(low, digits)}, {number(high, digits)}]{suffix}"

@@ -1,0 +1,171 @@
+"""What a report is made of: headings, paragraphs, tables, charts. Knows no format, nor where the words come from.
+
+A report is built once and rendered three ways (text, markdown, HTML): a block says what it means, not how it looks.
+Charts carry their numbers, not a picture, and each comes with the table of the same numbers.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.frozen import Frozen
+from harness.stats import Estimate, Interval
+
+Role = Literal["sparse", "equal-total", "equal-active", "other"]
+
+
+class Link(Frozen):
+    """Words with the address that they come from."""
+
+    text: str
+    url: str
+
+
+Cell = str | Link
+
+
+class Column(Frozen):
+    """A column's heading. `meaning` lets a format mark what the words already say."""
+
+    name: str
+    align: Literal["left", "right"] = "left"
+    meaning: Literal["plain", "outcome"] = "plain"
+
+
+class Heading(Frozen):
+    kind: Literal["heading"] = "heading"
+    level: int = Field(ge=1, le=3)
+    text: str
+
+
+class Text(Frozen):
+    """A paragraph. `lead` marks the one sentence to read if only one is read."""
+
+    kind: Literal["text"] = "text"
+    text: str
+    lead: bool = False
+
+
+class Bullets(Frozen):
+    kind: Literal["bullets"] = "bullets"
+    items: tuple[str, ...]
+
+
+class Callout(Frozen):
+    """What a reader must not miss."""
+
+    kind: Literal["callout"] = "callout"
+    tone: Literal["note", "warning"]
+    text: str
+
+
+class Table(Frozen):
+    """Rows of text. `narrow` says what becomes of it on a phone: each row a card, or the whole a grid that scrolls."""
+
+    kind: Literal["table"] = "table"
+    title: str
+    columns: tuple[Column, ...] = Field(min_length=1)
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str | None = None
+    narrow: Literal["cards", "scroll"] = "scroll"
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"each row of '{self.title}' needs {len(self.columns)} cells")
+        return self
+
+
+class RatePoint(Frozen):
+    batch: int
+    rate_tok_s: Estimate
+
+
+class Series(Frozen):
+    """One model's rates over batch."""
+
+    name: str
+    role: Role
+    points: tuple[RatePoint, ...] = Field(min_length=1)
+
+
+class ThroughputData(Frozen):
+    """Rates against batch, one phase."""
+
+    kind: Literal["throughput"] = "throughput"
+    phase: str
+    series: tuple[Series, ...] = Field(min_length=1)
+
+
+class Roof(Frozen):
+    """The rates that a host reaches at best: reading memory, and multiplying at one precision."""
+
+    precision: str
+    read_bytes_s: float = Field(gt=0)
+    flop_s: float = Field(gt=0)
+
+
+class RoofPoint(Frozen):
+    """A measured cell by its arithmetic intensity (least bytes) and the arithmetic that it got through."""
+
+    name: str
+    role: Role
+    phase: str
+    batch: int
+    flop_per_byte: float = Field(gt=0)
+    flop_s: Estimate
+
+
+class RooflineData(Frozen):
+    """Measured cells under the host's roofs."""
+
+    kind: Literal["roofline"] = "roofline"
+    roofs: tuple[Roof, ...] = Field(min_length=1)
+    points: tuple[RoofPoint, ...] = Field(min_length=1)
+
+
+class ReportedRate(Frozen):
+    """A reported rate with the ceiling and the usual band for it; either may be unknown, not both."""
+
+    name: str
+    outcome: str | None
+    reported_tok_s: float = Field(gt=0)
+    ceiling_tok_s: float | None = Field(default=None, gt=0)
+    band_tok_s: Interval | None = None
+
+
+class ReportedData(Frozen):
+    """Reported rates against ceilings and bands."""
+
+    kind: Literal["reported"] = "reported"
+    rates: tuple[ReportedRate, ...] = Field(min_length=1)
+
+
+class Chart(Frozen):
+    """A chart by its data. `description` says in words what the picture shows, for those who do not see it."""
+
+    kind: Literal["chart"] = "chart"
+    name: str = Field(pattern=r"^[a-z0-9-]+$", description="unique in a report")
+    title: str
+    description: str
+    data: Annotated[ThroughputData | RooflineData | ReportedData, Field(discriminator="kind")]
+    table: Table
+
+
+class Details(Frozen):
+    """Blocks behind a summary line. A terminal that was not asked for details shows `brief` in their place."""
+
+    kind: Literal["details"] = "details"
+    summary: str
+    brief: str
+    blocks: tuple[Heading | Text | Bullets | Callout | Table, ...]
+
+
+Block = Annotated[Heading | Text | Bullets | Callout | Table | Chart | Details, Field(discriminator="kind")]
+
+
+class Report(Frozen):
+    """Blocks in the order in which a newcomer reads them."""
+
+    title: str
+    blocks: tuple[Block, ...]

@@ -1,0 +1,169 @@
+"""A report for a terminal: plain text that fits a width whatever the content. Uses no colour and no escape sequence.
+
+Column widths are in terminal cells, so wide characters count two. Knows no chart: their numbers are in the tables.
+"""
+
+from collections.abc import Sequence
+
+from wcwidth import wcswidth, wcwidth
+
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
+from harness.report.blocks import Text as Paragraph
+from harness.report.printable import line, lines
+
+WIDTH = 100
+_GAP = 2  # what tabulate's "plain" format puts between columns
+_LEAST = 4  # terminal cells that a column keeps however narrow the page
+_WORD_CAP = 17  # a longer word may be broken; a shorter one is broken only if the page cannot hold it otherwise
+
+
+def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
+    """`report` as lines of at most `width` terminal cells, with a final newline. `details` unfolds all evidence."""
+    parts = [_rule(report.title, "=", width)]
+    brief: list[str] = []
+    for block in report.blocks:
+        if isinstance(block, Details) and not details:
+            brief += _bullet(block.brief, width)
+            continue
+        if brief:
+            parts.append("\n".join(brief))
+            brief = []
+        text = _block(block, width, details)
+        if text:
+            parts.append(text)
+    if brief:
+        parts.append("\n".join(brief))
+    return "\n\n".join(parts) + "\n"
+
+
+def table(block: Table, width: int = WIDTH) -> str:
+    """One table: title, rows wrapped inside their columns, note."""
+    parts = _wrap(block.title, width)
+    parts += [_grid(block.columns, block.rows, width)] if block.rows else ["(none)"]
+    if block.note:
+        parts += _wrap(block.note, width)
+    return "\n".join(parts)
+
+
+def _block(block: Block, width: int, details: bool) -> str:
+    match block:
+        case Heading():
+            return _rule(block.text, "-", width) if block.level < 3 else "\n".join(_wrap(block.text, width))
+        case Paragraph():
+            return "\n".join(_wrap(block.text, width))
+        case Bullets():
+            return "\n".join(out for item in block.items for out in _bullet(item, width))
+        case Callout():
+            label = "Note: " if block.tone == "note" else "Warning: "
+            return "\n".join(_wrap(label + block.text, width))
+        case Table():
+            return table(block, width)
+        case Chart():
+            return table(block.table, width) if details else ""
+        case Details():
+            return "\n\n".join((_rule(block.summary, ".", width), *(_block(b, width, details) for b in block.blocks)))
+
+
+def _rule(text: str, mark: str, width: int) -> str:
+    wrapped = _wrap(text, width)
+    return "\n".join((*wrapped, mark * max(_width(w) for w in wrapped)))
+
+
+def _bullet(text: str, width: int) -> list[str]:
+    first, *rest = _wrap(text, width - 2)
+    return [f"- {first}", *(f"  {part}" for part in rest)]
+
+
+def _grid(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> str:
+    from tabulate import tabulate
+
+    cells: list[list[tuple[str, ...]]] = [[(line(c.name),) for c in columns]]
+    cells += [[_words(cell) for cell in row] for row in rows]
+    widths = _widths(cells, width - _GAP * (len(columns) - 1))
+    head, *body = [[_fold(cell, w) for cell, w in zip(row, widths, strict=True)] for row in cells]
+    # tabulate widens a column by two below its own headers, which would not fit: headings go in as a row.
+    text = tabulate(
+        [head, ["-" * w for w in widths], *body],
+        tablefmt="plain",
+        colalign=[c.align for c in columns],
+        disable_numparse=True,
+        preserve_whitespace=True,
+    )
+    return "\n".join(out.rstrip() for out in text.split("\n"))
+
+
+def _words(cell: Cell) -> tuple[str, ...]:
+    """The printable lines of a cell; a link's address goes on a line of its own."""
+    return lines(cell.text) + lines(cell.url) if isinstance(cell, Link) else lines(cell)
+
+
+def _fold(cell: Sequence[str], width: int) -> str:
+    return "\n".join(part for text in cell for part in _wrap(text, width))
+
+
+def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
+    """A width for each column, in sum at most `budget`.
+
+    Every column starts at its longest word; what is left goes, cell by cell, to the column that makes the table's
+    tallest rows tallest, until all are at their natural width. Heights are estimated, not wrapped: that is enough.
+    """
+    count = len(grid[0])
+    natural = [max(1, *(_width(t) for row in grid for t in row[i]), 1) for i in range(count)]
+    if sum(natural) <= budget:
+        return natural
+    words = [max((_width(w) for row in grid for t in row[i] for w in t.split()), default=1) for i in range(count)]
+    widths = [min(n, max(_LEAST, min(w, _WORD_CAP))) for n, w in zip(natural, words, strict=True)]
+    while sum(widths) > budget and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    lengths = [[[_width(t) for t in row[i]] for i in range(count)] for row in grid]
+    for _ in range(budget - sum(widths)):
+        gains = [_pressure(lengths, widths, i) if widths[i] < natural[i] else -1.0 for i in range(count)]
+        widths[gains.index(max(gains))] += 1
+    return widths
+
+
+def _pressure(lengths: list[list[list[int]]], widths: list[int], column: int) -> float:
+    """How many lines the rows would lose, in sum, if `column` alone decided their height and became one cell wider."""
+    pressure = 0.0
+    for row in lengths:
+        heights = [sum(max(1.0, n / w) for n in cell) for cell, w in zip(row, widths, strict=True)]
+        if heights[column] >= max(heights) - 0.5:
+            pressure += heights[column] / (widths[column] + 1)
+    return pressure
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` terminal cells, broken at spaces; only a word longer than a line is cut."""
+    out: list[str] = []
+    current = ""
+    for word in line(text).split(" "):
+        joined = f"{current} {word}" if current else word
+        if _width(joined) <= width:
+            current = joined
+            continue
+        if current:
+            out.append(current)
+        *full, current = _pieces(word, width)
+        out += full
+    return [*out, current]
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    """A word cut into pieces of at most `width` cells; after a hyphen, slash or comma where there is one."""
+    pieces = []
+    while _width(word) > width:
+        cut, used = 0, 0
+        while cut < len(word) and used + max(0, wcwidth(word[cut])) <= width:
+            used += max(0, wcwidth(word[cut]))
+            cut += 1
+        soft = max(word.rfind(mark, 0, cut) for mark in "-/,_.:=&?") + 1
+        cut = soft if soft > cut // 2 else max(1, cut)
+        pieces.append(word[:cut])
+        word = word[cut:]
+    return [*pieces, word]
+
+
+def _width(text: str) -> int:
+    """Terminal cells of printable text; a character of unknown width counts one."""
+    cells = wcswidth(text)
+    return cells if cells >= 0 else sum(max(1, wcwidth(c)) for c in text)

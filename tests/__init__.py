@@ -1,0 +1,1 @@
+"""Tests of harness, one folder for each question that they answer."""
