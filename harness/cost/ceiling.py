@@ -190,7 +190,8 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, 
     chips = deployment.chips
     if chips is None:
         raise UsageError("a ceiling depends on 'chips', which is not given; give it, or use a projection")
-    if phase == "prefill" and deployment.destinations is None and _crosses(chip, chips):
+    if phase == "prefill" and deployment.destinations is None and chips > 1:
+        # Prefill kernels send a token once to each node and forward it there; decode kernels send every copy.
         few = remote_destinations(spec, chip, chips)
         deployment = deployment.model_copy(update={"destinations": few})
     step = work(spec, deployment, phase, devices_per_package=chip.devices_per_package)

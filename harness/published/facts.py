@@ -41,9 +41,7 @@ class Fact(Frozen):
     value: float | None = None
     unit: str = ""
     found: str = Field(min_length=1, description="what the record shows, in one or two sentences")
-    misattributed: str | None = Field(
-        default=None, description="who really said it, where accounts name somebody else"
-    )
+    misattributed: str | None = Field(default=None, description="who really said it, where accounts name somebody else")
     other_model: str | None = Field(default=None, description="the model that the statement is really about")
     testimony: tuple[Testimony, ...] = Field(min_length=1)
 
@@ -104,9 +102,7 @@ def _to_fact(topic: str, entry: FactEntry, sources: dict[str, Citation]) -> Fact
         found=entry.found,
         misattributed=entry.misattributed,
         other_model=entry.other_model,
-        testimony=tuple(
-            Testimony(source=sources[t.source], shows=t.shows, bearing=t.bearing) for t in entry.testimony
-        ),
+        testimony=tuple(Testimony(source=sources[t.source], shows=t.shows, bearing=t.bearing) for t in entry.testimony),
     )
 
 

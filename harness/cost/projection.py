@@ -1,0 +1,217 @@
+"""What a model could do on a chip: limits, the band that published systems reach, and all that follows from a rate.
+
+Conditions that the deployment leaves open are ranged over. The ceiling is then the largest over the range, the ends of
+an interval are the outermost over it, and its middle is that of the conditions in which published systems work. So
+giving a condition can only narrow an interval. A projection knows no claim.
+"""
+
+import math
+from typing import Literal
+
+from harness.catalogue import Catalogue
+from harness.cost.band import Band, band, reference_tok_s
+from harness.cost.ceiling import Binding, Ceiling, Share, ceiling, most_generous, runs
+from harness.cost.conditions import complete
+from harness.cost.deployment import Deployment, Phase
+from harness.cost.precision import format_of
+from harness.errors import UsageError
+from harness.frozen import Frozen
+from harness.hardware import Chip
+from harness.model.spec import Spec
+
+
+class Spread(Frozen):
+    """An interval of a rate with its middle, tokens per second and package."""
+
+    low: float
+    mid: float
+    high: float
+
+
+class Normaliser(Frozen):
+    """The middle of the band over one property of the package, with the interval."""
+
+    per: Literal["package", "die", "TFLOP/s", "TB/s", "GB", "W"]
+    of: str
+    value: Spread | None
+    """None where the property is unknown"""
+
+
+class Identity(Frozen):
+    """An equation that any rate of this deployment must satisfy, with its value at the middle of the band."""
+
+    text: str
+    value: float
+    unit: str
+
+
+class Projection(Frozen):
+    """The answer to one question: this model, this chip, this phase, these conditions."""
+
+    chip: str
+    vendor: str
+    phase: Phase
+    deployment: Deployment
+    missing: tuple[str, ...]
+    completions: int
+    """how many completions of the missing conditions were looked at"""
+    typical: Deployment
+    """the completion that the components and the memory are of"""
+    ceiling_tok_s: float
+    generous_tok_s: float
+    """the ceiling to refute with: largest sourced figures, open choices in the rate's favour"""
+    binding: Binding
+    serial_tok_s: float
+    reference_tok_s: float
+    band90_tok_s: Spread
+    band99_tok_s: Spread
+    band: Band
+    limits: Ceiling
+    """of the typical completion"""
+    components: tuple[Share, ...]
+    memory_bytes: float
+    memory_limit_bytes: float | None
+    fits: bool | None
+    """whether any completion fits"""
+    tpot_floor_s: float | None
+    normalisers: tuple[Normaliser, ...]
+    identities: tuple[Identity, ...]
+
+
+class _Point(Frozen):
+    """One completion, with its limits."""
+
+    deployment: Deployment
+    limits: Ceiling
+    reference: float
+
+
+def _point(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, exposed: float) -> _Point:
+    limits = ceiling(spec, chip, deployment, phase)
+    return _Point(deployment=deployment, limits=limits, reference=reference_tok_s(limits, exposed))
+
+
+def _middle(points: list[_Point]) -> _Point:
+    """The completion whose reference point is nearest to the geometric mean of all."""
+    centre = math.fsum(math.log(p.reference) for p in points) / len(points)
+    return min(points, key=lambda p: abs(math.log(p.reference) - centre))
+
+
+def _interval(points: list[_Point], centre: float, low: float, mid: float, high: float, cap: float) -> Spread:
+    """Outermost ends over the completions. No end passes the cap, and the middle stays inside."""
+    top = min(cap, high * max(p.reference for p in points))
+    bottom = min(top, low * min(p.reference for p in points))
+    return Spread(low=bottom, mid=min(max(mid * centre, bottom), top), high=top)
+
+
+def _scaled(spread: Spread, by: float) -> Spread:
+    return Spread(low=spread.low / by, mid=spread.mid / by, high=spread.high / by)
+
+
+def _normalisers(chip: Chip, typical: Deployment, rate: Spread) -> tuple[Normaliser, ...]:
+    peak = chip.peak(format_of(typical.precision).peak) if typical.precision else None
+    bandwidth, memory, power = chip.bandwidth, chip.memory, chip.power
+    rows: tuple[tuple[Literal["package", "die", "TFLOP/s", "TB/s", "GB", "W"], str, float | None], ...] = (
+        ("package", "package", 1.0),
+        ("die", f"{chip.dies_per_package} dies a package", float(chip.dies_per_package)),
+        ("TFLOP/s", f"dense {typical.precision} peak", peak.best / 1e12 if peak else None),
+        ("TB/s", "memory bandwidth", bandwidth.best / 1e12 if bandwidth else None),
+        ("GB", "memory", memory.best / 1e9 if memory else None),
+        ("W", "design power", power.best if power else None),
+    )
+    return tuple(Normaliser(per=per, of=of, value=None if by is None else _scaled(rate, by)) for per, of, by in rows)
+
+
+def _identities(phase: Phase, typical: Deployment, rate: float) -> tuple[Identity, ...]:
+    out = []
+    if phase == "decode" and typical.batch is not None:
+        kept = typical.tokens_per_step or 1.0
+        tpot = typical.batch / rate
+        out.append(Identity(text="time per output token = batch / rate", value=tpot, unit="s"))
+        out.append(Identity(text="step time = batch * tokens kept a step / rate", value=tpot * kept, unit="s"))
+    if typical.chips is not None:
+        out.append(Identity(text="rate of the group = rate * chips", value=rate * typical.chips, unit="tok/s"))
+    if phase in ("output_all", "total_all") and typical.prompt_tokens and typical.output_tokens:
+        ratio = 1 + typical.prompt_tokens / typical.output_tokens
+        text = "total_all = output_all * (1 + prompt / output)"
+        value = rate * ratio if phase == "output_all" else rate / ratio
+        out.append(Identity(text=text, value=value, unit="tok/s"))
+    return tuple(out)
+
+
+def _refuse_unsupported(chip: Chip, deployment: Deployment) -> None:
+    if deployment.precision is not None and runs(chip, deployment.precision) is False:
+        have = ", ".join(p.precision for p in chip.peaks if p.supported)
+        raise UsageError(
+            f"{chip.name} has no arithmetic for {deployment.precision} (it has {have}); choose another precision"
+        )
+
+
+def project(
+    spec: Spec,
+    chip: Chip,
+    deployment: Deployment,
+    phase: Phase,
+    *,
+    exclude_sources: tuple[str, ...] = (),
+    exclude_vendors: tuple[str, ...] = (),
+    catalogue: Catalogue | None = None,
+) -> Projection:
+    """Limits and band of `spec` on `chip`, over every completion of the conditions that `deployment` leaves open.
+
+    The band leaves the named publications and vendors out. Raises UsageError for arithmetic that the chip does not
+    have, and where no published rate is left for a band.
+    """
+    _refuse_unsupported(chip, deployment)
+    reached = band(
+        phase,
+        vendor=chip.vendor,
+        exclude_sources=exclude_sources,
+        exclude_vendors=exclude_vendors,
+        catalogue=catalogue,
+    )
+    open_ones = complete(spec, chip, deployment, phase)
+    exposed = reached.exposed_link
+    likely = [_point(spec, chip, d, phase, exposed) for d in open_ones.likely]
+    points = likely
+    if open_ones.missing:
+        points = likely + [_point(spec, chip, d, phase, exposed) for d in open_ones.admissible]
+    typical = _middle(likely)
+    centre = math.exp(math.fsum(math.log(p.reference) for p in likely) / len(likely))
+    best = max(points, key=lambda p: p.limits.rate_tok_s)
+    # Favoured choices do not change which completion is best by much, so the bound is taken over the best few.
+    leading = sorted(points, key=lambda p: -p.limits.rate_tok_s)[:40]
+    cap = max(most_generous(spec, chip, p.deployment, phase).rate_tok_s for p in leading)
+    band90 = _interval(points, centre, reached.low90, reached.mid, reached.high90, cap)
+    band99 = _interval(points, centre, reached.low99, reached.mid, reached.high99, cap)
+    fit_known = [p.limits.fits for p in points if p.limits.fits is not None]
+    return Projection(
+        chip=chip.name,
+        vendor=chip.vendor,
+        phase=phase,
+        deployment=deployment,
+        missing=open_ones.missing,
+        completions=len(points),
+        typical=typical.deployment,
+        ceiling_tok_s=best.limits.rate_tok_s,
+        generous_tok_s=cap,
+        binding=best.limits.binding,
+        serial_tok_s=typical.limits.serial_tok_s,
+        reference_tok_s=typical.reference,
+        band90_tok_s=band90,
+        band99_tok_s=band99,
+        band=reached,
+        limits=typical.limits,
+        components=typical.limits.shares,
+        memory_bytes=typical.limits.memory_bytes,
+        memory_limit_bytes=typical.limits.memory_limit_bytes,
+        fits=any(fit_known) if fit_known else None,
+        tpot_floor_s=min((p.limits.tpot_floor_s for p in points if p.limits.tpot_floor_s), default=None),
+        normalisers=_normalisers(chip, typical.deployment, band90),
+        identities=_identities(phase, typical.deployment, band90.mid),
+    )
+
+
+def relative_width(spread: Spread) -> float:
+    """Width of an interval in logarithms: what 'wider' means for a rate."""
+    return math.log(spread.high / spread.low)
