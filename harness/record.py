@@ -30,6 +30,7 @@ class Observation(Frozen):
     coverage: float | None = Field(default=None, ge=0, description="mean distinct routed experts a layer and step")
     peak_rss_bytes: int | None = Field(default=None, ge=0)
     load_s: float | None = Field(default=None, ge=0, description="weights generated and sessions created")
+    weight_bytes: int | None = Field(default=None, ge=0, description="of the loaded model as stored, scales included")
     control_s: tuple[float, ...] = Field(
         default=(), description="durations of the fixed control kernel, before and after"
     )
@@ -156,6 +157,7 @@ class Host(Frozen):
     virtual: bool | None = Field(default=None, description="runs under a hypervisor")
     frequency_hz: float | None = None
     load_1min: float | None = None
+    timer_resolution_s: float | None = Field(default=None, gt=0, description="smallest step of the clock, as observed")
     python: str
     packages: tuple[tuple[str, str], ...] = Field(
         default=(), description="name and version of what the figures depend on"

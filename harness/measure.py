@@ -1,0 +1,252 @@
+"""Carry out a plan: one fresh process a task, one after the other, each observation handed on as it is made.
+
+Knows neither store nor terminal: `sink` keeps an observation, `progress` shows how far things are. While a process
+measures, this one sleeps in the kernel; it works only between two workloads, when no clock runs.
+"""
+
+import datetime as dt
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+import harness
+from harness.assemble import remaining
+from harness.child import Child, Ending
+from harness.frozen import Frozen
+from harness.plan import Plan, Task, Workload
+from harness.record import CeilingObservation, Observation
+from harness.worker import Message, failed
+
+Sink = Callable[[Task, Workload | None, Observation | CeilingObservation], None]
+"""Keeps one observation. When it returns, the observation is safe; what it raises ends the run."""
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+class Bounds(Frozen):
+    """What a run may use. `timeout_s` and `memory_bytes` hold for each process."""
+
+    timeout_s: float = Field(default=120.0, gt=0)
+    memory_bytes: int | None = Field(default=None, gt=0, description="writable memory of a process; None: no limit")
+    max_failures: int | None = Field(default=None, ge=1, description="stop after so many failed observations")
+    time_budget_s: float | None = Field(default=None, gt=0, description="no further round starts after it")
+
+
+class Progress(Frozen):
+    """How far a run is, counted in observations."""
+
+    done: int
+    total: int
+    label: str = Field(description="what is measured now")
+    elapsed_s: float
+    remaining_s: float | None = Field(description="from the pace so far; None before the first observation")
+
+
+class Outcome(Frozen):
+    """What a run came to. `stopped` says why tasks of the plan were left out."""
+
+    measured: int = 0
+    failed: int = 0
+    skipped: int = Field(default=0, description="observations of the plan that had been made before")
+    stopped: str | None = None
+    kind: Literal["complete", "interrupted"] = "complete"
+
+
+def worker_command(python: str = sys.executable) -> tuple[str, ...]:
+    """How a measuring process is started. `-P` keeps a stray module in the current folder from being imported."""
+    return (python, "-P", "-m", "harness.worker")
+
+
+def worker_environment(threads: int, base: Mapping[str, str]) -> dict[str, str]:
+    """`base` with the thread pools of numeric libraries bounded, and this very package to be found."""
+    root = str(Path(harness.__file__).resolve().parent.parent)
+    paths = [root, *(p for p in base.get("PYTHONPATH", "").split(os.pathsep) if p)]
+    fixed = dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    return {**base, **fixed, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+
+
+def label(task: Task, workload: Workload | None) -> str:
+    """One line for people: what is being measured."""
+    if task.kind == "ceilings" or task.arm is None:
+        return "this host's ceilings"
+    where = f"{task.arm.model} {task.arm.precision}"
+    return where if workload is None else f"{where} {workload.phase} batch {workload.batch}"
+
+
+def run(
+    plan: Plan,
+    *,
+    sink: Sink,
+    progress: Callable[[Progress], None] = lambda _: None,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    done: Collection[str] = (),
+    command: tuple[str, ...] | None = None,
+    environment: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Measure what `plan` names and `done` does not (keys of `assemble.cell_round_key`), in the plan's order.
+
+    A process that dies, hangs or answers nonsense becomes a failed observation, and the rest goes on in a new one.
+    `command` and `environment` start another worker than this package's own, for example another environment's.
+    KeyboardInterrupt ends the process that measures and passes through; all that `sink` took before is safe.
+    """
+    return _Run(plan, sink, progress, bounds, done, command or worker_command(), environment, clock).carry_out()
+
+
+class _Run:
+    """The state of one run: what is done, what failed, and since when it runs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        sink: Sink,
+        progress: Callable[[Progress], None],
+        bounds: Bounds,
+        done: Collection[str],
+        command: tuple[str, ...],
+        environment: Mapping[str, str] | None,
+        clock: Callable[[], float],
+    ):
+        self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
+        self._planned = sum(_size(task) for task in plan.tasks)
+        self._total = sum(_size(task) for task in self._tasks)
+        self._sink, self._progress, self._bounds = sink, progress, bounds
+        self._command, self._environment, self._clock = command, environment, clock
+        self._measured = self._failed = 0
+        self._start = clock()
+
+    def carry_out(self) -> Outcome:
+        stopped: str | None = None
+        rounds: set[int] = set()
+        for task in self._tasks:
+            stopped = self._why_stop(new_round=task.round not in rounds and bool(rounds))
+            if stopped:
+                break
+            rounds.add(task.round)
+            self._carry_out_task(task)
+        stopped = stopped or (self._why_stop(new_round=False) if self._left() else None)
+        return Outcome(
+            measured=self._measured,
+            failed=self._failed,
+            skipped=self._planned - self._total,
+            stopped=stopped,
+            kind="interrupted" if stopped else "complete",
+        )
+
+    def _left(self) -> int:
+        return self._total - self._measured - self._failed
+
+    def _why_stop(self, *, new_round: bool) -> str | None:
+        limit, budget_s = self._bounds.max_failures, self._bounds.time_budget_s
+        if limit is not None and self._failed >= limit:
+            return f"{self._failed} observations failed, the limit is {limit}"
+        if new_round and budget_s is not None and self._clock() - self._start > budget_s:
+            return f"the time budget of {budget_s:g} s was used up; {self._left()} observations were left out"
+        return None
+
+    def _carry_out_task(self, task: Task) -> None:
+        """All workloads of `task`: in one process if all goes well, in a further one after each that killed it."""
+        left: Task | None = task
+        while left is not None and self._why_stop(new_round=False) is None:
+            left = self._one_process(left)
+
+    def _one_process(self, task: Task) -> Task | None:
+        """Run one process for `task`. Returns the task of the workloads that still have a chance, or None."""
+        started = dt.datetime.now(dt.UTC)
+        workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "arm" else (None,)
+        self._show(task, workloads[0] if workloads else None)
+        answered, loaded, ending = 0, False, None
+        try:
+            child = Child(
+                self._command,
+                request=task.model_dump_json().encode(),
+                environment=worker_environment(
+                    task.threads, os.environ if self._environment is None else self._environment
+                ),
+                memory_bytes=self._bounds.memory_bytes,
+            )
+        except OSError as error:
+            ending = Ending(how="died", reason=f"could not be started ({' '.join(self._command)}): {error}")
+        else:
+            with child:
+                for line in child.messages(self._bounds.timeout_s):
+                    message = _parse(line, expected=answered, kind=task.kind)
+                    if message is None:
+                        ending = Ending(how="nonsense", reason=f"answered what is no result: {_excerpt(line)}")
+                        break
+                    if message.loaded:
+                        loaded = True
+                        continue
+                    self._keep(task, workloads[answered], message)
+                    answered += 1
+                    if answered == len(workloads):
+                        return None
+                    self._show(task, workloads[answered])
+                ending = ending or child.ending
+        reason = f"the measuring process {ending.reason if ending else 'ended without a reason'}"
+        lost = workloads[answered:] if not loaded else workloads[answered : answered + 1]
+        for workload in lost:
+            self._lose(task, workload, started, reason)
+        rest = task.workloads[answered + len(lost) :]
+        return task.model_copy(update={"workloads": rest}) if rest else None
+
+    def _keep(self, task: Task, workload: Workload | None, message: Message) -> None:
+        observation = message.observation or message.ceiling
+        assert observation is not None
+        self._sink(task, workload, observation)
+        if isinstance(observation, Observation) and observation.error is not None:
+            self._failed += 1
+        else:
+            self._measured += 1
+
+    def _lose(self, task: Task, workload: Workload | None, started: dt.datetime, reason: str) -> None:
+        """Keep a failure as an observation with its reason."""
+        self._sink(task, workload, failed(task.round, started, reason))
+        self._failed += 1
+
+    def _show(self, task: Task, workload: Workload | None) -> None:
+        made = self._measured + self._failed
+        elapsed_s = self._clock() - self._start
+        self._progress(
+            Progress(
+                done=made,
+                total=self._total,
+                label=label(task, workload),
+                elapsed_s=elapsed_s,
+                remaining_s=elapsed_s / made * (self._total - made) if made else None,
+            )
+        )
+
+
+def _size(task: Task) -> int:
+    return len(task.workloads) if task.kind == "arm" else 1
+
+
+def _parse(line: bytes, *, expected: int, kind: str) -> Message | None:
+    """The message in `line`, if it is the one that is due."""
+    try:
+        message = Message.model_validate_json(line)
+    except ValidationError:
+        return None
+    if message.loaded:
+        return message if kind == "arm" and message.observation is None and message.ceiling is None else None
+    if kind == "ceilings":
+        return message if message.ceiling is not None else None
+    return message if message.observation is not None and message.workload == expected else None
+
+
+def _excerpt(line: bytes) -> str:
+    text = line[:80].decode(errors="replace")
+    return repr(text) + (" ..." if len(line) > len(text) else "")

@@ -1,0 +1,279 @@
+"""One fresh measuring process: loads one arm, times its workloads one by one, and tells its parent what came of each.
+
+Knows neither plan nor store. It reads one task as JSON on stdin and answers with one JSON line per message on a
+channel of its own (a socket handed down by number), so that nothing a library prints can mix with the results. After
+each message it waits until the parent has put it away: the parent is idle whenever a clock runs here.
+Started by hand without a channel it prints the same lines: `python -m harness.worker < task.json`.
+"""
+
+import argparse
+import datetime as dt
+import gc
+import hashlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+from harness.frozen import Frozen
+from harness.plan import Arm, Phase, Task, Timing, Workload
+from harness.proc import Usage, die_with_parent, peak_rss_bytes, usage
+from harness.record import CeilingObservation, Observation
+
+Clock = Callable[[], int]
+"""A monotonic clock in nanoseconds."""
+
+CONTROL_REPEATS = 5
+"""Runs of the control kernel before and after each workload."""
+
+_CONTROL_WIDTH = 512
+_CONTROL_FLOATS = 16 << 20
+"""64 MiB: beyond the last-level cache of most hosts, so that the kernel feels bandwidth stolen by neighbours too."""
+
+
+class Message(Frozen):
+    """One line from a measuring process. `loaded` says that the arm is in memory and workloads follow."""
+
+    loaded: bool = False
+    workload: int | None = None
+    observation: Observation | None = None
+    ceiling: CeilingObservation | None = None
+
+
+class Stepper(Protocol):
+    """What is timed: see `harness.runtime`."""
+
+    tokens_per_step: int
+    outside_s: float
+
+    def step(self) -> None: ...
+    def coverage(self) -> float | None: ...
+    def logits(self) -> NDArray[np.float32]: ...
+
+
+class Engine(Protocol):
+    """One loaded model: see `harness.runtime`."""
+
+    load_s: float
+    weight_bytes: int
+
+    def open(
+        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
+    ) -> Stepper: ...
+
+
+Load = Callable[[Task, Arm], Engine]
+Probe = Callable[[Task], CeilingObservation]
+Control = Callable[[], tuple[float, ...]]
+
+
+def time_steps(
+    step: Callable[[], None], timing: Timing, clock: Clock, *, warmed: Callable[[], None] = lambda: None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Durations of warm-up steps and of timed steps, in seconds and in order; `warmed` is called between the two.
+
+    At least one step is timed. Stops after `min_steps` steps and `min_time_s`, or earlier at `max_steps` or
+    `max_time_s`; warm-ups end early at `max_time_s` too. Nothing is allocated or printed between two steps but the
+    list of durations.
+    """
+    longest_ns, shortest_ns = int(timing.max_time_s * 1e9), int(timing.min_time_s * 1e9)
+    warmup: list[int] = []
+    while len(warmup) < timing.warmup_steps and sum(warmup) < longest_ns:
+        start = clock()
+        step()
+        warmup.append(clock() - start)
+    warmed()
+    durations: list[int] = []
+    begin = clock()
+    while True:
+        start = clock()
+        step()
+        now = clock()
+        durations.append(now - start)
+        elapsed, count = now - begin, len(durations)
+        if count >= timing.max_steps or elapsed >= longest_ns:
+            break
+        if count >= timing.min_steps and elapsed >= shortest_ns:
+            break
+    return tuple(d / 1e9 for d in warmup), tuple(d / 1e9 for d in durations)
+
+
+def control_kernel() -> tuple[float, ...]:
+    """Durations of a fixed piece of work that ONNX Runtime has no part in: a matrix product, then one pass over memory.
+
+    If these change, the host changed, not the model. Both parts use as many threads as the task (numpy's BLAS).
+    """
+    square = np.full((_CONTROL_WIDTH, _CONTROL_WIDTH), 0.5, dtype=np.float32)
+    stream = np.full(_CONTROL_FLOATS, 0.5, dtype=np.float32)
+    square @ square  # untimed: pages, threads and caches come up
+    np.dot(stream, stream)
+    durations = []
+    for _ in range(CONTROL_REPEATS):
+        start = time.perf_counter_ns()
+        square @ square
+        np.dot(stream, stream)
+        durations.append((time.perf_counter_ns() - start) / 1e9)
+    return tuple(durations)
+
+
+def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
+    """Time one opened workload, with the processor time that was used meanwhile."""
+    before, outside_before = usage(), stepper.outside_s
+
+    def warmed() -> None:
+        nonlocal before, outside_before
+        before, outside_before = usage(), stepper.outside_s
+
+    gc.collect()
+    gc.disable()
+    try:
+        warmup_s, durations_s = time_steps(stepper.step, timing, clock, warmed=warmed)
+    finally:
+        gc.enable()
+    spent, outside_s = usage().since(before), stepper.outside_s - outside_before
+    timed = Observation(
+        round=0,
+        started=dt.datetime.now(dt.UTC),
+        warmup_s=warmup_s,
+        durations_s=durations_s,
+        tokens_per_step=stepper.tokens_per_step,
+        outside_s=max(0.0, outside_s),
+        coverage=stepper.coverage(),
+        logits_digest=hashlib.sha256(np.ascontiguousarray(stepper.logits()).tobytes()).hexdigest()[:16],
+        peak_rss_bytes=peak_rss_bytes(),
+    )
+    return timed, spent
+
+
+def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, control: Control) -> Observation:
+    """Time one workload, or say why that failed. Raises nothing that a workload can cause."""
+    started = dt.datetime.now(dt.UTC)
+    seed = task.arm.seed if task.arm else 0
+    try:
+        control_before = control()
+        stepper = engine.open(
+            workload.phase,
+            batch=workload.batch,
+            prompt_tokens=workload.prompt_tokens,
+            decode_tokens=workload.decode_tokens,
+            depth=workload.depth,
+            seed=seed,
+        )
+        timed, spent = _timed(stepper, task.timing, clock)
+        del stepper
+        control_s = control_before + control()
+    except MemoryError as error:
+        return failed(task.round, started, f"out of memory: {error or 'allocation refused'}")
+    except HarnessError as error:
+        return failed(task.round, started, str(error))
+    return timed.model_copy(
+        update={
+            "round": task.round,
+            "started": started,
+            "load_s": engine.load_s,
+            "weight_bytes": engine.weight_bytes,
+            "control_s": control_s,
+            "foreign_cpu_s": spent.foreign_s,
+            "steal_s": spent.steal_s,
+        }
+    )
+
+
+def failed(round_index: int, started: dt.datetime, reason: str) -> Observation:
+    """The observation of a workload that could not be measured."""
+    return Observation(round=round_index, started=started, error=reason)
+
+
+def carry_out(
+    task: Task,
+    emit: Callable[[Message], None],
+    *,
+    load: Load,
+    probe: Probe,
+    clock: Clock = time.perf_counter_ns,
+    control: Control = control_kernel,
+) -> None:
+    """Do what `task` says and emit a message for each result. A load that fails becomes the error of every workload."""
+    if task.kind == "ceilings":
+        emit(Message(ceiling=probe(task)))
+        return
+    started = dt.datetime.now(dt.UTC)
+    if task.arm is None:
+        raise ValueError("a task of kind 'arm' needs an arm")
+    try:
+        engine = load(task, task.arm)
+    except (MemoryError, HarnessError) as error:
+        reason = f"could not load {task.arm.model}: {error or 'out of memory'}"
+        for index in range(len(task.workloads)):
+            emit(Message(workload=index, observation=failed(task.round, started, reason)))
+        return
+    emit(Message(loaded=True))
+    for index, workload in enumerate(task.workloads):
+        emit(Message(workload=index, observation=observe(engine, task, workload, clock, control)))
+
+
+def load_arm(task: Task, arm: Arm) -> Engine:
+    """The arm's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError, MemoryError."""
+    from harness.runtime import Engine as OnnxEngine
+
+    first = task.workloads[0].phase if task.workloads else "prefill"
+    return OnnxEngine.load(
+        arm.spec, arm.precision, threads=arm.threads, seed=arm.seed, routing_skew=arm.routing_skew, first=first
+    )
+
+
+def probe_host(task: Task) -> CeilingObservation:
+    """The best rates that this host reaches. Raises HarnessError or MemoryError."""
+    from harness.probe import measure_ceilings
+
+    control_before = control_kernel()
+    ceilings = measure_ceilings(precisions=task.precisions, threads=task.threads, round_index=task.round)
+    return ceilings.model_copy(update={"control_s": control_before + control_kernel()})
+
+
+class Channel:
+    """The way back to the parent: a line out, one byte in when the parent has put it away."""
+
+    def __init__(self, number: int | None):
+        self._socket = None if number is None else socket.socket(fileno=number)
+
+    def send(self, message: Message) -> None:
+        """Send `message` and wait for its acknowledgement; ends this process if the parent has gone."""
+        line = message.model_dump_json(exclude_defaults=True) + "\n"
+        if self._socket is None:
+            sys.stdout.write(line)
+            return
+        try:
+            self._socket.sendall(line.encode())
+            acknowledged = self._socket.recv(1)
+        except OSError:
+            acknowledged = b""
+        if not acknowledged:
+            os._exit(1)
+
+
+def main(argv: list[str] | None = None, *, load: Load = load_arm, probe: Probe = probe_host) -> int:
+    """Entry point of `python -m harness.worker`."""
+    parser = argparse.ArgumentParser(prog="python -m harness.worker", description=__doc__)
+    parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
+    options = parser.parse_args(argv)
+    if options.channel is not None:
+        die_with_parent()
+    task = Task.model_validate_json(sys.stdin.buffer.read())
+    channel = Channel(options.channel)
+    try:
+        carry_out(task, channel.send, load=load, probe=probe)
+    except (HarnessError, MemoryError) as error:
+        sys.stderr.write(f"{error or 'out of memory'}\n")
+        return error.exit_code if isinstance(error, HarnessError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
