@@ -1,11 +1,12 @@
 """What a user may ask for: the types of a config file. Inert: building one reads no file and probes no machine.
 
-Paths are kept as they were written; the command line resolves them against the config's own folder.
+Paths are kept as they were written. The command line reads `sheet` and `catalog` from the config's own folder, so that
+a config and its sheet travel together, and writes `outputs` below the folder that it was started in.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from harness.claims import Identifier
 from harness.frozen import Frozen
@@ -15,6 +16,7 @@ from harness.plan import Phase
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=80)]
 Batch = Annotated[int, Field(gt=0, le=4096)]
+Threads = Annotated[int, Field(gt=0, le=1024)]
 Tokens = Annotated[int, Field(gt=0, le=1 << 20)]
 
 
@@ -42,7 +44,7 @@ class Measure(Frozen):
         default=None, description="other batches for prefill; default: `batches`"
     )
     precisions: tuple[Precision, ...] = Field(default=("int8",), min_length=1)
-    threads: int | Literal["auto"] = Field(default="auto", description="'auto': one a physical core")
+    threads: Threads | Literal["auto"] = Field(default="auto", description="'auto': one a physical core")
     repetitions: int = Field(default=5, ge=1, le=1000, description="fresh processes for each cell")
     seed: int = Field(default=0, ge=0, lt=1 << 32)
     routing: Routing = Routing()
@@ -50,9 +52,18 @@ class Measure(Frozen):
     process_timeout_s: float = Field(default=120.0, gt=0, le=86400)
     time_budget_s: float | None = Field(default=None, gt=0, le=86400, description="no further round starts after it")
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name in ("models", "phases", "batches", "prefill_batches", "precisions"):
+            entries = getattr(self, name) or ()
+            twice = next((e for i, e in enumerate(entries) if e in entries[:i]), None)
+            if twice is not None:
+                raise ValueError(f"{name} names {twice} twice")
+        return self
+
 
 class Outputs(Frozen):
-    """Files written after a run, beside what is printed."""
+    """Files written after a run, beside what is printed; relative to the folder that the program was started in."""
 
     json_file: Path | None = Field(default=None, alias="json")
     html: Path | None = None
@@ -68,7 +79,7 @@ class Config(Frozen):
     measure: Measure
     specs: dict[ModelName, Spec] = Field(default={}, description="architectures of your own, by name")
     sheet: Path | None = Field(default=None, description="claim sheet to judge, relative to this file")
-    catalog: tuple[Path, ...] = Field(default=(), description="your own chips, models and rates")
+    catalog: tuple[Path, ...] = Field(default=(), description="your own chips, models and rates, relative to this file")
     chips: tuple[Identifier, ...] = Field(
         default=(), max_length=32, description="chips whose ceilings are set beside the claims"
     )

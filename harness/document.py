@@ -80,6 +80,16 @@ class Document:
         """The document as plain values: str, int, float, bool, None, list, dict."""
         return self.root.plain()
 
+    def mark(self, *location: str | int) -> Mark:
+        """The place of the value at `location`, or of the nearest value around it."""
+        node = self.root
+        for part in location:
+            if isinstance(node.value, dict) and part in node.value:
+                node = node.value[str(part)]
+            elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+        return node.mark
+
     def error(self, mark: Mark, message: str) -> UsageError:
         return UsageError(f"{self.path}:{mark.line}:{mark.column}: {message}")
 

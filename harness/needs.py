@@ -66,15 +66,18 @@ def plan_duration_s(tasks: tuple[Task, ...]) -> float:
 
 def task_duration_s(task: Task) -> float:
     """Modelled wall time of one fresh process: start, load, and each workload with its warm-up."""
-    if task.arm is None:
-        return CEILINGS_S
+    return sum(workload_duration_s(task, workload) for workload in task.workloads or (None,))
+
+
+def workload_duration_s(task: Task, workload: Workload | None) -> float:
+    """Modelled wall time of one workload with its share of the process's start and load (None: the ceilings)."""
     arm, timing = task.arm, task.timing
-    total = PROCESS_START_S + stored_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
-    for workload in task.workloads:
-        step = step_s(arm, workload)
-        timed = max(timing.min_steps * step, min(timing.min_time_s, timing.max_steps * step))
-        total += SESSION_S + timing.warmup_steps * step + timed
-    return total
+    if arm is None or workload is None:
+        return CEILINGS_S
+    start = PROCESS_START_S + stored_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
+    step = step_s(arm, workload)
+    timed = max(timing.min_steps * step, min(timing.min_time_s, timing.max_steps * step))
+    return start / len(task.workloads) + SESSION_S + timing.warmup_steps * step + timed
 
 
 def step_s(arm: Arm, workload: Workload) -> float:

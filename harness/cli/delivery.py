@@ -1,0 +1,93 @@
+"""What a command hands over: the report on stdout, the files that were asked for, and the exit code.
+
+Knows three formats of stdout and three of files; renders nothing itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from harness.cli.output import Target, check, write
+from harness.config import Outputs
+from harness.record import Record
+from harness.verdict.evidence import Assessment
+
+REFUTED, UNDECIDED, INVALID = 3, 4, 5
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where results go."""
+
+    form: str = "text"
+    json_file: Path | None = None
+    html_file: Path | None = None
+    markdown_file: Path | None = None
+    details: bool = False
+    strict: bool = False
+
+    def or_else(self, outputs: Outputs) -> "Delivery":
+        """Files that the command line names, and for the others those of the config."""
+        return Delivery(
+            form=self.form,
+            json_file=self.json_file or _path(outputs.json_file),
+            html_file=self.html_file or _path(outputs.html),
+            markdown_file=self.markdown_file or _path(outputs.markdown),
+            details=self.details,
+            strict=self.strict,
+        )
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        named = (("--json", self.json_file), ("--html", self.html_file), ("--markdown", self.markdown_file))
+        return tuple(Target(path=path, asked_by=option) for option, path in named if path is not None)
+
+    def check(self, inputs: Iterable[Path] = ()) -> None:
+        """Raise UsageError for a file that could not be written."""
+        check(self.targets, inputs)
+
+
+def deliver(delivery: Delivery, record: Record | None, assessment: Assessment | None) -> int:
+    """Write the files, print the report, and say how it ended. Files first: a closed pipe must not cost them."""
+    from harness import report
+    from harness.report import jsonfile, text
+
+    built = report.build(record, assessment)
+    if delivery.json_file is not None:
+        write(Target(delivery.json_file, "--json"), jsonfile.document(record, assessment))
+    if delivery.html_file is not None:
+        from harness.report import html
+
+        write(Target(delivery.html_file, "--html"), html.render(built))
+    if delivery.markdown_file is not None:
+        from harness.report import markdown
+
+        write(Target(delivery.markdown_file, "--markdown"), markdown.render(built))
+    if delivery.form == "json":
+        typer.echo(jsonfile.document(record, assessment), nl=False)
+    elif delivery.form == "markdown":
+        from harness.report import markdown
+
+        typer.echo(markdown.render(built), nl=False)
+    else:
+        typer.echo(text.render(built, details=delivery.details), nl=False)
+    return exit_code(record, assessment, strict=delivery.strict)
+
+
+def exit_code(record: Record | None, assessment: Assessment | None, *, strict: bool) -> int:
+    """5 where nothing valid was measured; with `strict` 3 for a refuted claim, else 4 for an undecided one."""
+    if record is not None and record.measurements and not any(m.good and not m.invalid for m in record.measurements):
+        return INVALID
+    if strict and assessment is not None:
+        outcomes = {verdict.outcome for verdict in assessment.verdicts}
+        if "refuted" in outcomes:
+            return REFUTED
+        if "undecided" in outcomes:
+            return UNDECIDED
+    return 0
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name is not None else None

@@ -1,0 +1,53 @@
+"""`harness judge`: a claim sheet against what is modelled, published, and (if a run is named) measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.catalogue import Catalogue, builtin
+from harness.claims import Sheet
+from harness.cli.delivery import Delivery, deliver
+from harness.cli.sources import extended, read_sheet
+from harness.errors import UsageError, unknown
+from harness.record import Record
+from harness.verdict.evidence import Assessment
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What the command line asks of a judgement."""
+
+    sheet: Path
+    delivery: Delivery
+    record: str | None = None
+    chips: tuple[str, ...] = ()
+    store: Path | None = None
+    catalog: tuple[Path, ...] = ()
+
+
+def judge_command(options: JudgeOptions) -> int:
+    """Judge a sheet and print the report. Returns the exit code."""
+    sheet = read_sheet(options.sheet)
+    catalogue = builtin()
+    for path in options.catalog:
+        catalogue = extended(catalogue, path)
+    known = [chip.name for chip in catalogue.chips]
+    for name in options.chips:
+        if name not in known:
+            raise UsageError(unknown("chip", name, known))
+    options.delivery.check(inputs=(options.sheet, *options.catalog))
+    record = _record(options) if options.record is not None else None
+    return deliver(options.delivery, record, assess(sheet, record, catalogue, options.chips))
+
+
+def assess(sheet: Sheet, record: Record | None, catalogue: Catalogue, chips: tuple[str, ...]) -> Assessment:
+    """The sheet, judged with all that is known here."""
+    from harness import verdict
+
+    return verdict.assess(sheet, record=record, catalogue=catalogue, chips=chips)
+
+
+def _record(options: JudgeOptions) -> Record:
+    from harness.cli.show import stored_record
+
+    assert options.record is not None
+    return stored_record(options.store, options.record)[0]

@@ -1,0 +1,117 @@
+"""Files that a command writes: checked before the work, written beside their place and renamed when whole.
+
+Knows no format. A file that exists keeps its old content until the new one is complete.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to be written, and the option or key that asks for it."""
+
+    path: Path
+    asked_by: str
+
+
+def check(targets: Iterable[Target], inputs: Iterable[Path] = ()) -> None:
+    """Raise UsageError for a target that could not be written, is named twice, or would overwrite an input.
+
+    Changes nothing on disk.
+    """
+    taken = {_resolved(path): "an input of this command" for path in inputs}
+    for target in targets:
+        place = _resolved(target.path)
+        if place in taken and not _is_special(target.path):
+            raise UsageError(f"{target.path}: {target.asked_by} would overwrite {taken[place]}, expected another name")
+        taken[place] = f"the file of {target.asked_by}"
+        _check_one(target)
+
+
+def _check_one(target: Target) -> None:
+    path = target.path
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path}: {target.asked_by} names a folder, expected a file name")
+        if path.exists():
+            if not os.access(path, os.W_OK):
+                raise UsageError(f"{path}: {target.asked_by} names a file that may not be written")
+            if _is_special(path):
+                return
+        folder = path.parent
+        while not folder.exists():
+            folder = folder.parent
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {target.asked_by} cannot be written ({_reason(error)})") from None
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{path}: {target.asked_by} cannot be written in '{folder}', expected a folder that you may write to"
+        )
+
+
+def write(target: Target, text: str) -> None:
+    """Write `text` so that the file is either as it was or complete. Missing folders are made.
+
+    Raises UsageError that names the path (full disk, folder gone).
+    """
+    path = target.path
+    try:
+        if _is_special(path):
+            path.write_text(text, encoding="utf-8")
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, text)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: {target.asked_by} could not be written ({_reason(error)}); what was measured is in the store: "
+            "'harness show' can write it elsewhere"
+        ) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".part")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _is_special(path: Path) -> bool:
+    """A device or pipe, which must not be renamed over: /dev/null, /dev/stdout."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

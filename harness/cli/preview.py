@@ -1,0 +1,62 @@
+"""A plan before it runs, for people and programs: what will be measured, in which order, and what it needs."""
+
+from harness import units
+from harness.model.spec import parameters
+from harness.needs import arm_bytes, stored_bytes
+from harness.plan import Arm, Plan, Workload
+from harness.record import Host
+
+
+def render(plan: Plan, host: Host, form: str) -> str:
+    """`plan` as text, markdown or JSON."""
+    if form == "json":
+        return plan.model_dump_json(indent=2) + "\n"
+    from tabulate import tabulate
+
+    style = "github" if form == "markdown" else "simple"
+    arms, workloads = _arms(plan), _workloads(plan)
+    rounds = 1 + max(task.round for task in plan.tasks)
+    need, has = units.binary(float(plan.needs.peak_bytes)), units.binary(float(host.available_bytes))
+    first = [task.arm.model for task in plan.tasks if task.arm is not None and task.round == 0]
+    parts = [
+        f"Plan '{plan.name}': {len(arms)} models, {len(workloads)} workloads each, {rounds} rounds in fresh processes "
+        f"({len(plan.tasks)} processes)",
+        tabulate(
+            [_arm_row(arm, workloads) for arm in arms],
+            headers=("model", "precision", "threads", "parameters", "active", "weights", "process"),
+            tablefmt=style,
+            disable_numparse=True,
+        ),
+        tabulate(
+            [(w.phase, w.batch, w.prompt_tokens, w.decode_tokens, w.depth) for w in workloads],
+            headers=("phase", "batch", "prompt tokens", "generated tokens", "depth"),
+            tablefmt=style,
+        ),
+        f"Order: {' > '.join(first)}, mirrored in every second round",
+        f"Memory: about {need} for the largest process, of {has} available",
+        f"Time: about {units.seconds(float(round(plan.needs.duration_s)))} (modelled: {plan.needs.basis})",
+        *(f"Note: {note}" for note in plan.notes),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _arms(plan: Plan) -> tuple[Arm, ...]:
+    """In the order of the first round's config entries, as far as rounds tell: by name, sparse before its controls."""
+    return tuple(sorted({t.arm for t in plan.tasks if t.arm is not None}, key=lambda a: (a.model, a.precision)))
+
+
+def _workloads(plan: Plan) -> tuple[Workload, ...]:
+    return next(task.workloads for task in plan.tasks if task.arm is not None)
+
+
+def _arm_row(arm: Arm, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
+    counts = parameters(arm.spec)
+    return (
+        arm.model,
+        arm.precision,
+        str(arm.threads),
+        units.count(float(counts.total)),
+        units.count(float(counts.active)),
+        units.binary(stored_bytes(arm.spec, arm.precision)),
+        units.binary(float(arm_bytes(arm, workloads))),
+    )

@@ -1,0 +1,138 @@
+"""Commands that only tell what is known: models, chips, schemas, a config to start from."""
+
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from harness import units
+
+if TYPE_CHECKING:
+    from harness.citation import Range
+
+
+def version() -> str:
+    """What `--version` prints: this program and what its figures depend on."""
+    return ", ".join(f"{name} {installed_version(name)}" for name in ("harness", "onnxruntime", "numpy"))
+
+
+def installed_version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as of
+
+    try:
+        return of(name)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def harness_version() -> str:
+    return installed_version("harness")
+
+
+def models_command() -> int:
+    from tabulate import tabulate
+
+    from harness.model.spec import parameters
+    from harness.models.catalogue import released_models
+    from harness.models.presets import preset, preset_names
+
+    typer.echo("Run here (in a config: measure.models; dense controls: NAME:equal-total, NAME:equal-active)\n")
+    rows = []
+    for name in preset_names():
+        spec = preset(name)
+        counts = parameters(spec)
+        rows.append(
+            (
+                name,
+                units.count(float(counts.total)),
+                units.count(float(counts.active)),
+                units.percent(counts.active / counts.total),
+                f"{spec.num_experts_per_tok} of {spec.n_routed_experts}",
+            )
+        )
+    typer.echo(tabulate(rows, headers=("model", "parameters", "active", "share", "experts"), disable_numparse=True))
+    typer.echo("\nReleased elsewhere (in a sheet: conditions.model)\n")
+    rows = [
+        (m.name, units.count(float(c.total)), units.count(float(c.active)), units.percent(c.active / c.total), m.vendor)
+        for m in released_models()
+        for c in (parameters(m.spec),)
+    ]
+    typer.echo(tabulate(rows, headers=("model", "parameters", "active", "share", "maker"), disable_numparse=True))
+    return 0
+
+
+def chips_command() -> int:
+    from tabulate import tabulate
+
+    from harness.hardware import chips
+
+    rows = [
+        (
+            chip.name,
+            str(chip.dies_per_package),
+            *(_span(chip.peak(name), 1e12, chip.supports(name)) for name in ("bf16", "fp8", "int8", "fp4")),
+            _span(chip.memory, 1e9),
+            _span(chip.bandwidth, 1e12),
+            _span(chip.link, 1e9),
+            _span(chip.power, 1.0),
+        )
+        for chip in chips()
+    ]
+    rates = [f"{name}\nTFLOP/s" for name in ("bf16", "fp8", "int8", "fp4")]
+    headers = ("chip", "dies", *rates, "memory\nGB", "read\nTB/s", "links\nGB/s", "power\nW")
+    typer.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right", colalign=("left",)))
+    typer.echo(
+        "\nOf one package, dense rates, links in one direction. Where sources disagree both ends are given;\n"
+        f"'no' is not supported, '{units.UNKNOWN}' is not known. Verdicts name the sources of what they use."
+    )
+    return 0
+
+
+def _span(value: "Range | None", unit: float, supported: bool | None = None) -> str:
+    """The span of sourced values in multiples of `unit`, or why there is none."""
+    if supported is False:
+        return "no"
+    if value is None:
+        return units.UNKNOWN
+    low, high = units.number(value.low / unit), units.number(value.high / unit)
+    return low if low == high else f"{low}–{high}"
+
+
+def init_command() -> int:
+    typer.echo(STARTER, nl=False)
+    return 0
+
+
+def schema_command(name: str) -> int:
+    from harness import handbook
+
+    typer.echo(handbook.schema(cast(handbook.SchemaName, name)), nl=False)
+    return 0
+
+
+STARTER = """\
+# A config for harness. Check it with: harness run THIS_FILE --dry-run
+harness: 1                      # version of this file's format
+name: my-first-run              # small letters, digits, '.', '_', '-'
+
+measure:
+  # 'auto' picks a sparse model whose weights exceed this host's cache and fit its memory (harness models lists all);
+  # the two dense controls have as many parameters in total, and as many active for a token.
+  models: [auto, "auto:equal-total", "auto:equal-active"]
+  phases: [prefill, decode]
+  batches: [1, 8]               # sequences at once
+  prefill_batches: [1]          # prefill works on whole prompts: small batches are enough
+  prompt_tokens: 128
+  decode_tokens: 32
+  precisions: [int8]            # fp32, int8, int4
+  threads: auto                 # one a physical core
+  repetitions: 3                # fresh processes for each cell; five give a 90 % interval without assumptions
+
+# chips whose limits are set beside the claims (harness chips lists them)
+chips: [ascend-910c, h100-sxm]
+
+# sheet: my-sheet.yaml          # claims to judge, found beside this file
+# outputs:                      # written below the folder where you start the program
+#   html: out/report.html
+#   json: out/record.json
+"""

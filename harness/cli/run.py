@@ -1,0 +1,186 @@
+"""`harness run`: parse, resolve, plan, measure, record, judge, report. Each stage hands its own type to the next."""
+
+import datetime as dt
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from harness import document, host, measure, planner
+from harness.assemble import Header, State, assemble, new_record_id, remaining
+from harness.cli import INTERRUPTED, preview
+from harness.cli.delivery import Delivery, deliver
+from harness.cli.judge import assess
+from harness.cli.progress import progress
+from harness.cli.reference import harness_version
+from harness.cli.show import STORE
+from harness.cli.sources import Asked, check_chips, gather, located, read_config
+from harness.config import Config
+from harness.counting import counts
+from harness.errors import HarnessError, UsageError
+from harness.measure import Bounds
+from harness.plan import Plan, Task, Workload
+from harness.record import CeilingObservation, Host, Observation, Record
+from harness.store import Store
+
+
+class StoppedError(HarnessError):
+    """Ctrl-C: what was measured is kept, and the message says how to go on."""
+
+    exit_code = INTERRUPTED
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks of a run."""
+
+    config: Path | None
+    delivery: Delivery
+    store: Path | None = None
+    dry_run: bool = False
+    resume: str | None = None
+    catalog: tuple[Path, ...] = ()
+    label: str | None = None
+    quiet: bool = False
+    wait: bool = False
+    force: bool = False
+    max_failures: int | None = None
+
+
+def run_command(options: Options) -> int:
+    """Carry out a config. Returns the exit code; raises HarnessError for whatever the user can mend."""
+    asked, header = _resumed(options) if options.resume is not None else _fresh(options)
+    check_chips(asked)
+    delivery = options.delivery.or_else(asked.config.outputs)
+    delivery.check(inputs=asked.inputs)
+    if options.dry_run:
+        typer.echo(preview.render(header.plan, header.host, delivery.form), nl=False)
+        return 0
+    record = _measured(header, asked.config, options)
+    assessment = None
+    if asked.sheet is not None:
+        assessment = assess(asked.sheet, record, asked.catalogue, asked.config.chips)
+        with Store(options.store or STORE) as store:
+            store.keep_assessment(record.record_id, assessment)
+    return deliver(delivery, record, assessment)
+
+
+def _fresh(options: Options) -> tuple[Asked, Header]:
+    """What a new run is to do: the config with its sources, and the plan for this host."""
+    if options.config is None:
+        raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
+    found, config = read_config(options.config)
+    asked = gather(found, config, options.catalog)
+    here = host.describe()
+    plan = _planned(asked, here)
+    now = dt.datetime.now(dt.UTC)
+    header = Header(
+        record_id=new_record_id(now, secrets.token_hex(3)),
+        name=config.name,
+        label=options.label or config.label,
+        created=now,
+        harness_version=harness_version(),
+        config_digest=hashlib.sha256(found.text.encode()).hexdigest(),
+        config_text=found.text,
+        config_path=str(found.path.absolute()),
+        host=here,
+        plan=plan,
+    )
+    return asked, header
+
+
+def _planned(asked: Asked, here: Host) -> Plan:
+    try:
+        return planner.make(asked.config, here)
+    except planner.PlanError as error:
+        raise located(asked.document, error) from None
+
+
+def _resumed(options: Options) -> tuple[Asked, Header]:
+    """A run that was cut short, with the config as it was then. A changed config or host is refused."""
+    assert options.resume is not None
+    with Store(options.store or STORE, write=False) as store:
+        record_id = store.resolve(options.resume)
+        header = store.header(record_id)
+    found = document.parse(header.config_text, path=Path(header.config_path or "config"), what="config")
+    config = document.validate(found, Config)
+    if options.config is not None:
+        _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
+    here = host.describe()
+    if here.fingerprint != header.host.fingerprint:
+        raise UsageError(
+            f"run {record_id} was measured on another host ({header.host.cpu}, {header.host.cores} cores; this is "
+            f"{here.cpu}, {here.cores} cores): its cells cannot be mixed; start a new run"
+        )
+    return gather(found, config, options.catalog), header
+
+
+def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> None:
+    """What decides the measurements must be as it was; sheet, chips and outputs may change."""
+    changed = [
+        f"measure.{name} was {getattr(then.measure, name)!r} and is {getattr(now.measure, name)!r}"
+        for name in type(now.measure).model_fields
+        if getattr(now.measure, name) != getattr(then.measure, name)
+    ]
+    if now.specs != then.specs:
+        changed.append("specs changed")
+    if changed:
+        raise UsageError(f"{path}: differs from the config of run {record_id}: {'; '.join(changed)}; start a new run")
+
+
+def _measured(header: Header, config: Config, options: Options) -> Record:
+    """Measure what is still to be measured, each observation kept as it is made, and put the record together."""
+    with Store(options.store or STORE) as store:
+        if options.resume is None:
+            store.begin(header)
+            done: frozenset[str] = frozenset()
+        else:
+            store.reopen(header.record_id)
+            done = store.done(header.record_id)
+        left = tuple(task for task in (remaining(task, done) for task in header.plan.tasks) if task is not None)
+        state: State = "complete"
+        notes: tuple[str, ...] = ()
+        try:
+            if left:
+                outcome = _run(header.plan.model_copy(update={"tasks": left}), header, config, options, store)
+                state, notes = outcome.kind, (outcome.stopped,) if outcome.stopped else ()
+        except KeyboardInterrupt:
+            record = _put_together(store, header, "interrupted", ("interrupted by the user",))
+            kept, planned = _progress_of(record)
+            raise StoppedError(
+                f"interrupted: {kept} of {planned} observations are kept in {store.path}; "
+                f"go on with: harness run --resume {header.record_id}"
+            ) from None
+        return _put_together(store, header, state, notes)
+
+
+def _run(plan: Plan, header: Header, config: Config, options: Options, store: Store) -> measure.Outcome:
+    bounds = Bounds(
+        timeout_s=config.measure.process_timeout_s,
+        memory_bytes=header.host.available_bytes,
+        max_failures=options.max_failures,
+        time_budget_s=config.measure.time_budget_s,
+    )
+    with progress(plan, quiet=options.quiet) as shown:
+
+        def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
+            store.keep(header.record_id, task, workload, observation)
+            shown.done(task, workload)
+
+        return measure.run(plan, sink=sink, bounds=bounds)
+
+
+def _put_together(store: Store, header: Header, state: State, notes: tuple[str, ...]) -> Record:
+    kept = [one for _, one in store.kept(header.record_id) if one is not None]
+    record = assemble(header, kept, state=state, counts=counts)
+    record = record.model_copy(update={"notes": (*record.notes, *notes)})
+    store.finish(record)
+    return record
+
+
+def _progress_of(record: Record) -> tuple[int, int]:
+    kept = sum(len(m.observations) for m in record.measurements)
+    rounds = max((o.round for m in record.measurements for o in m.observations), default=0) + 1
+    return kept, max(kept, rounds * len(record.measurements))

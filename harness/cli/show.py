@@ -1,0 +1,61 @@
+"""`harness show` and `harness list`: stored runs again, without measuring."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from harness import units
+from harness.cli.delivery import Delivery, deliver
+from harness.counting import counts
+from harness.record import Record
+from harness.store import Listed, Store
+from harness.verdict.evidence import Assessment
+
+STORE = Path(".harness") / "store.sqlite"
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """What the command line asks to be shown."""
+
+    record: str
+    delivery: Delivery
+    store: Path | None = None
+
+
+def show_command(options: ShowOptions) -> int:
+    """Print a stored run's report. Returns the exit code."""
+    options.delivery.check()
+    return deliver(options.delivery, *stored_record(options.store, options.record))
+
+
+def stored_record(store: Path | None, name: str) -> tuple[Record, Assessment | None]:
+    """The record that `name` means, and how its sheet was judged. Raises StoreError."""
+    with Store(store or STORE, write=False) as opened:
+        record_id = opened.resolve(name)
+        return opened.load(record_id, counts=counts), opened.assessment(record_id)
+
+
+def list_command(store: Path | None, as_json: bool) -> int:
+    """Print the stored runs, the latest first."""
+    with Store(store or STORE, write=False) as opened:
+        runs = opened.runs()[::-1]
+    if as_json:
+        typer.echo(json.dumps([run.model_dump(mode="json") for run in runs], indent=2, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    rows = [_row(run) for run in runs]
+    headers = ("run", "when (UTC)", "config", "label", "state", "observations")
+    typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
+    return 0
+
+
+def _row(run: Listed) -> tuple[str, ...]:
+    from harness.report.printable import line
+
+    when = f"{run.created:%Y-%m-%d %H:%M}" if run.created is not None else units.UNKNOWN
+    state = run.problem or run.state
+    return (run.record_id, when, line(run.name or units.UNKNOWN), line(run.label or ""), state, str(run.observations))

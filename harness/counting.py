@@ -1,0 +1,66 @@
+"""What follows from a cell's architecture and stored weights alone: parameters, least bytes and operations a token.
+
+Knows no clock and no host. Bytes are those of the stored form that is measured here (scales included, fp32 cache);
+a step is taken to read each weight that it needs once.
+"""
+
+from harness.cost.attention import over_context
+from harness.cost.work import experts_touched
+from harness.model import weights
+from harness.model.spec import Precision, Spec, parameters
+from harness.plan import Arm, Workload
+from harness.record import Counts
+
+CACHE_ELEMENT_BYTES = 4  # the decode graphs keep their cache in fp32
+
+
+def counts(arm: Arm, workload: Workload) -> Counts:
+    """The figures of one cell. Coverage is expected for uniform routing only: None where routing is skewed."""
+    spec = arm.spec
+    counted = parameters(spec)
+    positions = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
+    stored = weights.stored_bytes(spec, arm.precision)
+    touched = None
+    if spec.is_sparse:
+        touched = experts_touched(spec.n_routed_experts, spec.num_experts_per_tok, positions)
+    return Counts(
+        parameters_total=counted.total,
+        parameters_active=counted.active,
+        weight_bytes=stored,
+        bits_per_weight=8 * stored / counted.total,
+        bytes_per_token=_read_bytes(spec, arm.precision, workload, stored, touched) / positions,
+        flop_per_token=_flop_per_token(spec, workload),
+        expected_coverage=touched if arm.routing_skew == 0 else None,
+    )
+
+
+def _read_bytes(
+    spec: Spec, precision: Precision, workload: Workload, stored_bytes: int, touched: float | None
+) -> float:
+    """Least bytes of a step: all weights but the embedding table and the experts that no position chose, and the
+    cache (decode)."""
+    embedding = 0 if spec.tie_word_embeddings else 4 * spec.vocab_size * spec.hidden_size
+    read = float(stored_bytes - embedding)
+    if touched is not None:
+        experts = sum(
+            weights.tensor_bytes(tensor, precision) for tensor in weights.layout(spec) if ".experts." in tensor.name
+        )
+        read -= experts * (1 - touched / spec.n_routed_experts)
+    if workload.phase == "decode":
+        context = over_context(spec, _context(workload), "decode")
+        read += CACHE_ELEMENT_BYTES * workload.batch * context.read_elements
+    return read
+
+
+def _context(workload: Workload) -> float:
+    """Mean number of cached tokens that a decode step attends to."""
+    return workload.prompt_tokens + workload.depth + (workload.decode_tokens + 1) / 2
+
+
+def _flop_per_token(spec: Spec, workload: Workload) -> float:
+    """Twice the weights that a token meets, and attention. Prefill forms logits for the last position alone."""
+    counted = parameters(spec)
+    if workload.phase == "decode":
+        return 2 * counted.active + over_context(spec, _context(workload), "decode").core_flop
+    head = counted.head * (1 - 1 / workload.prompt_tokens)
+    return 2 * (counted.active - head) + over_context(spec, workload.prompt_tokens, "prefill").core_flop
