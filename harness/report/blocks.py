@@ -25,11 +25,14 @@ Cell = str | Link
 
 
 class Column(Frozen):
-    """A column's heading. `meaning` lets a format mark what the words already say."""
+    """A column's heading. `meaning` lets a format mark what the words already say.
+
+    A plain cell's first line says it and later lines explain; in a list all lines weigh the same.
+    """
 
     name: str
     align: Literal["left", "right"] = "left"
-    meaning: Literal["plain", "outcome"] = "plain"
+    meaning: Literal["plain", "outcome", "list"] = "plain"
 
 
 class Heading(Frozen):
@@ -157,6 +160,7 @@ class Details(Frozen):
 
     kind: Literal["details"] = "details"
     summary: str
+    outcome: str | None = Field(default=None, description="the outcome that a format may set beside the summary")
     brief: str
     blocks: tuple[Heading | Text | Bullets | Callout | Table, ...]
 

@@ -56,7 +56,7 @@ def verdict_table(assessment: Assessment) -> Table:
             Column(name="Outcome", meaning="outcome"),
             Column(name=f"{_level(LEVEL)} interval, bound"),
             Column(name="Why"),
-            Column(name="Flags, missing"),
+            Column(name="Flags, missing", meaning="list"),
         ),
         rows=tuple(_verdict_row(v) for v in assessment.verdicts),
         note=f"{legend[0].upper()}{legend[1:]}." if legend else None,
@@ -107,7 +107,7 @@ def _details(v: Verdict) -> Details:
     blocks: list[Bullets | Table] = [Bullets(items=tuple(facts))]
     if v.evidence:
         blocks.append(_evidence_table(v))
-    return Details(summary=f"{v.id}: {v.outcome}", brief=f"{v.id}: {v.outcome}. {_brief(v)}", blocks=tuple(blocks))
+    return Details(summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", blocks=tuple(blocks))
 
 
 def _brief(v: Verdict) -> str:

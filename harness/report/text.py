@@ -61,7 +61,8 @@ def _block(block: Block, width: int, details: bool) -> str:
         case Chart():
             return table(block.table, width) if details else ""
         case Details():
-            return "\n\n".join((_rule(block.summary, ".", width), *(_block(b, width, details) for b in block.blocks)))
+            summary = f"{block.summary}: {block.outcome}" if block.outcome else block.summary
+            return "\n\n".join((_rule(summary, ".", width), *(_block(b, width, details) for b in block.blocks)))
 
 
 def _rule(text: str, mark: str, width: int) -> str:
