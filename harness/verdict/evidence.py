@@ -49,7 +49,7 @@ class Verdict(Frozen):
         default=(), description="conditions that the source leaves out and the verdict needs"
     )
     stability: float | None = Field(
-        default=None, ge=0, le=1, description="share of admissible completions with this outcome"
+        default=None, ge=0, le=1, description="share of admissible completions with the leading outcome"
     )
     largest_uncertainty: str | None = None
     evidence: tuple[Evidence, ...] = ()

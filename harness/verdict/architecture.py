@@ -1,0 +1,153 @@
+"""Claims about an architecture, against the released models that the named one could be. Knows no chip and no clock."""
+
+from harness.claims import Architecture, Hedge, Sheet
+from harness.cost import kv_bytes
+from harness.model.spec import parameters
+from harness.models.catalogue import ReleasedModel
+from harness.stats import Interval
+from harness.units import quantity
+from harness.verdict.evidence import Evidence, Flag
+from harness.verdict.finding import Finding, claimed, tally
+from harness.verdict.knowledge import Knowledge
+from harness.verdict.thresholds import ARTEFACT_TOLERANCE
+
+FIGURE_NAMES = {
+    "total_parameters": "total parameters",
+    "active_parameters": "active parameters",
+    "activation_ratio": "active over total parameters",
+    "kv_bytes_per_token": "cache for each token",
+    "context_tokens": "longest context",
+}
+CACHE_ELEMENT_BYTES = (1.0, 2.0)
+"""Caches are kept in 8 or in 16 bits."""
+_PER_TOKEN_AT = 1 << 20
+"""Context at which a cache that is not proportional to it (windows, compression) is divided by its tokens."""
+
+
+def figures(model: ReleasedModel, figure: str) -> tuple[float, ...]:
+    """Every value that a careful source could print for `figure`: as published, and as counted from the spec."""
+    count = parameters(model.spec)
+    active = (model.published_active, float(count.active), float(count.active_with_embedding))
+    match figure:
+        case "total_parameters":
+            return model.published_total, float(count.total)
+        case "active_parameters":
+            return active
+        case "activation_ratio":
+            return model.published_active / model.published_total, count.active / count.total
+        case "kv_bytes_per_token":
+            return tuple(kv_bytes(model.spec, _PER_TOKEN_AT, b) / _PER_TOKEN_AT for b in CACHE_ELEMENT_BYTES)
+        case _:
+            return (float(model.spec.max_position_embeddings),)
+
+
+def matches(claimed: float, actual: tuple[float, ...], hedge: Hedge) -> bool:
+    """Within the tolerance of any of the values; a bound ('at least', 'up to') only has to be respected."""
+    low, high = min(actual) * (1 - ARTEFACT_TOLERANCE), max(actual) * (1 + ARTEFACT_TOLERANCE)
+    if hedge == "at least":
+        return claimed <= high
+    if hedge == "up to":
+        return claimed >= low
+    return any(abs(claimed / value - 1) <= ARTEFACT_TOLERANCE for value in actual)
+
+
+def judge_architecture(claim: Architecture, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    """Refuted where off by more than 5 % from each released model that it could be; the nearest is named."""
+    name = claim.conditions.model or sheet.subject
+    if name is None:
+        return Finding(outcome="undecided", reason="The source names no model.", missing=("model",))
+    models = knowledge.could_be(name)
+    if not models:
+        return Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
+    hits = [matches(claim.value, figures(m, claim.figure), claim.hedge) for m in models]
+    evidence = tuple(_evidence(m, claim, hit) for m, hit in zip(models, hits, strict=True))
+    found = tally(["supported" if hit else "refuted" for hit in hits])
+    nearest = min(models, key=lambda m: min(_distance(claim.value, v) for v in figures(m, claim.figure)))
+    near = figures(nearest, claim.figure)
+    interval = Interval(low=min(near) * (1 - ARTEFACT_TOLERANCE), high=max(near) * (1 + ARTEFACT_TOLERANCE))
+    of = f"{FIGURE_NAMES[claim.figure]} of {nearest.title}, 5 % either way"
+    shown = quantity(claim.value, _unit(claim))
+    if found.outcome == "undecided":
+        holds = ", ".join(m.title for m, hit in zip(models, hits, strict=True) if hit)
+        return Finding(
+            outcome="undecided",
+            reason=f"{shown} is right for {holds} only; the source does not say which it means.",
+            missing=("which model of the family",),
+            also=found.also,
+            stability=found.stability,
+            interval=interval,
+            interval_of=of,
+            evidence=evidence,
+            flags=("missing-condition",),
+            largest_uncertainty="which model of the family",
+        )
+    if found.outcome == "supported":
+        reason = f"{shown} is within 5 % of {_listed(models, claim.figure, _unit(claim))}."
+        return Finding(
+            outcome="supported", reason=reason, stability=1.0, interval=interval, interval_of=of, evidence=evidence
+        )
+    flags, others, remark = _elsewhere(claim, knowledge, models, sheet.source.date)
+    reason = (
+        f"{shown} is more than 5 % off every released model of that name: {_listed(models, claim.figure, _unit(claim))}"
+    )
+    return Finding(
+        outcome="refuted",
+        reason=f"{reason}; {nearest.title} is nearest.{remark}",
+        flags=flags,
+        stability=1.0,
+        interval=interval,
+        interval_of=of,
+        evidence=evidence + others,
+    )
+
+
+def _distance(a: float, b: float) -> float:
+    return max(a / b, b / a)
+
+
+def _unit(claim: Architecture) -> str:
+    return claimed(claim)[1]
+
+
+def _not_later(date: str | None, released: str | None) -> bool:
+    """Whether a source of `date` (a year, a month or a day) cannot be later than the release."""
+    return date is not None and released is not None and date <= released[: len(date)]
+
+
+def _listed(models: tuple[ReleasedModel, ...], figure: str, unit: str) -> str:
+    return ", ".join(f"{m.title} {quantity(figures(m, figure)[0], unit)}" for m in models)
+
+
+def _evidence(model: ReleasedModel, claim: Architecture, hit: bool) -> Evidence:
+    values = figures(model, claim.figure)
+    return Evidence(
+        quantity=f"{model.title}, {FIGURE_NAMES[claim.figure]}",
+        value=values[0],
+        unit=_unit(claim),
+        interval=Interval(low=min(values), high=max(values)),
+        basis="published",
+        source=f"{model.source.title}; interval: as published and as counted from the configuration",
+        url=model.source.url,
+        bearing="supports" if hit else "contradicts",
+    )
+
+
+def _elsewhere(
+    claim: Architecture, knowledge: Knowledge, models: tuple[ReleasedModel, ...], date: str | None
+) -> tuple[tuple[Flag, ...], tuple[Evidence, ...], str]:
+    """Whose figure it is instead. A mix-up is flagged within one maker; other makers' models are only shown."""
+    others = [
+        m
+        for m in knowledge.models
+        if m not in models and any(abs(claim.value / v - 1) <= ARTEFACT_TOLERANCE for v in figures(m, claim.figure))
+    ]
+    makers = {m.vendor for m in models}
+    own = [m for m in others if m.vendor in makers]
+    flags: list[Flag] = []
+    if any(_not_later(date, m.released) for m in models):
+        flags.append("superseded")
+    if own:
+        flags.append("model-mismatch")
+    evidence = tuple(_evidence(m, claim, True).model_copy(update={"bearing": "context"}) for m in others)
+    remark = f" It is the figure of {', '.join(m.title for m in own or others)}." if others else ""
+    return tuple(flags), evidence, remark

@@ -1,0 +1,110 @@
+"""What a judge finds of one claim, and how many findings over the completions of what is missing become one.
+
+Knows no kind of claim. A finding is a verdict without the claim's own words.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.claims import Claim
+from harness.frozen import Frozen
+from harness.stats import Interval
+from harness.verdict.evidence import Evidence, Flag, Outcome, Verdict
+from harness.verdict.thresholds import STABLE_SHARE
+
+
+class Finding(Frozen):
+    """The outcome of one claim with what it rests on (fields as in `Verdict`)."""
+
+    outcome: Outcome
+    reason: str
+    flags: tuple[Flag, ...] = ()
+    also: Outcome | None = None
+    interval: Interval | None = None
+    interval_of: str | None = None
+    binding: str | None = None
+    missing: tuple[str, ...] = ()
+    stability: float | None = None
+    largest_uncertainty: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Tally(Frozen):
+    """Outcomes over all completions as one. `stability` is the share of the leading outcome."""
+
+    outcome: Outcome
+    also: Outcome | None
+    stability: float
+    shares: tuple[tuple[Outcome, float], ...]
+
+    @property
+    def in_words(self) -> str:
+        return ", ".join(f"{outcome} in {100 * share:.0f} %" for outcome, share in self.shares)
+
+
+def tally(outcomes: Sequence[Outcome]) -> Tally:
+    """One outcome from those of all completions.
+
+    A claim is damned only if every completion damns it, and then by the milder word. Otherwise the outcome of at
+    least `STABLE_SHARE` of the completions holds; failing that it is undecided, beside the leading outcome.
+    Raises ValueError for no completions.
+    """
+    if not outcomes:
+        raise ValueError("no completion was evaluated")
+    counts = Counter(outcomes)
+    shares = tuple((outcome, n / len(outcomes)) for outcome, n in counts.most_common())
+    lead, share = shares[0]
+    if set(counts) <= {"refuted", "implausible"}:
+        outcome: Outcome = "implausible" if counts["implausible"] else "refuted"
+        return Tally(outcome=outcome, also=None, stability=counts[outcome] / len(outcomes), shares=shares)
+    if share >= STABLE_SHARE and lead not in ("refuted", "implausible"):
+        return Tally(outcome=lead, also=None, stability=share, shares=shares)
+    second = shares[1][0] if len(shares) > 1 else None
+    also = second if lead == "undecided" else lead
+    return Tally(outcome="undecided", also=also if share < STABLE_SHARE else None, stability=share, shares=shares)
+
+
+def claimed(claim: Claim) -> tuple[float | None, str]:
+    """The figure of a claim and its unit, where it has one."""
+    match claim.kind:
+        case "throughput":
+            return claim.rate_tok_s, "tok/s"
+        case "chip_ratio" | "model_ratio":
+            return claim.ratio, "ratio"
+        case "architecture":
+            return claim.value, _ARCHITECTURE_UNITS[claim.figure]
+        case "latency":
+            return claim.duration_s, "s"
+        case "efficiency":
+            return claim.value, "tok/s per TFLOPS" if claim.figure == "tok_s_per_tflops" else "tok/J"
+        case "cost":
+            return claim.usd_per_mtok, "USD per million tokens"
+        case "arithmetic":
+            return claim.value, ""
+        case "fact":
+            return claim.value, ""
+        case _:
+            return None, ""
+
+
+_ARCHITECTURE_UNITS = {
+    "total_parameters": "parameters",
+    "active_parameters": "parameters",
+    "activation_ratio": "fraction",
+    "kv_bytes_per_token": "bytes",
+    "context_tokens": "tokens",
+}
+
+
+def verdict(claim: Claim, finding: Finding, unit: str | None = None) -> Verdict:
+    """The finding with the claim's own words. `unit` is that of a claim whose kind does not fix it."""
+    value, usual = claimed(claim)
+    return Verdict(
+        id=claim.id,
+        statement=claim.statement,
+        place=claim.place,
+        kind=claim.kind,
+        claimed=value,
+        unit=usual if unit is None else unit,
+        **{name: getattr(finding, name) for name in Finding.model_fields},
+    )

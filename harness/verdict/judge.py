@@ -1,0 +1,97 @@
+"""A sheet of claims, judged: one small judge for each kind, and what belongs to all of them. Pure; measures nothing."""
+
+from harness.catalogue import Catalogue
+from harness.claims import Claim, Sheet
+from harness.published.facts import Fact
+from harness.record import Record
+from harness.verdict.architecture import judge_architecture
+from harness.verdict.design import judge_design
+from harness.verdict.evidence import Assessment, Verdict
+from harness.verdict.finding import Finding, verdict
+from harness.verdict.knowledge import Knowledge, knowledge_of
+from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
+from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
+from harness.verdict.ratios import judge_chip_ratio, judge_model_ratio
+from harness.verdict.throughput import judge_throughput
+
+
+def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | None = None) -> Finding:
+    """What is found of one claim, by its kind."""
+    match claim.kind:
+        case "throughput":
+            return judge_throughput(claim, knowledge, sheet)
+        case "chip_ratio":
+            return judge_chip_ratio(claim, knowledge, sheet)
+        case "model_ratio":
+            return judge_model_ratio(claim, knowledge, sheet)
+        case "architecture":
+            return judge_architecture(claim, knowledge, sheet)
+        case "capacity":
+            return judge_capacity(claim, knowledge, sheet)
+        case "latency":
+            return judge_latency(claim, knowledge, sheet)
+        case "efficiency":
+            return judge_efficiency(claim, knowledge, sheet)
+        case "cost":
+            return judge_cost(claim, knowledge, sheet)
+        case "design":
+            return judge_design(claim, knowledge, sheet, record)
+        case "arithmetic":
+            return judge_arithmetic(claim, knowledge, sheet)
+        case "fact":
+            return judge_fact(claim, knowledge)
+        case "out_of_reach":
+            return judge_out_of_reach(claim, knowledge)
+
+
+def _attributed(claim: Claim, finding: Finding, knowledge: Knowledge) -> Finding:
+    """The finding with what the record says of who said it."""
+    if claim.attribution is None:
+        return finding
+    flags, evidence, remark = attribution(claim.attribution, knowledge)
+    return finding.model_copy(
+        update={
+            "flags": tuple(dict.fromkeys((*finding.flags, *flags))),
+            "evidence": (*finding.evidence, *evidence),
+            "reason": f"{finding.reason} {remark}".strip(),
+        }
+    )
+
+
+def verdicts(sheet: Sheet, knowledge: Knowledge, record: Record | None = None) -> tuple[Verdict, ...]:
+    """A verdict for every claim, in the sheet's order."""
+    return tuple(
+        verdict(claim, _attributed(claim, judge(claim, knowledge, sheet, record), knowledge), _unit(claim, knowledge))
+        for claim in sheet.claims
+    )
+
+
+def _unit(claim: Claim, knowledge: Knowledge) -> str | None:
+    """The unit of a public fact's figure, which its topic names."""
+    fact = knowledge.fact(claim.topic) if claim.kind == "fact" else None
+    return fact.unit if fact is not None and fact.value is not None else None
+
+
+def assess(
+    sheet: Sheet,
+    *,
+    record: Record | None = None,
+    catalogue: Catalogue | None = None,
+    facts: tuple[Fact, ...] | None = None,
+    chips: tuple[str, ...] = (),
+) -> Assessment:
+    """Judge every claim of `sheet`, with the measured ratios of `record` where they bear.
+
+    `catalogue` and `facts` default to those that come with the program. `chips` are set beside the scaled figures.
+    Raises UsageError for a chip of `chips` that the catalogue does not know.
+    """
+    knowledge = knowledge_of(catalogue, facts)
+    for name in chips:
+        knowledge.catalogue.chip(name)
+    return Assessment(
+        sheet_id=sheet.id,
+        sheet_title=sheet.source.title,
+        record_id=record.record_id if record is not None else None,
+        scaled=(),
+        verdicts=verdicts(sheet, knowledge, record),
+    )

@@ -1,0 +1,366 @@
+"""Claims of one chip over another, and of one model over another. Knows no measurement made here.
+
+A ratio of chips depends on phase, batch, precision and software. Each pair of published rates under like conditions is
+one completion of what the source leaves out; the ratio of peaks and the ratio of bands stand beside them.
+"""
+
+import math
+
+from harness.claims import ChipRatio, ModelRatio, Sheet
+from harness.cost import flop_per_token, format_of, kv_bytes
+from harness.frozen import Frozen
+from harness.hardware import Chip
+from harness.published import Rate
+from harness.stats import Interval
+from harness.units import interval as interval_text
+from harness.units import number, times
+from harness.verdict.evidence import Bearing, Evidence, Outcome
+from harness.verdict.finding import Finding, tally
+from harness.verdict.knowledge import Knowledge
+from harness.verdict.thresholds import ARTEFACT_TOLERANCE
+from harness.verdict.tracing import FIRM, described
+
+LIKE_LENGTHS = 1.35
+"""Prompt or context lengths of a pair may differ by this factor: decode slows by under a tenth over it at 4,096 tokens
+(CloudMatrix384, table 4: 2,360 to 1,943 tok/s from a context of 2,176 to 4,096)."""
+LIKE_LATENCY = 1.35
+"""Times per output token of a decode pair may differ by this factor (50 ms objectives: 46 to 56 ms measured)."""
+STAND_INS = {"h100-sxm": ("h800",), "h800": ("h100-sxm",)}
+"""Chips with the same arithmetic and memory, and other links: shown beside the one named."""
+CONTEXTS = (1024.0, 8192.0, 65536.0, 1048576.0)
+"""Where a ratio of models depends on the context and the source gives none."""
+
+
+class Pair(Frozen):
+    """Two published rates under like conditions."""
+
+    rate: Rate
+    reference: Rate
+
+    @property
+    def ratio(self) -> float:
+        return self.rate.rate_tok_s / self.reference.rate_tok_s
+
+    @property
+    def firm(self) -> bool:
+        return self.rate.source.grade in FIRM and self.reference.source.grade in FIRM
+
+    @property
+    def words(self) -> str:
+        return f"{described(self.rate)} ({self.rate.system}) over {described(self.reference)} ({self.reference.system})"
+
+
+def _near(a: float | None, b: float | None, factor: float) -> bool:
+    """Both known, and alike."""
+    return a is not None and b is not None and max(a / b, b / a) <= factor
+
+
+def _weight_bytes(rate: Rate) -> float | None:
+    return None if rate.conditions.precision is None else format_of(rate.conditions.precision).weight_bytes
+
+
+def _length(rate: Rate) -> float | None:
+    c = rate.conditions
+    return c.prompt_tokens if rate.phase == "prefill" else c.context_tokens or c.prompt_tokens
+
+
+def _tpot(rate: Rate) -> float | None:
+    c = rate.conditions
+    if c.tpot_s is not None:
+        return c.tpot_s
+    return c.batch / rate.rate_tok_s if c.batch is not None and rate.phase == "decode" else None
+
+
+def _like(a: Rate, b: Rate) -> bool:
+    """Same model, phase and bytes of a weight, both measured or both idealised, like lengths and latencies."""
+    if a.model != b.model or a.phase != b.phase or a.phase not in ("prefill", "decode"):
+        return False
+    if a.conditions.idealised != b.conditions.idealised and a.phase == "prefill":
+        return False
+    if _weight_bytes(a) != _weight_bytes(b) or _weight_bytes(a) is None:
+        return False
+    if a.conditions.cache_hits_counted != b.conditions.cache_hits_counted:
+        return False
+    return _near(_length(a), _length(b), LIKE_LENGTHS) and (
+        a.phase == "prefill" or _near(_tpot(a), _tpot(b), LIKE_LATENCY)
+    )
+
+
+def pairs(chip: str, reference: str, knowledge: Knowledge, phase: str | None = None) -> tuple[Pair, ...]:
+    """All pairs of published rates under like conditions, better graded ones first."""
+    ours = [r for r in knowledge.rates if r.chip == chip]
+    theirs = [r for r in knowledge.rates if r.chip == reference]
+    found = [Pair(rate=a, reference=b) for a in ours for b in theirs if phase in (None, a.phase) and _like(a, b)]
+    return tuple(sorted(found, key=lambda p: (not p.firm, p.rate.id, p.reference.id)))
+
+
+def _beside(chip: str, reference: str, knowledge: Knowledge, phase: str | None) -> tuple[Evidence, ...]:
+    """Pairs with a chip that stands for the reference: shown, never counted."""
+    out: list[Evidence] = []
+    for other in STAND_INS.get(reference, ()):
+        out += [_as_evidence(p, None) for p in pairs(chip, other, knowledge, phase)]
+    return tuple(out)
+
+
+def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
+    """Ratios of peaks, bandwidth, memory and links: what the hardware alone would give."""
+    out = []
+    eight = (chip.peak("fp8") or chip.peak("int8"), reference.peak("fp8") or reference.peak("int8"))
+    rows = (
+        ("dense 8-bit peak", eight[0], eight[1]),
+        ("dense 16-bit peak", chip.peak("bf16"), reference.peak("bf16")),
+        ("memory bandwidth", chip.bandwidth, reference.bandwidth),
+        ("memory", chip.memory, reference.memory),
+        ("scale-up links", chip.link, reference.link),
+    )
+    for words, a, b in rows:
+        if a is None or b is None:
+            continue
+        out.append(
+            Evidence(
+                quantity=f"{words}, {chip.title} over {reference.title}",
+                value=a.best / b.best,
+                unit="ratio",
+                interval=Interval(low=a.low / b.high, high=a.high / b.low, level=0.99),
+                basis="modelled",
+                source="sourced chip figures; the interval spans sources that disagree",
+                bearing="context",
+            )
+        )
+    return tuple(out)
+
+
+def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    chip, reference = knowledge.chip(claim.chip), knowledge.chip(claim.reference)
+    if chip is None or reference is None:
+        return Finding(
+            outcome="out of reach", reason=knowledge.unknown_chip(claim.chip if chip is None else claim.reference)
+        )
+    found = pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase)
+    model = claim.conditions.model
+    if model is not None:
+        names = {m.name for m in knowledge.could_be(model)}
+        found = tuple(p for p in found if p.rate.model in names)
+    # Every pair is a completion; a source is no evidence for itself.
+    found = tuple(p for p in found if p.rate.source_id not in sheet.source.catalogued_as)
+    specs = (
+        *_beside(claim.chip, claim.reference, knowledge, claim.conditions.phase),
+        *spec_ratios(chip, reference),
+        *_implied(claim, reference, sheet, knowledge),
+    )
+    missing = _open(claim)
+    if not found:
+        values = [e.value for e in spec_ratios(chip, reference) if e.value is not None]
+        span = Interval(low=min(values), high=max(values), level=0.99) if values else None
+        return Finding(
+            outcome="undecided",
+            reason="No two published rates of these chips were taken under like conditions.",
+            interval=span,
+            interval_of="ratios of the chips' own peaks",
+            missing=missing,
+            flags=("missing-condition",) if missing else (),
+            evidence=specs,
+        )
+    outcomes = [_pair_outcome(claim, p) for p in found]
+    whole = tally(outcomes)
+    ratios = [p.ratio for p in found]
+    span = Interval(low=min(ratios), high=max(ratios))
+    evidence = tuple(_as_evidence(p, o) for p, o in zip(found, outcomes, strict=True)) + specs
+    outcome, reason = _overall(claim, found, whole.outcome, span, missing)
+    return Finding(
+        outcome=outcome,
+        reason=reason,
+        flags=("missing-condition",) if missing else (),
+        also=whole.also if outcome == "undecided" and whole.outcome == "undecided" else None,
+        interval=span,
+        interval_of=f"{len(found)} pairs of published rates under like conditions",
+        missing=missing,
+        stability=whole.stability,
+        largest_uncertainty=_largest(found),
+        evidence=evidence,
+    )
+
+
+def _implied(claim: ChipRatio, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> tuple[Evidence, ...]:
+    """What the ratio makes of the source's own rates for the chip, beside the reference's published ones."""
+    out = []
+    for other in sheet.claims:
+        if other.kind != "throughput" or other.conditions.chip != claim.chip or other.conditions.phase is None:
+            continue
+        implied = other.rate_tok_s / claim.ratio
+        rows = [r for r in knowledge.rates if r.chip == reference.name and r.phase == other.conditions.phase]
+        most = max(rows, key=lambda r: r.rate_tok_s, default=None)
+        beyond = most is not None and implied > (1 + ARTEFACT_TOLERANCE) * most.rate_tok_s
+        note = None if most is None else f"highest published: {number(most.rate_tok_s, 4)} tok/s ({most.id})"
+        out.append(
+            Evidence(
+                quantity=f"{reference.title}, {other.conditions.phase}, if '{other.id}' and this ratio both hold",
+                value=implied,
+                unit="tok/s",
+                basis="modelled",
+                source=f"{number(other.rate_tok_s, 4)} / {number(claim.ratio, 2)}",
+                bearing="contradicts" if beyond else "context",
+                note=note,
+            )
+        )
+    return tuple(out)
+
+
+def _open(claim: ChipRatio) -> tuple[str, ...]:
+    c = claim.conditions
+    wanted = (
+        ("model", c.model),
+        ("phase", c.phase),
+        ("batch", c.batch),
+        ("precision", c.precision),
+        ("software", c.software),
+    )
+    return tuple(name for name, value in wanted if value is None)
+
+
+def _pair_outcome(claim: ChipRatio, pair: Pair) -> Outcome:
+    off = claim.ratio / pair.ratio
+    if abs(off - 1) <= ARTEFACT_TOLERANCE:
+        return "supported"
+    if claim.hedge == "up to" and off > 1:
+        return "supported"
+    if claim.hedge == "at least" and off < 1:
+        return "supported"
+    return "refuted"
+
+
+def _overall(
+    claim: ChipRatio, found: tuple[Pair, ...], outcome: Outcome, span: Interval, missing: tuple[str, ...]
+) -> tuple[Outcome, str]:
+    """Pairs only settle a ratio whose conditions are all given; otherwise they show what it depends on."""
+    between = f"{interval_text(span.low, span.high, '', 2)} in {len(found)} pairs"
+    inside = span.low * (1 - ARTEFACT_TOLERANCE) <= claim.ratio <= span.high * (1 + ARTEFACT_TOLERANCE)
+    where = _by_stack(found)
+    if not missing and outcome in ("supported", "refuted") and any(p.firm for p in found):
+        word = "agree with it" if outcome == "supported" else "are all more than 5 % away"
+        return outcome, f"Published pairs at these conditions {word}: {between}."
+    if inside:
+        return "undecided", f"It depends on what the source leaves out: published pairs give {where}."
+    return "undecided", f"No published pair gives it ({where}), but the source names no conditions to compare at."
+
+
+def _by_stack(found: tuple[Pair, ...]) -> str:
+    """Least and largest ratio by the software of the first chip."""
+    systems: dict[str, list[float]] = {}
+    for pair in found:
+        systems.setdefault(pair.rate.system, []).append(pair.ratio)
+    parts = [
+        f"{number(min(v), 2)} to {number(max(v), 2)} with {name}" if len(v) > 1 else f"{number(v[0], 2)} with {name}"
+        for name, v in systems.items()
+    ]
+    return ", ".join(parts)
+
+
+def _largest(found: tuple[Pair, ...]) -> str:
+    """The condition whose values move the ratio most: largest spread of mean log ratios."""
+    columns: dict[str, list[str]] = {
+        "software": [p.rate.system for p in found],
+        "phase": [p.rate.phase for p in found],
+        "batch": [str(p.rate.conditions.batch) for p in found],
+        "which rate of the other chip": [p.reference.id for p in found],
+    }
+
+    def effect(values: list[str]) -> float:
+        groups: dict[str, list[float]] = {}
+        for value, pair in zip(values, found, strict=True):
+            groups.setdefault(value, []).append(math.log(pair.ratio))
+        means = [sum(g) / len(g) for g in groups.values()]
+        return max(means) - min(means)
+
+    return max(columns, key=lambda name: effect(columns[name]))
+
+
+def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
+    bearing: Bearing = "context" if outcome is None else "supports" if outcome == "supported" else "contradicts"
+    return Evidence(
+        quantity=pair.words,
+        value=pair.ratio,
+        unit="ratio",
+        basis="published",
+        source=f"{pair.rate.source.title} (grade {pair.rate.source.grade}); {pair.reference.source.title} "
+        f"(grade {pair.reference.source.grade})",
+        url=pair.rate.source.url,
+        bearing=bearing,
+    )
+
+
+def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    """Work or cache of one model over another's, counted; a ratio of rates is left to measured pairs."""
+    del sheet
+    ours, theirs = knowledge.could_be(claim.model), knowledge.could_be(claim.reference)
+    if not ours or not theirs:
+        return Finding(outcome="out of reach", reason=knowledge.unknown_model(claim.reference if ours else claim.model))
+    if claim.figure == "rate":
+        return _rate_ratio(claim, knowledge)
+    contexts = CONTEXTS if claim.conditions.context_tokens is None else (claim.conditions.context_tokens,)
+    count = flop_per_token if claim.figure == "flop_per_token" else kv_bytes
+    values = [count(a.spec, n) / count(b.spec, n) for a in ours for b in theirs for n in contexts]
+    evidence = tuple(
+        Evidence(
+            quantity=f"{a.title} over {b.title}, {claim.figure.replace('_', ' ')}, {n:g} tokens of context",
+            value=count(a.spec, n) / count(b.spec, n),
+            unit="ratio",
+            basis="modelled",
+            source="counted from the released configurations",
+            bearing="context",
+        )
+        for a in ours
+        for b in theirs
+        for n in contexts
+    )
+    hits: list[Outcome] = ["supported" if abs(claim.ratio / v - 1) <= ARTEFACT_TOLERANCE else "refuted" for v in values]
+    found = tally(hits)
+    missing = tuple(
+        name
+        for name, is_open in (
+            ("context length", claim.conditions.context_tokens is None),
+            ("which model of the family", len(ours) * len(theirs) > 1),
+        )
+        if is_open
+    )
+    span = Interval(low=min(values), high=max(values))
+    word = {"supported": "agrees with", "refuted": "is more than 5 % off"}.get(found.outcome, "agrees in part with")
+    return Finding(
+        outcome=found.outcome,
+        reason=f"{times(claim.ratio)} {word} the count: {interval_text(span.low, span.high, 'ratio')}.",
+        flags=("missing-condition",) if missing else (),
+        also=found.also,
+        interval=span,
+        interval_of="counted from the released configurations",
+        missing=missing,
+        stability=found.stability,
+        largest_uncertainty=missing[0] if missing else None,
+        evidence=evidence,
+    )
+
+
+def _rate_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:
+    """Published rates of both models on one chip, phase by phase."""
+    ours = [r for r in knowledge.rates if r.model == claim.model]
+    theirs = [r for r in knowledge.rates if r.model == claim.reference]
+    found = [
+        (a, b)
+        for a in ours
+        for b in theirs
+        if a.chip == b.chip and a.phase == b.phase and _near(_length(a), _length(b), LIKE_LENGTHS)
+    ]
+    if not found:
+        return Finding(
+            outcome="undecided",
+            reason="No two published rates of these models were taken under like conditions.",
+            missing=("a pair of published rates",),
+        )
+    ratios = [a.rate_tok_s / b.rate_tok_s for a, b in found]
+    span = Interval(low=min(ratios), high=max(ratios))
+    return Finding(
+        outcome="consistent" if span.holds(claim.ratio) else "undecided",
+        reason=f"Published pairs give {interval_text(span.low, span.high, 'ratio')}.",
+        interval=span,
+        interval_of=f"{len(found)} pairs of published rates",
+        missing=("batch", "software"),
+    )

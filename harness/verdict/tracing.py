@@ -1,0 +1,188 @@
+"""Where a figure was published before, and what the source under test dropped or changed on the way. Models nothing."""
+
+import math
+
+from harness.claims import Conditions, Throughput
+from harness.frozen import Frozen
+from harness.published import Rate
+from harness.stats import Interval
+from harness.verdict.evidence import Bearing, Evidence
+from harness.verdict.knowledge import Knowledge
+from harness.verdict.thresholds import ARTEFACT_TOLERANCE, SAME_FIGURE
+
+CARRIED = (
+    "chips", "batch", "prompt_tokens", "context_tokens", "output_tokens", "precision",
+    "mtp_drafts", "mtp_acceptance", "tpot_s", "tpot_independent",
+)  # fmt: skip
+"""Conditions that a claim and a published rate have under one name."""
+CONDITION_TOLERANCE = 0.05
+"""Conditions this close are the same (4,000 and 4,096 tokens)."""
+FIRM = ("A", "B")
+
+UNIT_TRAPS = (
+    (8.0, "a server of eight read as one chip"),
+    (4.0, "four chips read as one"),
+    (2.0, "two dies, or a peak with sparsity, read as one chip's"),
+    (2.29, "cached tokens counted as processed (DeepSeek's share of 56.3 %)"),
+    (1.7, "drafted tokens counted twice"),
+)
+
+
+FILLED_WORDS = {
+    "model": "model",
+    "phase": "phase",
+    "per": "unit (package or die)",
+    "batch": "batch",
+    "prompt_tokens": "prompt length",
+    "context_tokens": "context length",
+    "precision": "precision",
+    "chips": "chips of the group",
+    "mtp_drafts": "drafted tokens",
+    "mtp_acceptance": "acceptance of drafts (assumed, not measured)",
+    "tpot_s": "time per output token",
+    "idealised": "ideal balance of experts, by assumption",
+    "cache_hits_counted": "cached tokens are counted",
+}
+
+
+def _tells(name: str, value: object) -> bool:
+    """Whether a condition changes what a reader makes of the figure: a 'no' does not."""
+    return name not in ("idealised", "cache_hits_counted") or value is True
+
+
+class Trace(Frozen):
+    """The published rate that a claim repeats, with the claim's conditions completed from it."""
+
+    rate: Rate
+    conditions: Conditions
+    filled: tuple[str, ...]
+    """conditions that came from the published rate, as words"""
+
+
+def _same(a: float, b: float, tolerance: float) -> bool:
+    return abs(math.log(a / b)) <= math.log1p(tolerance)
+
+
+def per_package(claim: Throughput, dies: int) -> float | None:
+    """The claim's rate per package, where its unit says how many packages that is."""
+    match claim.conditions.per:
+        case "package" | None:
+            return claim.rate_tok_s
+        case "die":
+            return claim.rate_tok_s * dies
+        case _:
+            packages = claim.conditions.packages_per_unit
+            return None if packages is None else claim.rate_tok_s / packages
+
+
+def _compatible(claim: Conditions, rate: Rate) -> bool:
+    """No condition that both give differs; the model is left aside, a changed model is what one looks for."""
+    for name in CARRIED:
+        ours, theirs = getattr(claim, name), getattr(rate.conditions, name)
+        if ours is None or theirs is None or name in ("tpot_s", "tpot_independent"):
+            continue
+        if isinstance(ours, str) or isinstance(theirs, str):
+            if ours != theirs:
+                return False
+        elif ours != theirs and (not ours or not theirs or not _same(float(ours), float(theirs), CONDITION_TOLERANCE)):
+            return False
+    return True
+
+
+def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], knowledge: Knowledge) -> Trace | None:
+    """The published rate with this very figure, chip and phase; sources that the document repeats come first."""
+    rows = [
+        r
+        for r in knowledge.rates
+        if claim.conditions.chip == r.chip
+        and claim.conditions.phase in (None, r.phase)
+        and _same(r.rate_tok_s, rate_tok_s, SAME_FIGURE)
+        and _compatible(claim.conditions, r)
+    ]
+    if not rows:
+        return None
+    row = min(rows, key=lambda r: (r.source_id not in derived_from, r.model != claim.conditions.model))
+    updates: dict[str, object] = {}
+    for name in (*CARRIED, "idealised", "cache_hits_counted"):
+        if getattr(claim.conditions, name) is None and getattr(row.conditions, name) is not None:
+            updates[name] = getattr(row.conditions, name)
+    if claim.conditions.phase is None:
+        updates["phase"] = row.phase
+    if claim.conditions.model is None:
+        updates["model"] = row.model
+    if claim.conditions.per is None:
+        updates["per"] = "package"
+    kept = claim.conditions.model_copy(update=updates)
+    words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _tells(n, updates[n]))
+    return Trace(rate=row, conditions=kept, filled=words)
+
+
+def fully_matched(claim: Conditions, rate: Rate) -> bool:
+    """Every condition that the published rate gives is given by the claim too, and is the same."""
+    if claim.model != rate.model or claim.chip != rate.chip or claim.phase != rate.phase:
+        return False
+    needed = [
+        n
+        for n in ("chips", "batch", "prompt_tokens", "context_tokens", "precision")
+        if getattr(rate.conditions, n) is not None
+    ]
+    if len(needed) < 3 or any(getattr(claim, n) is None for n in needed):
+        return False
+    return _compatible(claim, rate) and bool(claim.idealised) == rate.conditions.idealised
+
+
+def as_evidence(rate: Rate, bearing: Bearing, note: str | None = None) -> Evidence:
+    """A published rate with the conditions that its source gives."""
+    return Evidence(
+        quantity=f"{rate.system}: {described(rate)}",
+        value=rate.rate_tok_s,
+        unit="tok/s",
+        basis="published",
+        source=f"{rate.source.title} (grade {rate.source.grade}, {rate.source.how_seen})",
+        url=rate.source.url,
+        bearing=bearing,
+        note=note,
+    )
+
+
+def described(rate: Rate) -> str:
+    c = rate.conditions
+    parts = [rate.model, f"on {rate.chip}", rate.phase]
+    parts += [f"batch {c.batch:g}"] if c.batch is not None else []
+    parts += [f"prompt {c.prompt_tokens:g}"] if c.prompt_tokens is not None else []
+    parts += [f"context {c.context_tokens:g}"] if c.context_tokens is not None else []
+    parts += [c.precision] if c.precision is not None else []
+    parts += ["idealised"] if c.idealised else []
+    parts += ["cached tokens counted"] if c.cache_hits_counted else []
+    return ", ".join(parts)
+
+
+def neighbours(
+    chip: str, phase: str | None, knowledge: Knowledge, leave_out: tuple[str, ...], most: int = 4
+) -> tuple[Rate, ...]:
+    """Published rates on the same chip and phase, better graded first, those of the sources under test left out."""
+    rows = [r for r in knowledge.rates if r.chip == chip and phase in (None, r.phase) and r.source_id not in leave_out]
+    return tuple(sorted(rows, key=lambda r: ("ABCDP".index(r.source.grade), r.id))[:most])
+
+
+def unit_trap(rate_tok_s: float, conditions: Conditions, knowledge: Knowledge) -> tuple[Rate, str] | None:
+    """A published rate of the same chip that this figure would be, counted in another unit or phase."""
+    rows = [r for r in knowledge.rates if r.chip == conditions.chip and conditions.model in (None, r.model)]
+    same_phase = [r for r in rows if conditions.phase in (None, r.phase)]
+    if any(_same(r.rate_tok_s, rate_tok_s, ARTEFACT_TOLERANCE) for r in same_phase):
+        return None
+    for row in rows:
+        if row not in same_phase and _same(row.rate_tok_s, rate_tok_s, SAME_FIGURE):
+            return row, f"the same figure is published as '{row.phase}'"
+    for factor, why in UNIT_TRAPS:
+        for row in same_phase:
+            if _same(row.rate_tok_s * factor, rate_tok_s, SAME_FIGURE):
+                return row, f"it is {factor:g} times a published rate: {why}"
+    return None
+
+
+def spread(rows: tuple[Rate, ...]) -> Interval | None:
+    if not rows:
+        return None
+    values = [r.rate_tok_s for r in rows]
+    return Interval(low=min(values), high=max(values))
