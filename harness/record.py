@@ -36,7 +36,9 @@ class Observation(Frozen):
     )
     foreign_cpu_s: float | None = Field(default=None, ge=0, description="processor time that others used meanwhile")
     steal_s: float | None = Field(default=None, ge=0)
-    logits_digest: str | None = Field(default=None, description="of the last step's logits: same seed, same digest")
+    logits_digest: str | None = Field(
+        default=None, description="of the last warm-up step's logits: same seed, same digest"
+    )
     started: dt.datetime
     error: str | None = Field(default=None, description="why there are no durations")
 
