@@ -6,7 +6,7 @@ a step is taken to read each weight that it needs once.
 
 from harness.cost.attention import over_context
 from harness.cost.work import experts_touched
-from harness.model import weights
+from harness.model.layout import layout, stored_bytes, tensor_bytes
 from harness.model.spec import Precision, Spec, parameters
 from harness.plan import Arm, Workload
 from harness.record import Counts
@@ -19,7 +19,7 @@ def counts(arm: Arm, workload: Workload) -> Counts:
     spec = arm.spec
     counted = parameters(spec)
     positions = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
-    stored = weights.stored_bytes(spec, arm.precision)
+    stored = stored_bytes(spec, arm.precision)
     touched = None
     if spec.is_sparse:
         touched = experts_touched(spec.n_routed_experts, spec.num_experts_per_tok, positions)
@@ -34,17 +34,13 @@ def counts(arm: Arm, workload: Workload) -> Counts:
     )
 
 
-def _read_bytes(
-    spec: Spec, precision: Precision, workload: Workload, stored_bytes: int, touched: float | None
-) -> float:
+def _read_bytes(spec: Spec, precision: Precision, workload: Workload, stored: int, touched: float | None) -> float:
     """Least bytes of a step: all weights but the embedding table and the experts that no position chose, and the
     cache (decode)."""
     embedding = 0 if spec.tie_word_embeddings else 4 * spec.vocab_size * spec.hidden_size
-    read = float(stored_bytes - embedding)
+    read = float(stored - embedding)
     if touched is not None:
-        experts = sum(
-            weights.tensor_bytes(tensor, precision) for tensor in weights.layout(spec) if ".experts." in tensor.name
-        )
+        experts = sum(tensor_bytes(tensor, precision) for tensor in layout(spec) if ".experts." in tensor.name)
         read -= experts * (1 - touched / spec.n_routed_experts)
     if workload.phase == "decode":
         context = over_context(spec, _context(workload), "decode")

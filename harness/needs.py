@@ -3,11 +3,12 @@
 Knows no host. Rates are rough on purpose (a factor of two either way): they size a run, they judge nothing.
 """
 
+from functools import cache
+
+from harness.model.layout import stored_bytes
 from harness.model.spec import Precision, Spec, parameters
 from harness.plan import Arm, Task, Workload
 
-# bytes of a stored weight with its share of the scales (blocks of 32 with an fp32 scale)
-WEIGHT_BYTES: dict[Precision, float] = {"fp32": 4.0, "int8": 1.125, "int4": 0.625}
 PROCESS_BYTES = 200 << 20  # interpreter, numpy and ONNX Runtime, resident
 LOAD_FACTOR = {"fp32": 2.0, "int8": 1.3, "int4": 1.6}  # peak while loading over stored weights: pre-packed copies
 ACTIVATION_COPIES = 12  # hidden-sized buffers alive in a layer, experts' inputs and outputs included
@@ -20,14 +21,15 @@ SESSION_S = 0.3
 CEILINGS_S = 6.0
 
 
-def stored_bytes(spec: Spec, precision: Precision) -> float:
-    """Weights as stored, scales included."""
-    return parameters(spec).total * WEIGHT_BYTES[precision]
+@cache
+def weight_bytes(spec: Spec, precision: Precision) -> int:
+    """Weights as stored, scales included. Raises ValueError for a width that cannot be stored in blocks."""
+    return stored_bytes(spec, precision)
 
 
 def arm_bytes(arm: Arm, workloads: tuple[Workload, ...]) -> int:
     """Peak resident size of the process that measures `arm`: weights while packed, the largest cache, activations."""
-    weights = stored_bytes(arm.spec, arm.precision) * LOAD_FACTOR[arm.precision]
+    weights = weight_bytes(arm.spec, arm.precision) * LOAD_FACTOR[arm.precision]
     running = max(_cache_bytes(arm.spec, w) + _activation_bytes(arm.spec, w) for w in workloads)
     return int(PROCESS_BYTES + weights + running)
 
@@ -74,7 +76,7 @@ def workload_duration_s(task: Task, workload: Workload | None) -> float:
     arm, timing = task.arm, task.timing
     if arm is None or workload is None:
         return CEILINGS_S
-    start = PROCESS_START_S + stored_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
+    start = PROCESS_START_S + weight_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
     step = step_s(arm, workload)
     timed = max(timing.min_steps * step, min(timing.min_time_s, timing.max_steps * step))
     return start / len(task.workloads) + SESSION_S + timing.warmup_steps * step + timed
@@ -87,7 +89,8 @@ def step_s(arm: Arm, workload: Workload) -> float:
     touched = 1.0
     if spec.is_sparse:  # U(T)/E of uniform routing
         touched = 1.0 - (1.0 - spec.num_experts_per_tok / spec.n_routed_experts) ** rows
-    read = (counts.total - counts.experts_total + touched * counts.experts_total) * WEIGHT_BYTES[arm.precision]
+    share = (counts.total - counts.experts_total + touched * counts.experts_total) / counts.total
+    read = share * weight_bytes(spec, arm.precision)
     read += _cache_bytes(spec, workload) if workload.phase == "decode" else 0.0
     slower = SCATTER if spec.is_sparse else 1.0
     return slower * max(

@@ -11,7 +11,7 @@ from harness.config import Config, Measure
 from harness.errors import UsageError, unknown
 from harness.model.spec import Precision, Spec, dense_equal_active, dense_equal_total
 from harness.models import presets
-from harness.needs import arm_bytes, plan_duration_s, stored_bytes
+from harness.needs import arm_bytes, plan_duration_s, weight_bytes
 from harness.plan import Arm, Needs, Plan, Task, Timing, Workload
 from harness.record import Host
 
@@ -19,6 +19,7 @@ AUTO = "auto"
 AUTO_CANDIDATES = ("moe-article", "moe-article-s", "moe-article-l")  # in order of preference
 CACHE_MULTIPLE = 4  # a working set below four times the last-level cache measures the cache
 AUTO_MEMORY_SHARE = 0.5  # 'auto' leaves half of the memory to others
+LAYERS_LIMIT = 1000  # far beyond any released model; what is counted layer by layer stays quick
 MEMORY_SHARE = 0.9  # beyond this share of what is available a run would swap
 CONTROLS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
 
@@ -170,7 +171,7 @@ def _choose(config: Config, host: Host, notes: list[str]) -> str:
     refusals = []
     for name in AUTO_CANDIDATES:
         spec = presets.preset(name)
-        weights = min(stored_bytes(spec, precision) for precision in measure.precisions)
+        weights = min(weight_bytes(spec, precision) for precision in measure.precisions)
         process = max(
             arm_bytes(Arm(model=name, spec=spec, precision=precision, threads=1), workloads)
             for precision in measure.precisions
@@ -195,8 +196,13 @@ def _choose(config: Config, host: Host, notes: list[str]) -> str:
 
 
 def _check_weights(name: str, spec: Spec, precision: Precision, host: Host, index: int) -> None:
-    """Before a control is derived: a spec of absurd size ends here."""
-    weights = stored_bytes(spec, precision)
+    """Before a control is derived: a spec of absurd size or impossible width ends here."""
+    if spec.num_hidden_layers > LAYERS_LIMIT:
+        raise PlanError(f"{name} has {spec.num_hidden_layers:,} layers, expected at most {LAYERS_LIMIT:,}", *_at(index))
+    try:
+        weights = weight_bytes(spec, precision)
+    except ValueError as error:
+        raise PlanError(f"{name} cannot be stored at {precision}: {error}", *_at(index)) from None
     if weights > MEMORY_SHARE * host.available_bytes:
         raise PlanError(_too_large(f"{name} at {precision}", weights, host), *_at(index))
 

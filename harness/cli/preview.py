@@ -2,7 +2,7 @@
 
 from harness import units
 from harness.model.spec import parameters
-from harness.needs import arm_bytes, stored_bytes
+from harness.needs import arm_bytes, weight_bytes
 from harness.plan import Arm, Plan, Workload
 from harness.record import Host
 
@@ -57,6 +57,6 @@ def _arm_row(arm: Arm, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
         str(arm.threads),
         units.count(float(counts.total)),
         units.count(float(counts.active)),
-        units.binary(stored_bytes(arm.spec, arm.precision)),
+        units.binary(float(weight_bytes(arm.spec, arm.precision))),
         units.binary(float(arm_bytes(arm, workloads))),
     )
