@@ -130,7 +130,8 @@ def _together(
         reason = (
             f"The measured intervals do not lie on one side: {of} from {times(spread.low)} to {times(spread.high)}."
         )
-        missing, flags = ("more repetitions",), ()
+        open_ = claim.omitted if len(set(outcomes)) > 1 else ()
+        missing, flags = (*open_, "more repetitions"), ("missing-condition",) if open_ else ()
     return Finding.model_validate(
         {
             "outcome": found.outcome,

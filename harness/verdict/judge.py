@@ -12,7 +12,9 @@ from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
 from harness.verdict.ratios import judge_chip_ratio, judge_model_ratio
+from harness.verdict.scale import scale
 from harness.verdict.throughput import judge_throughput
+from harness.verdict.transfers import transfers
 
 
 def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | None = None) -> Finding:
@@ -88,10 +90,12 @@ def assess(
     knowledge = knowledge_of(catalogue, facts)
     for name in chips:
         knowledge.catalogue.chip(name)
+    found = verdicts(sheet, knowledge, record)
     return Assessment(
         sheet_id=sheet.id,
         sheet_title=sheet.source.title,
         record_id=record.record_id if record is not None else None,
-        scaled=(),
-        verdicts=verdicts(sheet, knowledge, record),
+        scaled=scale(sheet, record, knowledge),
+        verdicts=found,
+        transfers=transfers(record),
     )

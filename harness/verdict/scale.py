@@ -1,0 +1,260 @@
+"""Every reported number and ratio of a sheet beside what was measured here, and what separates the two.
+
+A CPU's tokens a second cannot be multiplied up to an accelerator's. Each row shows the nearest comparable cell, the
+factor, what the chip's own limits allow, and the fraction of them that the report implies; a chain can be followed
+from this host's figure to the reported one, and says at which link it may not be walked.
+"""
+
+from harness.claims import Sheet, Throughput
+from harness.cost import Ceiling, ceiling, most_generous
+from harness.frozen import Frozen
+from harness.hardware import Chip
+from harness.models.catalogue import ReleasedModel
+from harness.record import Record
+from harness.stats import Interval
+from harness.units import number
+from harness.verdict.completions import completions
+from harness.verdict.evidence import Scaled, Step
+from harness.verdict.hostcell import HostCell, nearest, over, sparse_cells
+from harness.verdict.knowledge import Knowledge
+from harness.verdict.scaled_ratios import ratio_rows
+from harness.verdict.tracing import per_package, trace
+
+
+class Placed(Frozen):
+    """A reported rate with the chip's limits at the conditions that were found for it."""
+
+    claim: Throughput
+    chip: Chip
+    model: ReleasedModel
+    rate_tok_s: float
+    """per package"""
+    nominal: Ceiling
+    generous: Ceiling
+    at: str
+    """the conditions, in words"""
+    active: float
+    """active parameters: the source's own figure, else the model's"""
+
+    @property
+    def fraction(self) -> float:
+        return self.rate_tok_s / self.nominal.rate_tok_s
+
+    @property
+    def balance(self) -> float:
+        return self.nominal.compute_s / self.nominal.memory_s
+
+
+def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | None:
+    """The claim's rate under the conditions of its publication, or the first completion of its own; None where the
+    chip, the model or the unit is not known."""
+    chip = knowledge.chip(claim.conditions.chip) if claim.conditions.chip else None
+    if chip is None or claim.conditions.phase not in ("prefill", "decode"):
+        return None
+    rate = per_package(claim, chip.dies_per_package)
+    own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
+    traced = None if rate is None else trace(claim, rate, own, knowledge)
+    conditions = traced.conditions if traced else claim.conditions
+    models = knowledge.could_be(conditions.model or sheet.subject or "")
+    if rate is None or not models:
+        return None
+    each = completions(conditions, chip, models).each
+    chosen = each[len(each) // 2]
+    if chosen.deployment.precision is not None and chip.peak("bf16") is None:
+        return None
+    spec, deployment, phase = chosen.model.spec, chosen.deployment, chosen.phase
+    source = f"conditions of {traced.rate.source.title}" if traced else "one of the conditions that it leaves open"
+    active = next((c.value for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters"), None)
+    return Placed(
+        claim=claim,
+        chip=chip,
+        model=chosen.model,
+        rate_tok_s=rate,
+        nominal=ceiling(spec, chip, deployment, phase),
+        generous=most_generous(spec, chip, deployment, phase),
+        at=f"{chosen.model.title} on {chip.title}, {source}",
+        active=active or chosen.model.published_active,
+    )
+
+
+def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge) -> tuple[Scaled, ...]:
+    """The scaled table. Without a record the measured column is empty and the chip's side remains."""
+    placed = [p for c in sheet.claims if c.kind == "throughput" and (p := place(c, sheet, knowledge)) is not None]
+    rows: list[Scaled] = []
+    for p in placed:
+        cell = _cell(p, record)
+        rows += [_package(p, cell), _work(p, cell), *_die(p), *_system(p)]
+    rates = tuple((p.claim, p.rate_tok_s, p.nominal) for p in placed)
+    cells = tuple(_cell(p, record) for p in placed)
+    return (*ratio_rows(sheet, record, knowledge, rates, cells), *rows)
+
+
+def _cell(p: Placed, record: Record | None) -> HostCell | None:
+    if record is None or p.claim.conditions.phase not in ("prefill", "decode"):
+        return None
+    return nearest(sparse_cells(record, p.claim.conditions.phase), p.balance)
+
+
+def chain(p: Placed, cell: HostCell | None) -> tuple[Step, ...]:
+    """From this host's figure to the reported one."""
+    steps: list[Step] = []
+    if cell is not None:
+        steps.append(Step(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"))
+    if cell is not None and cell.ceiling_tok_s is not None and cell.fraction is not None:
+        text = f"this host's ceiling for that work, bound by {cell.bound_by} (ceilings measured in the same run)"
+        steps.append(Step(text=text, value=cell.ceiling_tok_s, unit="tok/s", basis="measured"))
+        steps.append(Step(text="fraction of it reached here", value=cell.fraction, unit="fraction", basis="measured"))
+        counts = cell.measurement.counts
+        if counts is not None:
+            larger = p.active / counts.parameters_active
+            text = "active parameters of the claim's model over the model measured here"
+            steps.append(Step(text=text, value=larger, unit="ratio", basis="modelled"))
+        text = f"balance of arithmetic and memory time: {number(cell.balance, 2)} here, {number(p.balance, 2)} there"
+        steps.append(Step(text=text, basis="modelled"))
+    text = f"the chip's ceiling, bound by {p.nominal.binding}: {p.at}"
+    steps.append(Step(text=text, value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"))
+    if cell is not None and cell.fraction is not None:
+        steps.append(
+            Step(
+                text="were the chip to reach the fraction reached here: its software, links and operators are others, "
+                "so this link may not be walked",
+                value=cell.fraction * p.nominal.rate_tok_s,
+                unit="tok/s",
+                basis="modelled",
+                walkable=False,
+            )
+        )
+    steps.append(Step(text="fraction that the report implies", value=p.fraction, unit="fraction", basis="published"))
+    steps.append(Step(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"))
+    return tuple(steps)
+
+
+def _package(p: Placed, cell: HostCell | None) -> Scaled:
+    return Scaled(
+        id=f"{p.claim.id}-per-package",
+        claim=p.claim.id,
+        quantity=f"{p.nominal.phase} rate of a package",
+        reported=p.rate_tok_s,
+        unit="tok/s",
+        measured=None if cell is None else cell.rate.point,
+        measured_interval=None if cell is None else cell.interval,
+        measured_as=None if cell is None else cell.words,
+        factor=None if cell is None else over(p.rate_tok_s, cell.interval, cell.rate.point),
+        hardware=Interval(low=p.nominal.rate_tok_s, high=p.generous.rate_tok_s, level=0.99),
+        hardware_as=f"ceilings from the preferred to the most generous figures, {p.at}",
+        ceiling=p.nominal.rate_tok_s,
+        ceiling_fraction=p.fraction,
+        transfers="no",
+        why="Tokens a second of a CPU and a small model say nothing of another chip and a large one; only the fraction "
+        "of the ceiling can be set beside.",
+        chain=chain(p, cell),
+    )
+
+
+def _work(p: Placed, cell: HostCell | None) -> Scaled:
+    """Rate times twice the active parameters: the unit in which models of different size can be compared."""
+    reported = 2.0 * p.active * p.rate_tok_s
+    mine = None if cell is None else cell.active_flop_s
+    span = None
+    if cell is not None and mine is not None and cell.interval is not None:
+        scale_by = mine / cell.rate.point
+        span = Interval(low=cell.interval.low * scale_by, high=cell.interval.high * scale_by)
+    ceilings = 2.0 * p.active * p.nominal.rate_tok_s
+    return Scaled(
+        id=f"{p.claim.id}-per-active-work",
+        claim=p.claim.id,
+        quantity=f"{p.nominal.phase}: active work, 2 x active parameters x rate",
+        reported=reported,
+        unit="FLOP/s",
+        measured=mine,
+        measured_interval=span,
+        measured_as=None if cell is None or mine is None else cell.words,
+        factor=None if mine is None else over(reported, span, mine),
+        hardware=Interval(low=ceilings, high=2.0 * p.active * p.generous.rate_tok_s, level=0.99),
+        hardware_as=f"active work at the chip's ceiling, {p.at}",
+        ceiling=p.nominal.rate_tok_s,
+        ceiling_fraction=p.fraction,
+        transfers="partly",
+        why="Work for each active parameter is comparable between models of one design; how much of a chip's peak it "
+        "reaches is not.",
+        chain=(
+            *_work_steps(cell, mine),
+            Step(text=f"reported rate of {number(p.rate_tok_s, 4)} tok/s", basis="published"),
+            Step(text="active parameters", value=p.active, unit="parameters", basis="published"),
+            Step(text="active work reported", value=reported, unit="FLOP/s", basis="published"),
+        ),
+    )
+
+
+def _work_steps(cell: HostCell | None, mine: float | None) -> tuple[Step, ...]:
+    if cell is None or mine is None or cell.measurement.counts is None:
+        return ()
+    active = float(cell.measurement.counts.parameters_active)
+    return (
+        Step(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"),
+        Step(text="active parameters of the model measured", value=active, unit="parameters", basis="modelled"),
+        Step(text="active work here", value=mine, unit="FLOP/s", basis="measured"),
+        Step(text="from this host's arithmetic to the chip's: another machine", basis="modelled", walkable=False),
+    )
+
+
+def _die(p: Placed) -> tuple[Scaled, ...]:
+    dies = p.chip.dies_per_package
+    if dies == 1:
+        return ()
+    return (
+        Scaled(
+            id=f"{p.claim.id}-per-die",
+            claim=p.claim.id,
+            quantity=f"{p.nominal.phase} rate of one die of {dies}",
+            reported=p.rate_tok_s / dies,
+            unit="tok/s",
+            measured=None,
+            hardware=Interval(low=p.nominal.rate_tok_s / dies, high=p.generous.rate_tok_s / dies, level=0.99),
+            hardware_as=f"the package's ceilings over {dies} dies",
+            ceiling=p.nominal.rate_tok_s / dies,
+            ceiling_fraction=p.fraction,
+            transfers="no",
+            why="A share of a package by arithmetic; no die runs the model alone, and nothing here is like one.",
+            chain=(
+                Step(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
+                Step(text="dies of a package", value=float(dies), basis="published"),
+                Step(text="for one die", value=p.rate_tok_s / dies, unit="tok/s", basis="modelled"),
+            ),
+        ),
+    )
+
+
+def _system(p: Placed) -> tuple[Scaled, ...]:
+    """The whole scale-up system, were every package busy with this one phase."""
+    count = p.chip.scale_up_packages
+    if count is None or count <= 8:
+        return ()
+    return (
+        Scaled(
+            id=f"{p.claim.id}-aggregate",
+            claim=p.claim.id,
+            quantity=f"{p.nominal.phase} rate of {count} packages, arithmetic",
+            reported=count * p.rate_tok_s,
+            unit="tok/s",
+            measured=None,
+            hardware=Interval(low=count * p.nominal.rate_tok_s, high=count * p.generous.rate_tok_s, level=0.99),
+            hardware_as=f"{count} times the package's ceilings",
+            ceiling=count * p.nominal.rate_tok_s,
+            ceiling_fraction=p.fraction,
+            transfers="no",
+            why="Our multiplication, not the source's: it takes every package to work in this phase at once, while a "
+            "served model needs both phases.",
+            chain=(
+                Step(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
+                Step(text="packages of the system", value=float(count), basis="published"),
+                Step(
+                    text="all in one phase at once: no published run did that, so this link may not be walked",
+                    value=count * p.rate_tok_s,
+                    unit="tok/s",
+                    basis="modelled",
+                    walkable=False,
+                ),
+            ),
+        ),
+    )
