@@ -95,6 +95,12 @@ class Spec(Frozen):
     def dense_layers(self) -> int:
         return self.num_hidden_layers - self.moe_layers
 
+    def slides(self, layer: int) -> bool:
+        """Whether attention of `layer` sees only a sliding window: all layers with one, unless `layer_types` says."""
+        if self.layer_types is not None:
+            return self.layer_types[layer] == "sliding_attention"
+        return self.sliding_window is not None
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         needs: dict[str, tuple[str, ...]] = {

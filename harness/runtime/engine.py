@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from harness.errors import UnfitHostError
 from harness.model.graph import Program, build
 from harness.model.graph.forms import form_array
+from harness.model.layout import layout, stored_bytes
 from harness.model.spec import Precision, Spec, parameters
-from harness.model.weights import Progress, Stored, generate, layout, stored_bytes
+from harness.model.weights import Progress, Stored, generate
 from harness.plan import Phase
 from harness.runtime.session import Array, Session, open_session
 from harness.runtime.stepper import Decoder, DecodeStepper, PrefillStepper
@@ -79,7 +80,7 @@ class Engine:
         arrays: dict[str, Array] = {}
         last_use = {b.tensor: b.name for b in program.bindings}
         for b in program.bindings:
-            arrays[b.name] = form_array(tensors[b.tensor], weights[b.tensor], b.form, b.factor)
+            arrays[b.name] = form_array(tensors[b.tensor], weights[b.tensor], b.form, self.precision, b.factor)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
         if progress is not None:

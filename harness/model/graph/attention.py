@@ -8,13 +8,14 @@ A head's query is laid out [p | n], because the rotary operator turns the first 
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear, norm
+from harness.model.layout import Tensor
 from harness.model.spec import Spec
-from harness.model.weights import Tensor
 from harness.plan import Phase
 
 
@@ -117,14 +118,24 @@ class Attention:
             outputs=2,
             axis=-1,
         )
-        # [B, H, n] x [H, n, r] -> [H, B, r]: transBatchA reads the first two axes swapped, without a copy
-        absorbed = nodes.ms("FusedMatMul", plain, nodes.weight(up, "absorb_key"), transBatchA=1)
+        absorbed = self._absorb(plain, up, "key")  # [H, B, r]
         scores = nodes.ms("FusedMatMul", absorbed, latents, transBatchA=1, transB=1, alpha=self._scale)
-        scores = nodes("Add", scores, nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=self._scale))
-        weights = nodes("Softmax", nodes("Add", scores, "mask"), axis=-1)
+        rotary = nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=self._scale)
+        weights = nodes("Softmax", nodes("Sum", scores, rotary, "mask"), axis=-1)
         mixed = nodes("MatMul", weights, latents)  # [B, H, r]
-        values = nodes.ms("FusedMatMul", mixed, nodes.weight(up, "absorb_value"), transBatchA=1)  # [H, B, v]
+        values = self._absorb(mixed, up, "value")  # [H, B, v]
         return self._reshape(nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
+
+    def _absorb(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
+        """[B, H, a] x [H, a, b] -> [H, B, b]. In fp32 transBatchA reads the first two axes swapped, without a copy;
+        quantised, one dynamic scale for all of `x` and the head's own for the weights make a product of integers."""
+        nodes = self.nodes
+        if nodes.precision == "fp32":
+            weight = nodes.weight(up, "absorb_key" if side == "key" else "absorb_value")
+            return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1))
+        codes = nodes.weight(up, "absorb_key_codes" if side == "key" else "absorb_value_codes")
+        scales = nodes.weight(up, "absorb_key_scales" if side == "key" else "absorb_value_scales")
+        return str(nodes.ms("DynamicQuantizeMatMul", nodes("Transpose", x, perm=[1, 0, 2]), codes, scales))
 
     def _extended(self, name: str, new: str, width: int) -> str:
         """The cache `name` [B, T, width] with `new` [B, 1, width] written at each sequence's row."""

@@ -1,7 +1,7 @@
 """A decoder-only model as an ONNX graph, one for each phase: Spec and precision in, Program out.
 
 Letters: B sequences, S tokens of each, T cached tokens, d hidden, V vocabulary. Prefill takes B x S tokens without a
-past and returns the logits of the last one. Decode takes one token of each sequence and a cache that it extends in place.
+past and returns the logits of the last one. Decode takes a token of each sequence and a cache that it extends in place.
 """
 
 import numpy as np
@@ -9,8 +9,8 @@ import numpy as np
 from harness.model.graph import attention, feedforward
 from harness.model.graph.nodes import Nodes, Program
 from harness.model.graph.parts import linear, norm, rope_tables
+from harness.model.layout import layout
 from harness.model.spec import Precision, Spec
-from harness.model.weights import layout
 from harness.plan import Phase
 
 

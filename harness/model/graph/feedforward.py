@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
+from harness.model.layout import Tensor
 from harness.model.spec import Spec
-from harness.model.weights import Tensor, block_of
 
 
 def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> str:
@@ -81,14 +82,14 @@ def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: s
             x,
             selection,
             nodes.weight(inner, "expert_codes"),
-            nodes.weight(inner, "scales"),
+            nodes.weight(inner, "expert_scales"),
             "",
             nodes.weight(outer, "expert_codes"),
-            nodes.weight(outer, "scales", scale),
+            nodes.weight(outer, "expert_scales", scale),
             *[""] * 7,
             mixing if mixing != selection else "",
             expert_weight_bits=4 if nodes.precision == "int4" else 8,
-            block_size=block_of(inner.shape[-1]),
+            block_size=operator_block(inner, nodes.precision),
             accuracy_level=ACCURACY_LEVEL,
             weights_prepacked=0,
             **attributes,

@@ -13,9 +13,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from harness.model.graph.forms import Form, form_shape
+from harness.model.graph.forms import Form, cut
+from harness.model.layout import Tensor
 from harness.model.spec import Precision
-from harness.model.weights import Tensor
 
 OPSET = 24
 """First with TensorScatter, which writes the new rows of a cache in place."""
@@ -84,8 +84,8 @@ class Nodes:
         """Declare `tensor` in `form`, times `factor`, as an initialiser."""
         name = f"{tensor.name}:{form}"
         if name not in self._bindings:
-            shape, dtype = form_shape(tensor, form, self.precision)
-            self._bindings[name] = Binding(name, tensor.name, form, shape, dtype, factor)
+            made = cut(tensor, form, self.precision)
+            self._bindings[name] = Binding(name, tensor.name, form, made.shape, made.dtype, factor)
         return name
 
     def __call__(

@@ -5,9 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
+from harness.model.layout import Tensor
 from harness.model.spec import Spec
-from harness.model.weights import Tensor, block_of
 
 ACCURACY_LEVEL = 4
 """MatMulNBits and QMoE round activations to 8 bits by blocks at this level; lower ones compute in fp32 and slower."""
@@ -31,7 +32,7 @@ def linear(
         K=width,
         N=out,
         bits=4 if nodes.precision == "int4" and tensor.role == "matrix" else 8,
-        block_size=block_of(width),
+        block_size=operator_block(tensor, nodes.precision),
         accuracy_level=ACCURACY_LEVEL,
     )
     return y

@@ -1,0 +1,123 @@
+"""The tensors of an architecture: names, shapes, and the bytes that each takes at a precision. Draws none."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.model.spec import Precision, Spec
+
+Role = Literal["embedding", "norm", "bias", "router", "matrix", "latent", "sink"]
+
+BLOCK = 128
+"""Most 4-bit weights that share a scale: the group size of GPTQ's and AWQ's releases. At int8 a row shares one."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One named tensor of a layout. `latent` is the up-projection of the latent cache, scaled per head, because
+    absorbed decoding contracts it along the other axis than prefill does."""
+
+    name: str
+    shape: tuple[int, ...]
+    role: Role
+    split: int = 0
+    """Of a latent up-projection: rows of each head that make keys; the others make values."""
+    partner: int = 0
+    """Of an expert's matrix: width of its other matrix, because both must be stored in blocks of one size."""
+
+    @property
+    def count(self) -> int:
+        count: int = math.prod(self.shape)
+        return count
+
+    def block(self, precision: Precision) -> int:
+        """Weights that share a scale along `in`: the whole row at int8, at int4 the largest power of two up to BLOCK.
+
+        Raises ValueError where that is below 16: no kernel takes such blocks.
+        """
+        width = self.shape[-1]
+        block = math.gcd(width, self.partner, BLOCK)
+        if block < 16:
+            raise ValueError(f"{self.name} has an input width of {width}, which is not a multiple of 16 as blocks need")
+        return width if precision == "int8" else block
+
+
+def layout(spec: Spec) -> tuple[Tensor, ...]:
+    """Every tensor of `spec`, in the order in which a token meets them."""
+    d = spec.hidden_size
+    tensors = [Tensor("embedding", (spec.vocab_size, d), "embedding")]
+    for layer in range(spec.num_hidden_layers):
+        tensors += _attention(spec, f"layers.{layer}.attention")
+        tensors += _feed_forward(spec, layer)
+    tensors.append(Tensor("norm", (d,), "norm"))
+    if not spec.tie_word_embeddings:
+        tensors.append(Tensor("head", (spec.vocab_size, d), "matrix"))
+    return tuple(tensors)
+
+
+def _attention(spec: Spec, at: str) -> list[Tensor]:
+    d, heads = spec.hidden_size, spec.num_attention_heads
+    norm = Tensor(f"{at}.norm", (d,), "norm")
+    if spec.attention == "mla":
+        p, dn = spec.qk_rope_head_dim or 0, spec.qk_nope_head_dim or 0
+        dv, r, rq = spec.v_head_dim or 0, spec.kv_lora_rank or 0, spec.q_lora_rank
+        wide = heads * (p + dn)
+        query = [Tensor(f"{at}.q_norm", (rq,), "norm"), Tensor(f"{at}.q", (wide, rq), "matrix")] if rq else []
+        return [
+            norm,
+            Tensor(f"{at}.in", ((rq or wide) + r + p, d), "matrix"),
+            *query,
+            Tensor(f"{at}.kv_norm", (r,), "norm"),
+            Tensor(f"{at}.kv", (heads, dn + dv, r), "latent", split=dn),
+            Tensor(f"{at}.out", (d, heads * dv), "matrix"),
+        ]
+    hd, kv = spec.head_dim or 0, spec.num_key_value_heads or 0
+    rows = (heads + 2 * kv) * hd
+    tensors = [norm, Tensor(f"{at}.in", (rows, d), "matrix")]
+    if spec.attention_bias:
+        tensors += [Tensor(f"{at}.in_bias", (rows,), "bias"), Tensor(f"{at}.out_bias", (d,), "bias")]
+    if spec.use_qk_norm:
+        tensors += [Tensor(f"{at}.q_norm", (hd,), "norm"), Tensor(f"{at}.k_norm", (hd,), "norm")]
+    if spec.attention_sinks:
+        tensors.append(Tensor(f"{at}.sinks", (heads,), "sink"))
+    return [*tensors, Tensor(f"{at}.out", (d, heads * hd), "matrix")]
+
+
+def _feed_forward(spec: Spec, layer: int) -> list[Tensor]:
+    """Of routed experts' `in`, row 2i is gate i and row 2i+1 up i; elsewhere all gate rows come before all up rows."""
+    at, d = f"layers.{layer}", spec.hidden_size
+    tensors = [Tensor(f"{at}.mlp_norm", (d,), "norm")]
+    if layer < spec.dense_layers:
+        f = spec.intermediate_size or 0
+        return [*tensors, *_gated(f"{at}.dense", f, d)]
+    f, experts = spec.moe_intermediate_size or 0, spec.n_routed_experts
+    tensors.append(Tensor(f"{at}.router", (experts, d), "router"))
+    if spec.topk_method == "noaux_tc" or spec.moe_bias:
+        tensors.append(Tensor(f"{at}.router_bias", (experts,), "bias"))
+    tensors.append(Tensor(f"{at}.experts.in", (experts, 2 * f, d), "matrix", partner=f))
+    tensors.append(Tensor(f"{at}.experts.out", (experts, d, f), "matrix", partner=d))
+    if spec.moe_bias:
+        tensors.append(Tensor(f"{at}.experts.in_bias", (experts, 2 * f), "bias"))
+        tensors.append(Tensor(f"{at}.experts.out_bias", (experts, d), "bias"))
+    if spec.n_shared_experts:
+        tensors += _gated(f"{at}.shared", f * spec.n_shared_experts, d)
+    return tensors
+
+
+def _gated(at: str, f: int, d: int) -> list[Tensor]:
+    return [Tensor(f"{at}.in", (2 * f, d), "matrix"), Tensor(f"{at}.out", (d, f), "matrix")]
+
+
+def stored_bytes(spec: Spec, precision: Precision) -> int:
+    """Bytes of all tensors as stored, scales included, without building any."""
+    return sum(tensor_bytes(tensor, precision) for tensor in layout(spec))
+
+
+def tensor_bytes(tensor: Tensor, precision: Precision) -> int:
+    """Bytes of one tensor as stored, scales included. Raises ValueError where its width takes no blocks."""
+    if precision == "fp32" or tensor.role not in ("matrix", "latent"):
+        return 4 * tensor.count
+    if tensor.role == "latent":
+        return tensor.count + 4 * tensor.shape[0]
+    bits = 4 if precision == "int4" else 8
+    return tensor.count * bits // 8 + 4 * tensor.count // tensor.block(precision)
