@@ -30,6 +30,7 @@ class Header(Frozen):
     harness_version: str
     config_digest: str
     config_text: str
+    config_path: str | None = Field(default=None, description="where the config lay: its sheet is found beside it")
     host: Host
     plan: Plan
     notes: tuple[str, ...] = ()

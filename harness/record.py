@@ -5,7 +5,7 @@ A measurement gathers the observations of one cell; its rate is derived from the
 """
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
@@ -15,6 +15,9 @@ from harness.plan import Arm, Phase, Workload
 from harness.stats import Estimate, median, median_estimate
 
 SCHEMA: Literal[1] = 1
+
+COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
+"""Fields of a record that follow from others, in pydantic's notation: not stored, so that they cannot disagree."""
 
 
 class Observation(Frozen):

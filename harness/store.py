@@ -1,67 +1,28 @@
 """Where runs are kept: one SQLite file, one transaction an observation. Knows nothing of measuring or judging.
 
 What `keep` has returned for survives a kill, a power cut, a full disk and a second writer. Each row carries a checksum
-over its content, so that a damaged number is reported and never read. Every error is a `StoreError` that names the file
-and says what to do.
+over its content, so that a damaged number is reported and never read.
 """
 
 import datetime as dt
-import hashlib
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ValidationError
 
 from harness.assemble import Header, Kept, State, assemble, cell_round_key
-from harness.errors import HarnessError, unknown
+from harness.errors import unknown
 from harness.frozen import Frozen
 from harness.plan import Arm, Task, Workload
-from harness.record import CeilingObservation, Counts, Observation, Record
+from harness.record import COMPUTED, CeilingObservation, Counts, Observation, Record
+from harness.storefile import BUSY_S, StoreError, StoreFile, checksum, explained
+from harness.verdict.evidence import Assessment
 
-SCHEMA = 1
-"""Version of the tables, kept in SQLite's user_version. Raised with a step in MIGRATIONS."""
-
-APPLICATION_ID = 0x48524E53
-"""'HRNS', kept in SQLite's application_id: another program's database is refused instead of written into."""
-
-BUSY_S = 20.0
-"""How long a writer waits for another's transaction. A transaction takes milliseconds, so this is plenty."""
-
-_TABLES = """
-CREATE TABLE run (
-    record_id TEXT PRIMARY KEY, created TEXT NOT NULL, state TEXT NOT NULL, header TEXT,
-    checksum TEXT NOT NULL
-);
-CREATE TABLE observation (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, record_id TEXT NOT NULL REFERENCES run, cell TEXT NOT NULL,
-    body TEXT NOT NULL, checksum TEXT NOT NULL
-);
-CREATE INDEX observation_of_run ON observation (record_id, cell);
-CREATE TABLE document (
-    record_id TEXT PRIMARY KEY REFERENCES run, body TEXT NOT NULL, checksum TEXT NOT NULL
-);
-"""
-
-Migrations = Mapping[int, str]
-MIGRATIONS: Migrations = {}
-"""From each past version, the SQL that makes the next one of it."""
-
+__all__ = ["Listed", "Store", "StoreError"]
 
 CountsOf = Callable[[Arm, Workload], Counts | None]
-
-COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
-"""Fields that follow from others: not stored, so that they cannot disagree."""
-
-
-class StoreError(HarnessError):
-    """The store cannot be used as asked. Nothing that was kept before is lost by it."""
-
-    exit_code = 2
 
 
 class Listed(Frozen):
@@ -76,74 +37,20 @@ class Listed(Frozen):
     problem: str | None = None
 
 
-def checksum(*parts: str) -> str:
-    """SHA-256 over the parts, each with its length before it, so that no two splits agree."""
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode()
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return digest.hexdigest()
-
-
-def _text(raw: bytes) -> str:
-    """Damaged text is still text: its checksum will tell."""
-    return raw.decode(errors="replace")
-
-
-@contextmanager
-def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into a StoreError that names the file and the way out."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: could not {doing}: {error}. {_advice(error)}") from error
-
-
-def _advice(error: Exception) -> str:
-    text = str(error).lower()
-    table = (
-        ("locked", "Another process is writing to it: wait for it to end, or use another --store."),
-        ("readonly", "The file or its folder may not be written: change its permissions or use another --store."),
-        ("full", "Free some space and go on with `harness run --resume`: all that was kept before is whole."),
-        ("unable to open", "Check that the folder exists and may be read and written, or use another --store."),
-        ("permission", "Change the permissions of the folder, or use another --store."),
-        ("not a database", "`harness store check` looks into it; another --store leaves it alone."),
-    )
-    default = "`harness store check` says what is damaged, `harness store recover` saves what is whole."
-    return next((advice for word, advice in table if word in text), default)
-
-
 class Store:
-    """One store file. Opening checks its version; `write=False` never changes it."""
+    """The runs of one store file. `write=False` never changes it."""
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        write: bool = True,
-        busy_s: float = BUSY_S,
-        migrations: Migrations = MIGRATIONS,
-        schema: int = SCHEMA,
-    ):
+    def __init__(self, path: Path | str, *, write: bool = True, busy_s: float = BUSY_S):
         """Open, and with `write` create or migrate, the store at `path`. Raises StoreError."""
-        self.path = Path(path)
-        self.backup: Path | None = None
-        with explained(self.path, "open the store"):
-            if write:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            elif not self.path.is_file():
-                raise StoreError(f"{self.path}: there is no store here yet; `harness run` makes one")
-            # readers open for writing too where they may: after a kill, the first to come rolls the last write back
-            mode = "rwc" if write else "rw"
-            uri = f"{self.path.resolve().as_uri()}?mode={mode}"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None)
-            self._connection.text_factory = _text
-        try:
-            with explained(self.path, "open the store"):
-                self._prepare(write, migrations, schema)
-        except BaseException:
-            self._connection.close()
-            raise
+        self._file = StoreFile(path, write=write, busy_s=busy_s)
+        self.path = self._file.path
+        self._connection = self._file.connection
+        self._transaction = self._file.transaction
+
+    @property
+    def backup(self) -> Path | None:
+        """The copy that was made before an older store was migrated."""
+        return self._file.backup
 
     def __enter__(self) -> Self:
         return self
@@ -151,90 +58,7 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _prepare(self, write: bool, migrations: Migrations, schema: int) -> None:
-        """Set how writes are made safe, and bring the tables to `schema`.
-
-        A rollback journal with synchronous=EXTRA: each commit is on the disk, and the journal's removal too, before
-        `keep` returns, so that a power cut right after it undoes nothing. A commit costs milliseconds beside seconds of
-        measuring. WAL would be faster, but needs shared memory, leaves three files to copy, and its default does not
-        sync at commit.
-        """
-        if write:
-            self._connection.execute("PRAGMA journal_mode=DELETE")
-        self._connection.execute("PRAGMA synchronous=EXTRA")
-        self._connection.execute("PRAGMA foreign_keys=ON")
-        self._connection.execute("PRAGMA trusted_schema=OFF")
-        if not write:
-            self._connection.execute("PRAGMA query_only=ON")
-        version = self._version(schema)
-        if version == schema:
-            return
-        if not write:
-            if version == 0:
-                raise StoreError(f"{self.path}: there is nothing in this store yet; `harness run` fills it")
-            raise StoreError(
-                f"{self.path}: has the tables of version {version}, this program reads {schema}; "
-                "any command that writes (for example `harness run`) migrates it and keeps a backup"
-            )
-        if version:
-            self.backup = self._back_up(version)
-        with self._transaction():
-            version = self._version(schema)  # another process may have been faster
-            if version == 0:
-                for statement in _TABLES.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                version = SCHEMA
-            while version < schema:
-                if version not in migrations:
-                    raise StoreError(f"{self.path}: no migration leads from version {version} to {schema}")
-                for statement in migrations[version].split(";"):
-                    self._connection.execute(statement)
-                version += 1
-            self._connection.execute(f"PRAGMA user_version={schema}")
-
-    def _version(self, schema: int) -> int:
-        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-        owner = int(self._connection.execute("PRAGMA application_id").fetchone()[0])
-        tables = int(self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-        if owner != APPLICATION_ID and (tables or version or owner):
-            raise StoreError(f"{self.path}: is the database of another program, not a harness store; name another one")
-        if version > schema:
-            raise StoreError(
-                f"{self.path}: was written by a newer harness (tables of version {version}, this one knows {schema}); "
-                "install a newer harness, for example `pip install --upgrade harness`, or use another --store"
-            )
-        return version
-
-    def _back_up(self, version: int) -> Path:
-        """Copy the store beside itself before it is migrated."""
-        target = self.path.with_name(f"{self.path.name}.v{version}.backup")
-        partial = target.with_name(target.name + ".partial")
-        partial.unlink(missing_ok=True)
-        copy = sqlite3.connect(partial)
-        try:
-            self._connection.backup(copy)
-        finally:
-            copy.close()
-        os.replace(partial, target)
-        return target
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """One write: all of it or nothing. Takes the writer's lock at once, so that it cannot fail half-way for it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        self._file.close()
 
     def begin(self, header: Header) -> None:
         """Keep what is known of a run before it starts. Raises StoreError if its id is taken."""
@@ -267,16 +91,38 @@ class Store:
             self._set_state(record.record_id, record.state)
             self._put_document(record)
 
+    def keep_assessment(self, record_id: str, assessment: Assessment) -> None:
+        """Keep how a run's sheet was judged, in place of an earlier judgement."""
+        body = assessment.model_dump_json()
+        row = (record_id, body, checksum(record_id, body))
+        with explained(self.path, f"keep the verdicts of {record_id}"), self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO assessment VALUES (?,?,?)", row)
+
+    def assessment(self, record_id: str) -> Assessment | None:
+        """How a run's sheet was judged; None where none was. Raises StoreError where it is damaged."""
+        with explained(self.path, f"read the verdicts of {record_id}"):
+            query = "SELECT body, checksum FROM assessment WHERE record_id=?"
+            row = self._connection.execute(query, (record_id,)).fetchone()
+        if row is None:
+            return None
+        if row[1] != checksum(record_id, str(row[0])):
+            raise self._damaged(f"the judgement of {record_id}")
+        try:
+            return Assessment.model_validate_json(str(row[0]))
+        except ValidationError as error:
+            raise self._damaged(f"the judgement of {record_id}") from error
+
     def reopen(self, record_id: str) -> None:
         """Mark a run as running again: its record is once more what its observations say."""
         with explained(self.path, f"resume {record_id}"), self._transaction():
             self._connection.execute("DELETE FROM document WHERE record_id=?", (record_id,))
+            self._connection.execute("DELETE FROM assessment WHERE record_id=?", (record_id,))
             self._set_state(record_id, "running")
 
     def runs(self) -> tuple[Listed, ...]:
         """All runs, oldest first; a damaged one is listed with its problem."""
         query = (
-            "SELECT record_id, created, state, header, checksum, "
+            "SELECT record_id, state, header IS NOT NULL, "
             "(SELECT count(DISTINCT cell) FROM observation o WHERE o.record_id = run.record_id) FROM run "
             "ORDER BY created, record_id"
         )
@@ -350,6 +196,8 @@ class Store:
             record = read_document(record_id, str(row[0]), str(row[1]))
             if record is not None:
                 return record
+            if not self._has_header(record_id):
+                raise self._damaged(f"the record {record_id}")
         header, pieces = self.header(record_id), self.kept(record_id)
         damaged = sum(kept is None for _, kept in pieces) + (row is not None)
         whole = [kept for _, kept in pieces if kept is not None]
@@ -384,23 +232,25 @@ class Store:
             row = self._connection.execute("SELECT state FROM run WHERE record_id=?", (record_id,)).fetchone()
         return "running" if row[0] == "running" else "interrupted"
 
+    def _has_header(self, record_id: str) -> bool:
+        with explained(self.path, f"read the run {record_id}"):
+            query = "SELECT header IS NOT NULL FROM run WHERE record_id=?"
+            row = self._connection.execute(query, (record_id,)).fetchone()
+        return row is not None and bool(row[0])
+
     def _listed(self, row: tuple[object, ...]) -> Listed:
-        record_id, created, state, body, kept_sum, observations = row
-        whole = kept_sum == checksum(str(record_id), str(created), str(state), str(body or ""))
-        name = label = problem = None
-        if not whole:
-            problem = "damaged; `harness store check` says more"
-        elif body is None:
-            record = self.load(str(record_id))
-            name, label = record.name, record.label
-        else:
-            header = Header.model_validate_json(str(body))
-            name, label = header.name, header.label
+        record_id, state, has_header, observations = row
+        known: Header | Record | None = None
+        problem = None
+        try:
+            known = self.header(str(record_id)) if has_header else self.load(str(record_id))
+        except StoreError as error:
+            problem = str(error)
         return Listed(
             record_id=str(record_id),
-            name=name,
-            label=label,
-            created=dt.datetime.fromisoformat(str(created)) if whole else None,
+            name=known.name if known else None,
+            label=known.label if known else None,
+            created=known.created if known else None,
             state=str(state),
             observations=int(str(observations)),
             problem=problem,
