@@ -1,8 +1,8 @@
 """What fraction of a reference point published systems reach, with an interval that allows for a new source.
 
-The reference point of a deployment is `tokens / (t_compute + t_memory + x * t_link)`: compute and memory one after
-the other, and the share x of communication that overlap does not hide. x is fitted to the same published rates as the
-band, by the least spread between sources; nothing else is fitted.
+The reference point of a deployment is `tokens / (t_compute + t_memory + t_activations + x * t_link)`: what a package
+does by itself, one part after the other, and the share x of communication that overlap does not hide. x is fitted to
+the same published rates as the band, by the least spread between sources; nothing else is fitted.
 
 Fractions are taken as log-normal. The unit of sampling is a publication: its rows share code, cluster and authors, so
 they are averaged first. The variance between publications is shrunk towards that of uncalibrated analytical models,
@@ -116,10 +116,14 @@ def deployment_of(rate: Rate) -> Deployment:
     )
 
 
+def _local_s(limits: Ceiling) -> float:
+    return limits.compute_s + limits.memory_s + limits.activation_s
+
+
 def reference_tok_s(limits: Ceiling, exposed: float) -> float:
     """The reference point of a deployment whose limits are known."""
     tokens = limits.rate_tok_s * limits.step_s
-    return tokens / (limits.compute_s + limits.memory_s + exposed * (limits.link_s or 0.0))
+    return tokens / (_local_s(limits) + exposed * (limits.link_s or 0.0))
 
 
 def _complete(rate: Rate, mtp_layers: int) -> Deployment | None:
@@ -151,7 +155,7 @@ def sample(rate: Rate, catalogue: Catalogue) -> Sample | None:
         vendor=chip.vendor,
         phase=rate.phase,
         measured_s=1 / rate.rate_tok_s,
-        local_s=(limits.compute_s + limits.memory_s) / tokens,
+        local_s=_local_s(limits) / tokens,
         link_s=(limits.link_s or 0.0) / tokens,
     )
 

@@ -52,6 +52,8 @@ class Ceiling(Frozen):
     memory_s: float
     link_s: float | None
     """None where the chip's links are unknown"""
+    activation_s: float
+    """time of the traffic between kernels: in no ceiling and not in the serial point, only in a band's reference"""
     shares: tuple[Share, ...]
     tpot_floor_s: float | None
     """least time per output token of a sequence at this batch; None where the phase has none"""
@@ -224,6 +226,7 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, 
             compute_s=compute_s,
             memory_s=memory_s,
             link_s=link_s,
+            activation_s=step.activation_bytes / bandwidth,
             shares=shares,
             tpot_floor_s=tpot,
             latency_floor_s=latency,
@@ -272,6 +275,7 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generou
         compute_s=math.fsum(s.compute_s for s in shares),
         memory_s=math.fsum(s.memory_s for s in shares),
         link_s=None if decode.link_s is None else math.fsum(s.link_s for s in shares),
+        activation_s=(decode.activation_s / per_decode + ratio * prefill.activation_s / per_prefill) / tokens,
         shares=shares,
         tpot_floor_s=decode.tpot_floor_s,
         latency_floor_s=decode.latency_floor_s,

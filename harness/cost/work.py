@@ -9,6 +9,7 @@ the most experts touched, and the best balance.
 import math
 from typing import Literal, TypeVar
 
+from harness.cost.activations import activation_bytes
 from harness.cost.attention import over_context
 from harness.cost.deployment import Deployment, Phase
 from harness.cost.precision import Precision, format_of
@@ -63,6 +64,8 @@ class Work(Frozen):
     cache_bytes: float
     """resident cache at the stated context"""
     buffer_bytes: float
+    activation_bytes: float
+    """traffic between kernels; in no ceiling (see `harness.cost.activations`)"""
     experts_touched: float | None
     """distinct routed experts of a layer that the group's positions touch; None for a dense model"""
 
@@ -265,5 +268,6 @@ def work(spec: Spec, deployment: Deployment, phase: Phase, *, devices_per_packag
         weight_bytes=weight_bytes + attention_bytes + head + embedding,
         cache_bytes=cache_bytes,
         buffer_bytes=BUFFER_BYTES_PER_DEVICE * where.devices_per_package if where.devices > 1 else 0.0,
+        activation_bytes=positions * activation_bytes(spec, _given(deployment.precision, "precision"), decode=decode),
         experts_touched=touched,
     )

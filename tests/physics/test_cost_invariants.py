@@ -15,8 +15,10 @@ from harness.cost import (
     missing,
     most_generous,
     project,
+    reference_tok_s,
     work,
 )
+from harness.cost.activations import activation_bytes
 from harness.cost.attention import over_context
 from harness.cost.projection import relative_width
 from harness.errors import UsageError
@@ -226,3 +228,21 @@ def test_devices_of_a_package_hold_their_own_weights() -> None:
     read = [next(c.read_bytes for c in step.components if c.name == name) for step in (one, two)]
     assert read[1] == pytest.approx(2 * read[0])
     assert one.flop == pytest.approx(two.flop)
+
+
+def test_activation_traffic_is_in_the_reference_and_in_no_ceiling() -> None:
+    spec, made = released("deepseek-r1").spec, chip("ascend-910c")
+    limits = ceiling(spec, made, FULL, "prefill")
+    tokens = limits.rate_tok_s * limits.step_s
+    assert limits.activation_s > 0
+    assert limits.serial_tok_s == pytest.approx(tokens / (limits.compute_s + limits.memory_s + (limits.link_s or 0.0)))
+    assert reference_tok_s(limits, 1.0) < limits.serial_tok_s
+
+
+def test_activation_traffic_by_hand() -> None:
+    """Qwen3-30B-A3B in BF16, one position: 48 layers, written and read once, two bytes an element."""
+    attention = 128 * (32 + 4 + 4 + 32)  # queries, keys, values, outputs
+    residual = 2 * 2 * 2048
+    experts = 8 * (2048 + 2 * 768 + 768 + 2048)  # input, both halves, their product, output
+    by_hand = 48 * 2 * 2 * (attention + residual + experts)
+    assert activation_bytes(released("qwen3-30b-a3b").spec, "bf16", decode=True) == pytest.approx(by_hand)
