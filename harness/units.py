@@ -100,6 +100,9 @@ def interval(low: float | None, high: float | None, unit: str = "", digits: int 
     if unit == "fraction":
         return f"[{number(100 * low, digits)}, {number(100 * high, digits)}] %"
     if unit in ("parameters", "bytes", "s", *_PREFIXED):
-        return f"[{quantity(low, unit, digits)}, {quantity(high, unit, digits)}]"
+        (first, _, mine), (last, _, theirs) = (quantity(end, unit, digits).partition(" ") for end in (low, high))
+        if mine == theirs:
+            return f"[{first}, {last}] {mine}".rstrip()
+        return f"[{first} {mine}, {last} {theirs}]"
     suffix = {"": "", "ratio": "×"}.get(unit, f" {unit}")
     return f"[{number(low, digits)}, {number(high, digits)}]{suffix}"

@@ -125,21 +125,20 @@ def _roofs(roofs: Sequence[Roof], left: float, right: float) -> list[Row]:
 
 
 def _roof_marks(roofs: Sequence[Roof], corners: list[Row], x: "alt.X") -> tuple[Drawing, ...]:
-    """The roofs' lines, each named where it is flat, and the slope named once: all precisions share it."""
+    """The roofs' lines, each named where it is flat, and the slope named once in the empty corner above it."""
     left, right = _reach(corners, "intensity")
     flat: list[Row] = [
         {"intensity": right, "roof": roof.flop_s, "text": f"{roof.precision}: {units.si(roof.flop_s, 'FLOP/s')}"}
         for roof in roofs
     ]
     slope = roofs[0].read_bytes_s
-    reading: list[Row] = [{"intensity": left, "roof": left * slope, "text": f"reading {units.si(slope, 'B/s')}"}]
+    top = max(roof.flop_s for roof in roofs)
+    reading: list[Row] = [{"intensity": left, "roof": top, "text": f"slope: reading {units.si(slope, 'B/s')}"}]
     muted: dict[str, Any] = {"color": "var(--muted)", "fontSize": 11}
     return (
         _chart(corners).mark_line(color="var(--roof)", strokeWidth=2).encode(x=x, y="roof:Q", detail="precision:N"),
         _chart(flat).mark_text(align="right", dy=-8, **muted).encode(x=x, y="roof:Q", text="text:N"),
-        _chart(reading)
-        .mark_text(align="left", dx=8, dy=6, baseline="top", **muted)
-        .encode(x=x, y="roof:Q", text="text:N"),
+        _chart(reading).mark_text(align="left", dx=6, dy=-8, **muted).encode(x=x, y="roof:Q", text="text:N"),
     )
 
 

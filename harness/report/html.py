@@ -12,16 +12,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.report import charts
+from harness.report import charts, printable
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
 from harness.report.blocks import Text as Paragraph
-from harness.report.printable import line, lines, web_address
+from harness.report.printable import web_address
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-_INTERVAL = re.compile(r"\[([\d,.]+), ([\d,.]+)\]")
+_INTERVAL = re.compile(r"\[([^\[\]]{1,24}), ([^\[\]]{1,24})\](×?)")
+_PERCENT = re.compile(r"(?<=\d) %")
 _SHORT = 28  # characters of a cell that is not broken in a table that scrolls sideways
 
 
@@ -76,8 +77,8 @@ def render(report: Report) -> str:
     # Our own file, and the only text beside the drawings that is not escaped.
     css = Markup(files(__package__).joinpath("page.css").read_text(encoding="utf-8"))
     return _template().render(
-        title=line(report.title),
-        lead=line(lead) if lead else None,
+        title=_line(report.title),
+        lead=_line(lead) if lead else None,
         sections=[(p.id, p.text) for p in parts if isinstance(p, _Part) and p.kind == "heading" and p.level == 2],
         blocks=parts,
         css=css,
@@ -111,19 +112,19 @@ def _parts(blocks: Sequence[Block]) -> Iterable[_Part | _Table]:
 def _part(block: Heading | Paragraph | Bullets | Callout | Table | Details) -> _Part | _Table:
     match block:
         case Heading():
-            return _Part(kind="heading", text=line(block.text), level=block.level, id=_anchor(block.text))
+            return _Part(kind="heading", text=_line(block.text), level=block.level, id=_anchor(block.text))
         case Paragraph():
-            return _Part(kind="text", text=line(block.text))
+            return _Part(kind="text", text=_line(block.text))
         case Bullets():
-            return _Part(kind="bullets", items_=tuple(line(item) for item in block.items))
+            return _Part(kind="bullets", items_=tuple(_line(item) for item in block.items))
         case Callout():
-            return _Part(kind="callout", tone=block.tone, text=line(block.text))
+            return _Part(kind="callout", tone=block.tone, text=_line(block.text))
         case Table():
             return _table(block)
         case Details():
             return _Part(
                 kind="details",
-                summary=line(block.summary),
+                summary=_line(block.summary),
                 badge=block.outcome or "",
                 blocks=tuple(_part(inner) for inner in block.blocks),
             )
@@ -132,20 +133,34 @@ def _part(block: Heading | Paragraph | Bullets | Callout | Table | Details) -> _
 def _table(block: Table) -> _Table:
     return _Table(
         kind="table",
-        title=line(block.title),
+        title=_line(block.title),
         columns=block.columns,
         rows=tuple(tuple(_cell(cell) for cell in row) for row in block.rows),
-        note=line(block.note) if block.note else None,
+        note=_line(block.note) if block.note else None,
         narrow=block.narrow,
     )
 
 
 def _cell(cell: Cell) -> _Cell:
     text, url = (cell.text, web_address(cell.url)) if isinstance(cell, Link) else (cell, None)
-    # An interval is read as one thing: it does not break between its ends.
-    kept = tuple(_INTERVAL.sub("[\\1,\N{NO-BREAK SPACE}\\2]", part) for part in lines(text))
+    kept = tuple(_tidy(part) for part in printable.lines(text))
     breadth = "short" if max((len(part) for part in kept), default=0) <= _SHORT else "long"
     return _Cell(lines=kept, url=url, empty=text in ("", units.UNKNOWN), breadth=breadth)
+
+
+def _line(text: str) -> str:
+    return _tidy(printable.line(text))
+
+
+def _tidy(text: str) -> str:
+    """What is read as one thing does not break over lines: an interval, a number and its per cent."""
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", _INTERVAL.sub(_unbroken, text))
+
+
+def _unbroken(interval: re.Match[str]) -> str:
+    low, high, times = (part.replace(" ", "\N{NO-BREAK SPACE}") for part in interval.groups())
+    joined = f"\N{WORD JOINER}{times}" if times else ""
+    return f"[{low},\N{NO-BREAK SPACE}{high}]{joined}"
 
 
 def _drawn(gathered: Sequence[Chart]) -> _Part:
@@ -153,8 +168,8 @@ def _drawn(gathered: Sequence[Chart]) -> _Part:
 
     drawn = tuple(
         _Drawn(
-            title=line(chart.title),
-            description=line(chart.description),
+            title=_line(chart.title),
+            description=_line(chart.description),
             svg=Markup(charts.svg(chart)),
             table=_table(chart.table),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from harness import units
-from harness.report.blocks import Block, Bullets, Callout, Cell, Column, Details, Heading, Link, Table, Text
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Table, Text
 from harness.report.printable import web_address
 from harness.stats import LEVEL, Interval
 from harness.verdict.evidence import Assessment, Basis, Bearing, Evidence, Outcome, Scaled, Step, Verdict
@@ -32,13 +32,14 @@ def headline(assessment: Assessment) -> str:
     return f"{total} claim{'' if total == 1 else 's'}: {parts or 'none judged'}."
 
 
-def verdict_blocks(assessment: Assessment) -> tuple[Block, ...]:
-    """The table of verdicts, the sets of claims that cannot all hold, and the evidence."""
+def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
+    """The table of verdicts, the sets of claims that cannot all hold, `charts`, and the evidence."""
     blocks: list[Block] = [Heading(level=2, text="Verdicts"), verdict_table(assessment)]
     blocks += [
         Callout(tone="warning", text=f"These cannot all hold: {'; '.join(s.members or s.claims)}. {s.explanation}")
         for s in assessment.inconsistent_sets
     ]
+    blocks += charts
     if assessment.verdicts:
         blocks.append(Heading(level=2, text="Evidence"))
         blocks += [_details(v) for v in assessment.verdicts]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from harness import units
 from harness.record import Host, Record
-from harness.report.blocks import Block, Bullets, Callout, Cell, Column, Heading, Table
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Heading, Table
 from harness.report.measured import CONTROLS, Control, Gain, MeasuredRow, gains, rows
 from harness.stats import LEVEL, Estimate
 
@@ -23,13 +23,13 @@ _CONDITIONS: tuple[_Condition, ...] = (
 )
 
 
-def measured_blocks(record: Record) -> tuple[Block, ...]:
-    """Rates with their intervals, and what the sparse models gain over dense ones."""
+def measured_blocks(record: Record, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
+    """`charts`, rates with their intervals, and what the sparse models gain over dense ones."""
     table_rows = rows(record)
     blocks: list[Block] = [Heading(level=2, text="Measured here")]
     if record.state != "complete":
         blocks.append(Callout(tone="warning", text=f"This run is {record.state}: what is missing was not measured."))
-    blocks.append(measured_table(table_rows))
+    blocks += (*charts, measured_table(table_rows))
     found = gains(record)
     if found:
         blocks.append(gain_table(found))

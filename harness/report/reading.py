@@ -1,7 +1,7 @@
 """The order in which a newcomer reads a report: verdicts first, then what they rest on, then where it was measured."""
 
 from harness.record import Record
-from harness.report.blocks import Block, Bullets, Callout, Heading, Report, Text
+from harness.report.blocks import Block, Bullets, Callout, Chart, Heading, Report, Text
 from harness.report.charted import reported_chart, roofline_chart, throughput_charts
 from harness.report.judged import headline, scaled_blocks, verdict_blocks
 from harness.report.ran import host_blocks, measured_blocks
@@ -18,14 +18,11 @@ def build(record: Record | None, assessment: Assessment | None) -> Report:
         blocks.append(Text(text=headline(assessment), lead=True))
         if record is None and assessment.record_id is None:
             blocks.append(Callout(tone="note", text="Judged without measuring: modelled and published evidence only."))
-        blocks += verdict_blocks(assessment)
-        blocks += _present(reported_chart(assessment))
+        blocks += verdict_blocks(assessment, _present(reported_chart(assessment)))
     if record is not None:
         if assessment is None:
             blocks.append(Text(text=_measured_headline(record), lead=True))
-        blocks += measured_blocks(record)
-        blocks += throughput_charts(record)
-        blocks += _present(roofline_chart(record))
+        blocks += measured_blocks(record, (*throughput_charts(record), *_present(roofline_chart(record))))
     if assessment is not None:
         blocks += scaled_blocks(assessment)
     if record is not None:
@@ -35,8 +32,8 @@ def build(record: Record | None, assessment: Assessment | None) -> Report:
     return Report(title=_title(record, assessment), blocks=tuple(blocks))
 
 
-def _present(block: Block | None) -> tuple[Block, ...]:
-    return () if block is None else (block,)
+def _present(chart: Chart | None) -> tuple[Chart, ...]:
+    return () if chart is None else (chart,)
 
 
 def _title(record: Record | None, assessment: Assessment | None) -> str:

@@ -37,11 +37,14 @@ def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
 
 
 def table(block: Table, width: int = WIDTH) -> str:
-    """One table: title, rows wrapped inside their columns, note."""
+    """One table: title, rows wrapped inside their columns, note, and the addresses that cells refer to by number."""
+    addresses = tuple(dict.fromkeys(c.url for row in block.rows for c in row if isinstance(c, Link)))
+    cells = [[_words(cell, addresses) for cell in row] for row in block.rows]
     parts = _wrap(block.title, width)
-    parts += [_grid(block.columns, block.rows, width)] if block.rows else ["(none)"]
+    parts += [_grid(block.columns, cells, width)] if cells else ["(none)"]
     if block.note:
         parts += _wrap(block.note, width)
+    parts += [out for i, url in enumerate(addresses, 1) for out in _wrap(f"[{i}] {url}", width)]
     return "\n".join(parts)
 
 
@@ -75,11 +78,10 @@ def _bullet(text: str, width: int) -> list[str]:
     return [f"- {first}", *(f"  {part}" for part in rest)]
 
 
-def _grid(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> str:
+def _grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
     from tabulate import tabulate
 
-    cells: list[list[tuple[str, ...]]] = [[(line(c.name),) for c in columns]]
-    cells += [[_words(cell) for cell in row] for row in rows]
+    cells = [[(line(c.name),) for c in columns], *rows]
     widths = _widths(cells, width - _GAP * (len(columns) - 1))
     head, *body = [[_fold(cell, w) for cell, w in zip(row, widths, strict=True)] for row in cells]
     # tabulate widens a column by two below its own headers, which would not fit: headings go in as a row.
@@ -93,9 +95,11 @@ def _grid(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int)
     return "\n".join(out.rstrip() for out in text.split("\n"))
 
 
-def _words(cell: Cell) -> tuple[str, ...]:
-    """The printable lines of a cell; a link's address goes on a line of its own."""
-    return lines(cell.text) + lines(cell.url) if isinstance(cell, Link) else lines(cell)
+def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
+    """The printable lines of a cell; a link refers to its address below the table, where it is not broken."""
+    if isinstance(cell, Link):
+        return lines(f"{cell.text} [{addresses.index(cell.url) + 1}]")
+    return lines(cell)
 
 
 def _fold(cell: Sequence[str], width: int) -> str:

@@ -1,0 +1,87 @@
+"""A report as GitHub-flavoured markdown that pastes into a pull request: tables, and evidence folded into <details>.
+
+Names and statements are foreign text: nothing in them may become markup, a mention or an HTML element. Charts are not
+drawn; the table of a chart's numbers is folded.
+"""
+
+import html
+import re
+
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Details, Heading, Link, Report, Table
+from harness.report.blocks import Text as Paragraph
+from harness.report.printable import line, lines, web_address
+
+# Inline markup. Any ASCII punctuation may be escaped by a backslash (CommonMark 0.31, section 2.4); with brackets
+# escaped, parentheses and exclamation marks mean nothing.
+_MARKUP = re.compile(r"([\\`*_\[\]|~$])")
+# What starts a list, a heading or a rule at the beginning of a line only.
+_OPENING = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=#])")
+# GitHub turns these into a ping, a cross-reference or an icon, whatever the escaping; an invisible joiner stops it.
+_MENTION = re.compile(r"(@)(?=\w)|(#)(?=\d)|(:)(?=[a-z0-9_+-]+:)")
+
+
+def render(report: Report) -> str:
+    """`report` as markdown, with a final newline."""
+    parts = [f"# {escape(report.title)}", *(_block(block) for block in report.blocks)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(block: Table) -> str:
+    """A pipe table under its title, with its note."""
+    heads = [escape(c.name) for c in block.columns]
+    marks = ["---:" if c.align == "right" else "---" for c in block.columns]
+    grid = [_row(heads), _row(marks), *(_row([_cell(cell) for cell in row]) for row in block.rows)]
+    parts = [f"**{escape(block.title)}**", "\n".join(grid)]
+    if block.note:
+        parts.append(escape(block.note))
+    return "\n\n".join(parts)
+
+
+def escape(text: str) -> str:
+    """Foreign text on one line, in which nothing is markup: punctuation, HTML, mentions and bare addresses."""
+    kept = html.escape(line(text), quote=False)
+    kept = _MARKUP.sub(r"\\\1", kept)
+    kept = _OPENING.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", kept)
+    return _MENTION.sub("\\g<0>\N{WORD JOINER}", kept)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Link):
+        address = web_address(cell.url)
+        text = escape(cell.text)
+        # Percent-encoded where a bracket or a pipe would end the link or the cell.
+        return f"[{text}]({_encoded(address)})" if address else text
+    return "<br>".join(escape(part) for part in lines(cell))
+
+
+def _encoded(address: str) -> str:
+    return "".join(f"%{ord(c):02X}" if c in "()[]|*_~" else c for c in address)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"{'#' * block.level} {escape(block.text)}"
+        case Paragraph():
+            return f"**{escape(block.text)}**" if block.lead else escape(block.text)
+        case Bullets():
+            return "\n".join(f"- {escape(item)}" for item in block.items)
+        case Callout():
+            return f"> [!{block.tone.upper()}]\n> {escape(block.text)}"
+        case Table():
+            return table(block)
+        case Chart():
+            return _fold(block.title, escape(block.description), table(block.table))
+        case Details():
+            summary = f"{block.summary}: {block.outcome}" if block.outcome else block.summary
+            return _fold(summary, *(_block(inner) for inner in block.blocks))
+
+
+def _fold(summary: str, *parts: str) -> str:
+    """Blank lines around the content, or GitHub would not read it as markdown."""
+    inner = "\n\n".join(part for part in parts if part)
+    return f"<details><summary>{html.escape(line(summary), quote=False)}</summary>\n\n{inner}\n\n</details>"

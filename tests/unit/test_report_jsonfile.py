@@ -1,0 +1,136 @@
+"""The JSON document holds all that is shown, fits its schema, round-trips, and is refused in words when damaged."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.errors import UsageError
+from harness.report import build, jsonfile, text
+from tests import factories
+
+RECORD = factories.record()
+ASSESSMENT = factories.assessment()
+DOCUMENT = jsonfile.document(RECORD, ASSESSMENT)
+
+
+@pytest.mark.parametrize(
+    ("record", "assessment"), [(RECORD, ASSESSMENT), (RECORD, None), (None, factories.assessment(None)), (None, None)]
+)
+def test_what_is_written_is_read_back(record: Any, assessment: Any) -> None:
+    assert jsonfile.load(jsonfile.document(record, assessment)) == (record, assessment)
+
+
+def test_a_file_is_read_like_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(DOCUMENT, encoding="utf-8")
+    assert jsonfile.load(path) == (RECORD, ASSESSMENT)
+
+
+def test_writing_is_deterministic() -> None:
+    assert jsonfile.document(*jsonfile.load(DOCUMENT)) == DOCUMENT
+
+
+def test_all_that_is_shown_can_be_made_from_the_document() -> None:
+    for details in (False, True):
+        shown = text.render(build(RECORD, ASSESSMENT), details=details)
+        assert text.render(build(*jsonfile.load(DOCUMENT)), details=details) == shown
+
+
+def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -> None:
+    data = json.loads(DOCUMENT)
+    assert data["schema"] == 1
+    assert data["record_id"] == RECORD.record_id
+    assert data["host_fingerprint"] == RECORD.host.fingerprint
+    first = data["measurements"][0]
+    assert set(first["rate_tok_s"]) == {"point", "low", "high", "level", "n"}
+    assert len(first["samples_s"]) == first["rate_tok_s"]["n"]
+    assert len(data["cells"]) == len(data["measurements"])
+    assert data["cells"][0]["ceiling_fraction"] == pytest.approx(
+        first["rate_tok_s"]["point"] / data["cells"][0]["ceiling_tok_s"]
+    )
+    assert {g["control"] for g in data["gains"]} == {"equal-total", "equal-active"}
+    assert {"id", "outcome", "flags", "interval", "missing", "evidence"} <= set(data["verdicts"][0])
+    assert {"quantity", "basis", "source"} <= set(data["verdicts"][0]["evidence"][0])
+    assert data["inconsistent_sets"] and data["scaled"]
+
+
+def test_derived_figures_are_ignored_on_the_way_in() -> None:
+    data = json.loads(DOCUMENT)
+    data["measurements"][0]["rate_tok_s"]["point"] = 1e9
+    data["cells"], data["gains"], data["host_fingerprint"] = [], [], "other"
+    assert jsonfile.load(json.dumps(data)) == (RECORD, ASSESSMENT)
+
+
+def test_the_document_fits_its_published_schema() -> None:
+    schema = json.loads(jsonfile.schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for pair in ((RECORD, ASSESSMENT), (None, None)):
+        jsonschema.validate(json.loads(jsonfile.document(*pair)), schema)
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> str:
+    data = json.loads(DOCUMENT)
+    change(data)
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "said"),
+    [
+        ("", "report:1:1: not JSON"),
+        (DOCUMENT[: len(DOCUMENT) // 2], "cut short"),
+        ("[1, 2]", "not a harness report"),
+        ("{}", "expected an object with 'schema'"),
+        ('{"schema": NaN}', "holds NaN"),
+        ('{"schema": 1, "schema": 1}', "'schema' stands twice"),
+        ("[" * 100_000, "nested too deeply"),
+        (changed(lambda d: d.update(schema=2)), "schema 2, expected 1"),
+        (changed(lambda d: d.update(schema=True)), "schema true, expected 1"),
+        (changed(lambda d: d.update(suprise=1)), "suprise"),
+        (changed(lambda d: d["measurements"][0].update(batch="four")), "measurements.0.batch"),
+        (changed(lambda d: d["measurements"][0].pop("model")), "measurements.0.model"),
+        (changed(lambda d: d.update(measurements="none")), "measurements"),
+        (changed(lambda d: d["measurements"].append(3)), "measurements.26"),
+        (changed(lambda d: d["verdicts"][0].update(outcome="proven")), "verdicts.0.outcome"),
+        (changed(lambda d: d.update(host=None)), "a run has a record_id and a host"),
+        (changed(lambda d: [m.pop("batch") for m in d["measurements"]]), "and 16 more"),
+        (changed(lambda d: d["sheet"].update(title="\ud800")), "report"),
+        (changed(lambda d: d["sheet"].update({"\x1b[31m": 1})), "sheet"),
+    ],
+)
+def test_damage_is_named(damaged: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        jsonfile.load(damaged)
+    assert said in str(error.value)
+    assert "\x1b" not in str(error.value)
+    assert "Write the file again" in str(error.value)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_cut_or_flipped_byte_escapes_as_another_error(seed: int) -> None:
+    cut = seed * len(DOCUMENT) // 60
+    for damaged in (DOCUMENT[:cut], DOCUMENT[:cut] + "}" + DOCUMENT[cut + 1 :]):
+        try:
+            jsonfile.load(damaged)
+        except UsageError:
+            continue
+
+
+def test_unreadable_files_are_usage_errors(tmp_path: Path) -> None:
+    (tmp_path / "latin.json").write_bytes(b'{"schema": "\xff"}')
+    for path, said in (
+        (tmp_path / "none.json", "No such file"),
+        (tmp_path, "directory"),
+        (tmp_path / "latin.json", "not UTF-8"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            jsonfile.load(path)
+
+
+def test_a_figure_that_is_no_number_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        factories.verdict(claimed=float("nan"))
