@@ -13,6 +13,7 @@ from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost,
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
 from harness.verdict.ratios import judge_chip_ratio, judge_model_ratio
 from harness.verdict.scale import scale
+from harness.verdict.sets import inconsistent_sets
 from harness.verdict.throughput import judge_throughput
 from harness.verdict.transfers import transfers
 
@@ -97,5 +98,6 @@ def assess(
         record_id=record.record_id if record is not None else None,
         scaled=scale(sheet, record, knowledge),
         verdicts=found,
+        inconsistent_sets=inconsistent_sets(sheet, knowledge),
         transfers=transfers(record),
     )

@@ -71,7 +71,7 @@ def _tpot(rate: Rate) -> float | None:
     return c.batch / rate.rate_tok_s if c.batch is not None and rate.phase == "decode" else None
 
 
-def _like(a: Rate, b: Rate) -> bool:
+def like(a: Rate, b: Rate) -> bool:
     """Same model, phase and bytes of a weight, both measured or both idealised, like lengths and latencies."""
     if a.model != b.model or a.phase != b.phase or a.phase not in ("prefill", "decode"):
         return False
@@ -90,7 +90,7 @@ def pairs(chip: str, reference: str, knowledge: Knowledge, phase: str | None = N
     """All pairs of published rates under like conditions, better graded ones first."""
     ours = [r for r in knowledge.rates if r.chip == chip]
     theirs = [r for r in knowledge.rates if r.chip == reference]
-    found = [Pair(rate=a, reference=b) for a in ours for b in theirs if phase in (None, a.phase) and _like(a, b)]
+    found = [Pair(rate=a, reference=b) for a in ours for b in theirs if phase in (None, a.phase) and like(a, b)]
     return tuple(sorted(found, key=lambda p: (not p.firm, p.rate.id, p.reference.id)))
 
 

@@ -90,7 +90,7 @@ def _phase_row(
         hardware=Interval(low=min(allowed, serial), high=max(allowed, serial), level=0.99),
         hardware_as="ratio of the chip's ceilings, with and without overlap, at each figure's own conditions",
         transfers="partly",
-        why="The ratio follows the two ceilings, and through them batch and balance: it transfers where these are alike, "
+        why="The ratio follows the two ceilings, and through them batch and balance: it transfers where these agree, "
         "which a CPU reaches at other batches.",
         chain=tuple(steps),
     )
