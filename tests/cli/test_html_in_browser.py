@@ -1,0 +1,137 @@
+"""The page in a real browser: fits a desk and a phone, can be read in light and dark, asks the network for nothing.
+
+Skipped where no Chromium is installed. The page is put into frames of both widths by a page of ours that measures it.
+"""
+
+import html as stdlib_html
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report import build, html
+from tests import factories
+
+BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+WIDTHS = (1280, 390)
+# WCAG 2.2, success criterion 1.4.3, for text of ordinary size.
+CONTRAST = 4.5
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+MEASURE = """
+const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
+const luminance = c => { const [r, g, b] = c.slice(0, 3).map(v => v / 255)
+  .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const ground = (e, w) => { for (; e; e = e.parentElement) { const c = parse(w.getComputedStyle(e).backgroundColor);
+  if (c[3] > 0) return c; } return [255, 255, 255, 1]; };
+const faint = (d, w) => { const out = [];
+  for (const e of d.querySelectorAll('body *')) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    if (!e.getClientRects().length || ['title', 'desc', 'style'].includes(e.tagName)) continue;
+    const s = w.getComputedStyle(e), ink = parse(e instanceof w.SVGElement ? s.fill : s.color);
+    const [a, b] = [luminance(ink), luminance(ground(e, w))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < LEAST) out.push([e.tagName, e.textContent.trim().slice(0, 40), ratio]);
+  } return out; };
+const wide = (d, w) => [...d.querySelectorAll('body *')].filter(e => !e.closest('.scroll > *') && !e.closest('svg')
+  && e.getBoundingClientRect().right > w.innerWidth + 1).map(e => e.tagName + '.' + e.className);
+addEventListener('load', () => {
+  const found = [...document.querySelectorAll('iframe')].map(f => {
+    const d = f.contentDocument, w = f.contentWindow, root = d.documentElement;
+    d.querySelectorAll('details').forEach(e => { e.open = true; });
+    return { width: w.innerWidth, scroll: root.scrollWidth, wide: wide(d, w), faint: faint(d, w),
+      dark: w.matchMedia('(prefers-color-scheme: dark)').matches, ground: w.getComputedStyle(d.body).backgroundColor,
+      charts: [...d.querySelectorAll('svg')].map(s => s.getBoundingClientRect()).map(r => [r.width, r.height]),
+      fetched: w.performance.getEntriesByType('resource').map(r => r.name)
+        .filter(n => !n.startsWith('data:')) };
+  });
+  document.body.innerHTML = '<pre id="found"></pre>';
+  document.getElementById('found').textContent = JSON.stringify(found);
+});
+""".replace("LEAST", str(CONTRAST))
+
+
+def look(page: str, folder: Path, *, dark: bool) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the frames of both widths measured, and what the browser's console said."""
+    frames = "".join(
+        f'<iframe style="border:0;width:{w}px;height:900px" srcdoc="{stdlib_html.escape(page)}"></iframe>'
+        for w in WIDTHS
+    )
+    outer = folder / "outer.html"
+    outer.write_text(
+        '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<link rel="icon" href="data:,">'
+        f"<script>{MEASURE}</script><body>{frames}",
+        encoding="utf-8",
+    )
+    assert BROWSER is not None
+    done = subprocess.run(
+        [
+            BROWSER,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+            *("--enable-logging=stderr", "--window-size=1400,1000", "--virtual-time-budget=3000"),
+            f"--user-data-dir={folder / 'profile'}",
+            *("--dump-dom", outer.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env={**os.environ, "HOME": str(folder)},
+        check=True,
+    )
+    written = done.stdout.split('<pre id="found">')[-1].split("</pre>")[0]
+    said = [out for out in done.stderr.splitlines() if ":CONSOLE" in out]
+    return json.loads(stdlib_html.unescape(written)), said
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["light", "dark"])
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    long = factories.verdict(id="x" * 80, statement="unbroken" * 30, reason="昇腾芯片" * 40)
+    assessment = factories.assessment()
+    assessment = assessment.model_copy(update={"verdicts": (*assessment.verdicts, long)})
+    page = html.render(build(factories.record(model="a-scale-model-with-a-rather-long-name"), assessment))
+    return request.param, *look(page, tmp_path_factory.mktemp("browser"), dark=request.param)
+
+
+def test_nothing_sticks_out_at_any_width(seen: Any) -> None:
+    _, frames, _ = seen
+    assert [f["width"] for f in frames] == list(WIDTHS)
+    for frame in frames:
+        assert frame["wide"] == []
+        assert frame["scroll"] <= frame["width"]
+
+
+def test_every_text_can_be_read(seen: Any) -> None:
+    _, frames, _ = seen
+    for frame in frames:
+        assert frame["faint"] == []
+
+
+def test_the_page_follows_the_readers_setting(seen: Any) -> None:
+    dark, frames, _ = seen
+    for frame in frames:
+        assert frame["dark"] is dark
+        brightness = sum(int(part) for part in frame["ground"].strip("rgb()").split(",")[:3]) / 3
+        assert (brightness < 64) if dark else (brightness > 192)
+
+
+def test_every_chart_is_shown_inside_its_frame(seen: Any) -> None:
+    _, frames, _ = seen
+    for frame in frames:
+        assert len(frame["charts"]) == 4
+        for width, height in frame["charts"]:
+            assert 250 <= width <= frame["width"] and height >= 100
+
+
+def test_nothing_is_fetched_and_the_console_stays_empty(seen: Any) -> None:
+    _, frames, said = seen
+    assert [frame["fetched"] for frame in frames] == [[], []]
+    assert said == []
