@@ -56,6 +56,7 @@ class BandRow(Frozen):
     rate_id: str
     source_id: str
     vendor: str
+    phase: Phase
     fraction: float
 
 
@@ -285,7 +286,13 @@ def _band(
         sd_log=fit.sd,
         degrees=fit.degrees,
         rows=tuple(
-            BandRow(rate_id=r.rate_id, source_id=r.source_id, vendor=r.vendor, fraction=r.fraction(fit.exposed))
+            BandRow(
+                rate_id=r.rate_id,
+                source_id=r.source_id,
+                vendor=r.vendor,
+                phase=r.phase,
+                fraction=r.fraction(fit.exposed),
+            )
             for r in rows
         ),
         sources=tuple(dict.fromkeys(r.source_id for r in rows)),
