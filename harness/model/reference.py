@@ -230,4 +230,5 @@ def _expert(spec: Spec, w: _Weight, expert: int, x: Real) -> Real:
     both = both + w["experts.in_bias"][expert]
     gate, up = np.minimum(both[:, 0::2], 7.0), np.clip(both[:, 1::2], -7.0, 7.0)
     y = (gate * _sigmoid(1.702 * gate) * (up + 1)) @ w["experts.out"][expert].T
-    return y + w["experts.out_bias"][expert]
+    y += w["experts.out_bias"][expert]
+    return y

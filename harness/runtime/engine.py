@@ -7,6 +7,7 @@ decode draws them again from the seed, which is cheaper than keeping them twice.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import psutil
@@ -20,7 +21,7 @@ from harness.model.spec import Precision, Spec, parameters
 from harness.model.weights import Progress, Stored, generate
 from harness.plan import Phase
 from harness.runtime.session import Array, Session, open_session
-from harness.runtime.stepper import Decoder, DecodeStepper, PrefillStepper
+from harness.runtime.stepper import Choices, Decoder, DecodeStepper, PrefillStepper, run_traced
 
 Source = Callable[[Progress | None], dict[str, Stored]]
 
@@ -92,20 +93,37 @@ class Engine:
 
     def prefill(self, tokens: Array) -> NDArray[np.float32]:
         """Logits [B, V] after the last of `tokens` [B, S]."""
+        return self.prefill_traced(tokens, trace=False)[0]
+
+    def decode(self, tokens: Array) -> NDArray[np.float32]:
+        """Logits [B, V] after the last of `tokens` [B, S], one token after another through an empty cache."""
+        return self.decode_traced(tokens, trace=False)[0]
+
+    def prefill_traced(self, tokens: Array, *, trace: bool = True) -> tuple[NDArray[np.float32], Choices]:
+        """Logits as `prefill` returns them, and the experts [B, S, k] that each layer's router chose."""
         session = self.session("prefill")
         session.unbind()
         logits = np.empty((tokens.shape[0], self.spec.vocab_size), dtype=np.float32)
         session.bind_input("tokens", np.ascontiguousarray(tokens, dtype=np.int64))
         session.bind_output("logits", logits)
-        session.run()
-        return logits
+        if not trace:
+            session.run()
+            return logits, {}
+        chosen = run_traced(self.spec, session, session.run)
+        return logits, {layer: c.reshape(*tokens.shape, -1) for layer, c in chosen.items()}
 
-    def decode(self, tokens: Array) -> NDArray[np.float32]:
-        """Logits [B, V] after the last of `tokens` [B, S], one token after another through an empty cache."""
-        decoder = Decoder(self.spec, self.session("decode"), batch=tokens.shape[0], capacity=tokens.shape[1])
-        for position in range(tokens.shape[1]):
-            decoder.step(tokens[:, position])
-        return decoder.logits
+    def decode_traced(self, tokens: Array, *, trace: bool = True) -> tuple[NDArray[np.float32], Choices]:
+        """Logits as `decode` returns them, and the experts [B, S, k] that each layer's router chose."""
+        session = self.session("decode")
+        decoder = Decoder(self.spec, session, batch=tokens.shape[0], capacity=tokens.shape[1])
+        steps: list[Choices] = []
+        for column in tokens.T:
+            if trace:
+                steps.append(run_traced(self.spec, session, partial(decoder.step, column)))
+            else:
+                decoder.step(column)
+        layers = steps[0] if steps else {}
+        return decoder.logits, {layer: np.stack([step[layer] for step in steps], axis=1) for layer in layers}
 
     def open(
         self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int

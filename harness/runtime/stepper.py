@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from harness.model.spec import Spec
 from harness.runtime.session import Array, Session
 
+Choices = dict[int, NDArray[np.int64]]
+"""The experts that routers chose, by layer."""
+
 _PROMPTS = 4
 """Different prompts that prefill steps take in turn, so that no step repeats the routing of the one before."""
 
@@ -23,50 +26,79 @@ class Decoder:
         self._session = session
         session.unbind()
         self._tokens = np.zeros((batch, 1), dtype=np.int64)
-        self._positions = np.zeros((batch, 1), dtype=np.int64)
-        self._rows = np.zeros(batch, dtype=np.int64)
-        self._mask = np.full((batch, 1, capacity), -np.inf, dtype=np.float32)
+        self._clock = (_LatentClock if spec.attention == "mla" else _GroupedClock)(batch, capacity)
+        self.capacity = capacity
         self.logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
         self.cache: dict[str, Array] = {}
         self.length = 0
-        for name, value in (
-            ("tokens", self._tokens),
-            ("positions", self._positions),
-            ("rows", self._rows),
-            ("mask", self._mask),
-        ):
+        for name, value in (("tokens", self._tokens), *self._clock.inputs):
             session.bind_input(name, value)
-        for name, width in cache_widths(spec):
-            self.cache[name] = np.zeros((batch, capacity, width), dtype=np.float32)
+        for name, shape in cache_shapes(spec, batch, capacity):
+            self.cache[name] = np.zeros(shape, dtype=np.float32)
             held = session.bind_input(name, self.cache[name])
             session.bind_output(f"{name}_new", held)
         session.bind_output("logits", self.logits)
 
-    @property
-    def capacity(self) -> int:
-        return self._mask.shape[-1]
-
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
-        self._mask[..., :length] = 0
-        self._mask[..., length:] = -np.inf
+        self._clock.rewind(length)
         self.length = length
 
     def step(self, tokens: Array) -> None:
         """Decode one token [B] of each sequence; `logits` then holds what follows."""
         self._tokens[:, 0] = tokens
-        self._positions[...] = self.length
-        self._rows[...] = self.length
-        self._mask[..., self.length] = 0
+        self._clock.advance(self.length)
         self.length += 1
         self._session.run()
 
 
-def cache_widths(spec: Spec) -> tuple[tuple[str, int], ...]:
-    """Names of the decode graph's caches and the numbers that each holds for a token."""
-    r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
+class _LatentClock:
+    """Where latent attention's cache ends: positions, rows to write, and a mask over the rows not yet written."""
+
+    def __init__(self, batch: int, capacity: int) -> None:
+        self._positions = np.zeros((batch, 1), dtype=np.int64)
+        self._rows = np.zeros(batch, dtype=np.int64)
+        self._mask = np.full((batch, 1, capacity), -np.inf, dtype=np.float32)
+        self.inputs: tuple[tuple[str, Array], ...] = (
+            ("positions", self._positions),
+            ("rows", self._rows),
+            ("mask", self._mask),
+        )
+
+    def rewind(self, length: int) -> None:
+        self._mask[..., :length] = 0
+        self._mask[..., length:] = -np.inf
+
+    def advance(self, position: int) -> None:
+        self._positions[...] = position
+        self._rows[...] = position
+        self._mask[..., position] = 0
+
+
+class _GroupedClock:
+    """Where grouped attention's cache ends: each sequence's length before this token, and the longest with it."""
+
+    def __init__(self, batch: int, _capacity: int) -> None:
+        self._lengths = np.zeros(batch, dtype=np.int32)
+        self._total = np.zeros(1, dtype=np.int32)
+        self.inputs: tuple[tuple[str, Array], ...] = (("lengths", self._lengths), ("total", self._total))
+
+    def rewind(self, length: int) -> None:
+        """Nothing to forget: what lies beyond the length is not read."""
+
+    def advance(self, position: int) -> None:
+        self._lengths[...] = position
+        self._total[...] = position + 1
+
+
+def cache_shapes(spec: Spec, batch: int, capacity: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Names and shapes of the decode graph's caches. The axis before the last counts tokens."""
     layers = range(spec.num_hidden_layers)
-    return tuple(pair for layer in layers for pair in ((f"latent_{layer}", r), (f"key_{layer}", p)))
+    if spec.attention == "mla":
+        widths = {"latent": spec.kv_lora_rank or 0, "key": spec.qk_rope_head_dim or 0}
+        return tuple((f"{n}_{layer}", (batch, capacity, w)) for layer in layers for n, w in widths.items())
+    shape = (batch, spec.num_key_value_heads or 0, capacity, spec.head_dim or 0)
+    return tuple((f"{name}_{layer}", shape) for layer in layers for name in ("key", "value"))
 
 
 class PrefillStepper:
@@ -115,8 +147,9 @@ class DecodeStepper:
         self._spec, self._session, self._depth = spec, session, depth
         self._ids = random.integers(0, spec.vocab_size, (decode_tokens, batch), dtype=np.int64)
         self._decoder = Decoder(spec, session, batch=batch, capacity=depth + decode_tokens)
-        for rows in self._decoder.cache.values():
-            rows[:, :depth] = random.standard_normal(rows[:, :depth].shape, dtype=np.float32)
+        for cached in self._decoder.cache.values():
+            past = cached[..., :depth, :]
+            past[...] = random.standard_normal(past.shape, dtype=np.float32)
         self._decoder.rewind(depth)
         self.tokens_per_step = batch
         self.outside_s = 0.0
@@ -147,15 +180,18 @@ class DecodeStepper:
 
 
 def _coverage(spec: Spec, session: Session, step: Callable[[], None]) -> float:
-    names = [f"selection_{layer}" for layer in range(spec.dense_layers, spec.num_hidden_layers)]
-    for name in names:
-        session.bind_output(name)
-    step()
-    distinct = [len(np.unique(chosen(spec, scores))) for scores in session.outputs(names)]
-    session.unbind_outputs(names)
+    distinct = [len(np.unique(experts)) for experts in run_traced(spec, session, step).values()]
     return sum(distinct) / len(distinct)
 
 
-def chosen(spec: Spec, scores: Array) -> NDArray[np.int64]:
-    """The experts [T, k] that selection scores [T, E] choose, in no order."""
-    return np.argpartition(-scores, spec.num_experts_per_tok - 1, axis=-1)[:, : spec.num_experts_per_tok]
+def run_traced(spec: Spec, session: Session, step: Callable[[], None]) -> Choices:
+    """The experts [tokens, k] that each layer's router chooses in `step`, in no order."""
+    layers = range(spec.dense_layers, spec.num_hidden_layers)
+    names = [f"selection_{layer}" for layer in layers]
+    for name in names:
+        session.bind_output(name)
+    step()
+    k = spec.num_experts_per_tok
+    scores = session.outputs(names)
+    session.unbind_outputs(names)
+    return {i: np.argpartition(-s, k - 1, axis=-1)[:, :k] for i, s in zip(layers, scores, strict=True)}

@@ -6,7 +6,9 @@ past and returns the logits of the last one. Decode takes a token of each sequen
 
 import numpy as np
 
-from harness.model.graph import attention, feedforward
+from harness.model.graph import feedforward
+from harness.model.graph.grouped import GroupedAttention
+from harness.model.graph.latent import LatentAttention
 from harness.model.graph.nodes import Nodes, Program
 from harness.model.graph.parts import linear, norm, rope_tables
 from harness.model.layout import layout
@@ -17,8 +19,9 @@ from harness.plan import Phase
 def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> Program:
     """The graph of one phase. `positions` bounds the rotary tables.
 
-    Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], positions int64 [B, 1], rows int64 [B],
-    mask fp32 [B, 1, T], and each layer's cache. Outputs: logits fp32 [B, V], and of each layer
+    Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], each layer's cache, and where it ends:
+    positions int64 [B, 1], rows int64 [B] and mask fp32 [B, 1, T] for latent attention, lengths int32 [B] and total
+    int32 [1] for grouped. Outputs: logits fp32 [B, V], and of each layer
     with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
     """
     nodes = Nodes(precision)
@@ -26,7 +29,8 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> 
     d, eps = spec.hidden_size, spec.rms_norm_eps
     nodes.part = "embedding"
     tokens = nodes.input("tokens", np.int64, ("B", "S" if phase == "prefill" else 1))
-    block = attention.Attention(spec, nodes, tensors, phase, rope_tables(spec, nodes, positions))
+    attention = LatentAttention if spec.attention == "mla" else GroupedAttention
+    block = attention(spec, nodes, tensors, phase, rope_tables(spec, nodes, positions))
     hidden = nodes("Gather", nodes.weight(tensors["embedding"], "values"), tokens)
     residual: str | None = None
     for layer in range(spec.num_hidden_layers):

@@ -1,4 +1,4 @@
-"""Feed-forward blocks as ONNX operators: dense, or a mixture of experts with its router and shared expert.
+"""Feed-forward blocks as ONNX operators: dense, or a mixture of experts beside a shared one.
 
 Letters: T tokens (all sequences' together), E routed experts, k chosen, d hidden, f expert width.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
+from harness.model.graph.router import Routing, route
 from harness.model.layout import Tensor
 from harness.model.spec import Spec
 
@@ -21,10 +22,12 @@ def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: in
         nodes.part = "dense"
         return gated(nodes, tensors, f"{at}.dense", x)
     nodes.part = "router"
-    selection, mixing = _scores(spec, nodes, tensors, layer, x)
-    nodes.output(selection, np.float32, ("tokens", spec.n_routed_experts))
+    routing = route(spec, nodes, tensors, layer, x)
     nodes.part = "routed experts"
-    routed = _experts(spec, nodes, tensors, at, x, selection, mixing)
+    routed = _experts(spec, nodes, tensors, at, x, routing)
+    if routing.total:
+        flat = nodes("Reshape", routed, nodes.constant(np.array([-1, spec.hidden_size], dtype=np.int64)))
+        routed = nodes("Reshape", nodes("Mul", flat, routing.total), nodes("Shape", x))
     if not spec.n_shared_experts:
         return routed
     nodes.part = "shared expert"
@@ -38,56 +41,42 @@ def gated(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> str:
     return linear(nodes, tensors[f"{at}.out"], active)
 
 
-def _scores(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> tuple[str, str]:
-    """What experts are selected by, and what they are mixed by, both [T, E]. Equal names mean one tensor for both.
-
-    Sigmoid routing: DeepSeek-V3 (arXiv:2412.19437), equations 12 to 16. MoE has no input for mixing scores of its own:
-    it is fed logarithms, whose softmax over the chosen is their normalised score.
-    """
-    at, names = f"layers.{layer}", (f"selection_{layer}", f"mixing_{layer}")
-    logits = linear(nodes, tensors[f"{at}.router"], x)
-    if spec.scoring_func != "sigmoid":
-        raise NotImplementedError(spec.scoring_func)
-    bias = nodes.weight(tensors[f"{at}.router_bias"], "values")
-    grouping = {
-        "n_group": spec.n_group,
-        "topk_group": spec.topk_group,
-        "group_topk": 2,
-        "top_k": spec.num_experts_per_tok,
-    }
-    if nodes.precision == "fp32" or spec.n_group > 1:
-        nodes.ms("MoEGroupRouter", logits, bias, to=names[:1], router_sentinel=-1e9, **grouping)
-        return names[0], names[0]
-    nodes.ms("MoEGroupRouter", logits, bias, to=("", *names), **grouping)
-    return names
+def _activation(spec: Spec) -> dict[str, float]:
+    """SiLU gating, or gpt-oss's: a steeper gate, an up part shifted by 1, both bounded by 7 (arXiv:2508.10925)."""
+    if spec.moe_bias:
+        return {"activation_alpha": 1.702, "activation_beta": 1.0, "swiglu_limit": 7.0}
+    return {"activation_alpha": 1.0, "activation_beta": 0.0}
 
 
-def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, selection: str, mixing: str) -> str:
-    """The weighted sum of the chosen experts' outputs. Scaling is folded into the down projections."""
+def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing) -> str:
+    """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections."""
     inner, outer, scale = tensors[f"{at}.experts.in"], tensors[f"{at}.experts.out"], spec.routed_scaling_factor
+    biases = ["", ""]
+    if spec.moe_bias:
+        biases = [nodes.weight(tensors[f"{at}.experts.{end}"], "values") for end in ("in_bias", "out_bias")]
     attributes: dict[str, Any] = {
         "k": spec.num_experts_per_tok,
         "activation_type": "swiglu",
         "swiglu_fusion": 1,
-        "activation_alpha": 1.0,
-        "activation_beta": 0.0,
-        "normalize_routing_weights": int(spec.norm_topk_prob),
+        "normalize_routing_weights": int(routing.normalise),
+        **_activation(spec),
     }
     if nodes.precision == "fp32":
         wide, narrow = nodes.weight(inner, "values"), nodes.weight(outer, "values", scale)
-        return str(nodes.ms("MoE", x, selection, wide, "", narrow, **attributes))
+        return str(nodes.ms("MoE", x, routing.selection, wide, biases[0], narrow, biases[1], **attributes))
     return str(
         nodes.ms(
             "QMoE",
             x,
-            selection,
+            routing.selection,
             nodes.weight(inner, "expert_codes"),
             nodes.weight(inner, "expert_scales"),
-            "",
+            biases[0],
             nodes.weight(outer, "expert_codes"),
             nodes.weight(outer, "expert_scales", scale),
-            *[""] * 7,
-            mixing if mixing != selection else "",
+            biases[1],
+            *[""] * 6,
+            routing.mixing,
             expert_weight_bits=4 if nodes.precision == "int4" else 8,
             block_size=operator_block(inner, nodes.precision),
             accuracy_level=ACCURACY_LEVEL,

@@ -26,6 +26,7 @@ CONTRIB = "com.microsoft"
 _ELEMENT = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.int64): TensorProto.INT64,
+    np.dtype(np.int32): TensorProto.INT32,
     np.dtype(np.uint8): TensorProto.UINT8,
     np.dtype(np.int8): TensorProto.INT8,
 }
@@ -108,6 +109,8 @@ class Nodes:
     ) -> Any:
         stem = f"{self.part}/{op}_{len(self._nodes)}"
         names = list(to) if to else [stem if outputs == 1 else f"{stem}.{i}" for i in range(outputs)]
+        if "to_type" in attributes:
+            attributes = {"to": _ELEMENT[np.dtype(attributes["to_type"])]}
         self._nodes.append(helper.make_node(op, inputs, names, name=stem, domain=domain, **attributes))
         return names[0] if len(names) == 1 else names
 

@@ -20,7 +20,7 @@ from harness.plan import Phase
 
 
 @dataclass(frozen=True)
-class Attention:
+class LatentAttention:
     """Attention of every layer of one graph; declares the inputs that its layers share when it is built."""
 
     spec: Spec
