@@ -98,9 +98,26 @@ def peak_flop_s(chip: Chip, precision: PeakName, generous: bool = False) -> floa
     raise UsageError(f"no source gives a {precision} peak of {chip.name} (known: {have}); choose one of these")
 
 
+def arithmetic_of(chip: Chip, precision: Precision) -> PeakName:
+    """The peak that products of this format run at on this chip: its own, or the one that stands in for it."""
+    form = format_of(precision)
+    if form.stand_in is not None and not chip.supports(form.peak):
+        return form.stand_in
+    return form.peak
+
+
 def runs(chip: Chip, precision: Precision) -> bool | None:
-    """Whether the chip has the arithmetic of `precision`; None where no source says."""
-    return chip.supports(format_of(precision).peak)
+    """Whether the chip computes with weights of this format; None where no source says."""
+    return chip.supports(arithmetic_of(chip, precision))
+
+
+def _with_projections(chip: Chip, deployment: Deployment) -> Deployment:
+    """Settle the format of the attention projections: the one usual beside the experts', or the next that runs."""
+    if deployment.projection_precision is not None or deployment.precision is None:
+        return deployment
+    usual: tuple[Precision, ...] = (format_of(deployment.precision).surrounding, "int8", "bf16")
+    chosen = next((p for p in usual if runs(chip, p)), usual[0])
+    return deployment.model_copy(update={"projection_precision": chosen})
 
 
 def with_context(deployment: Deployment) -> Deployment:
@@ -144,17 +161,24 @@ def remote_destinations(spec: Spec, chip: Chip, chips: int) -> float:
     return touched * (1 - 1 / nodes)
 
 
+def _format_peak(chip: Chip, precision: Precision, generous: bool) -> float:
+    """The peak for weights of this format; storage alone may, generously, be widened to whatever is fastest."""
+    own = arithmetic_of(chip, precision)
+    if generous and own != format_of(precision).peak:
+        return max(peak_flop_s(chip, p.precision, generous) for p in chip.peaks if p.supported)
+    return peak_flop_s(chip, own, generous)
+
+
 def _arithmetic_peaks(chip: Chip, deployment: Deployment, generous: bool) -> dict[Arithmetic, float]:
     if deployment.precision is None:
         raise UsageError("a ceiling depends on 'precision', which is not given; give it, or use a projection")
-    expert = format_of(deployment.precision)
-    projection = format_of(deployment.projection_precision or expert.surrounding)
+    projection = deployment.projection_precision or format_of(deployment.precision).surrounding
     core: PeakName = deployment.attention_precision or "bf16"
     if generous and deployment.attention_precision is None and chip.supports("fp8"):
         core = "fp8"
     return {
-        "expert": peak_flop_s(chip, expert.peak, generous),
-        "projection": peak_flop_s(chip, projection.peak, generous),
+        "expert": _format_peak(chip, deployment.precision, generous),
+        "projection": _format_peak(chip, projection, generous),
         "core": peak_flop_s(chip, core, generous),
     }
 
@@ -291,7 +315,7 @@ def ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, *, gen
     The deployment must give every condition that the phase needs; `project` ranges over those it does not. Raises
     UsageError for one that is missing, and for arithmetic that the chip does not have.
     """
-    deployment = with_context(deployment)
+    deployment = _with_projections(chip, with_context(deployment))
     if generous:
         deployment = _favoured(spec, chip, deployment)
     if phase in ("prefill", "decode"):

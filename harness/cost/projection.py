@@ -10,10 +10,9 @@ from typing import Literal
 
 from harness.catalogue import Catalogue
 from harness.cost.band import Band, band, reference_tok_s
-from harness.cost.ceiling import Binding, Ceiling, Share, ceiling, most_generous, runs
+from harness.cost.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, most_generous, runs
 from harness.cost.conditions import complete
 from harness.cost.deployment import Deployment, Phase
-from harness.cost.precision import format_of
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.hardware import Chip
@@ -109,7 +108,7 @@ def _scaled(spread: Spread, by: float) -> Spread:
 
 
 def _normalisers(chip: Chip, typical: Deployment, rate: Spread) -> tuple[Normaliser, ...]:
-    peak = chip.peak(format_of(typical.precision).peak) if typical.precision else None
+    peak = chip.peak(arithmetic_of(chip, typical.precision)) if typical.precision else None
     bandwidth, memory, power = chip.bandwidth, chip.memory, chip.power
     rows: tuple[tuple[Literal["package", "die", "TFLOP/s", "TB/s", "GB", "W"], str, float | None], ...] = (
         ("package", "package", 1.0),

@@ -16,6 +16,7 @@ from harness.cost import (
     most_generous,
     project,
     reference_tok_s,
+    runs,
     work,
 )
 from harness.cost.activations import activation_bytes
@@ -246,3 +247,15 @@ def test_activation_traffic_by_hand() -> None:
     experts = 8 * (2048 + 2 * 768 + 768 + 2048)  # input, both halves, their product, output
     by_hand = 48 * 2 * 2 * (attention + residual + experts)
     assert activation_bytes(released("qwen3-30b-a3b").spec, "bf16", decode=True) == pytest.approx(by_hand)
+
+
+def test_four_bit_weights_run_in_wider_arithmetic_where_there_is_none() -> None:
+    """gpt-oss is served on H100 in MXFP4: storage alone, so at the BF16 peak; FP8 names the arithmetic itself."""
+    spec = released("gpt-oss-120b").spec
+    found = Deployment(precision="fp4", prompt_tokens=4096, chips=2)
+    h100, b200 = (ceiling(spec, chip(name), found, "prefill") for name in ("h100-sxm", "b200"))
+    assert h100.compute_s > 2 * b200.compute_s
+    assert most_generous(spec, chip("a100-sxm"), found, "prefill").rate_tok_s > 0
+    assert runs(chip("ascend-910c"), "fp8") is False
+    assert runs(chip("gb300"), "int8") is None
+    assert runs(chip("gb300"), "w4a8") is True
