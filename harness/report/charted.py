@@ -153,7 +153,7 @@ def _roofline(roofs: tuple[Roof, ...], points: tuple[RoofPoint, ...]) -> Chart:
         name="roofline",
         title="This host's roofline and the measured points",
         description=f"Arithmetic rate against arithmetic intensity, both logarithmic: {len(points)} measured points "
-        "below the slope of measured read bandwidth and the roof of measured matrix arithmetic. Bytes are the least "
+        "beside the slope of measured read bandwidth and the roof of measured matrix arithmetic. Bytes are the least "
         "that a step must read, so a point may lie further left in truth.",
         data=RooflineData(roofs=roofs, points=points),
         table=table,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from harness import units
-from harness.record import Host, Record
+from harness.record import Host, Measurement, Record
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Heading, Table
 from harness.report.measured import CONTROLS, Control, Gain, MeasuredRow, gains, rows
 from harness.stats import LEVEL, Estimate
@@ -29,11 +29,51 @@ def measured_blocks(record: Record, charts: tuple[Chart, ...]) -> tuple[Block, .
     blocks: list[Block] = [Heading(level=2, text="Measured here")]
     if record.state != "complete":
         blocks.append(Callout(tone="warning", text=f"This run is {record.state}: what is missing was not measured."))
-    blocks += (*charts, measured_table(table_rows))
+    blocks += (model_table(record), *charts, measured_table(table_rows))
     found = gains(record)
     if found:
         blocks.append(gain_table(found))
     return tuple(blocks)
+
+
+def model_table(record: Record) -> Table:
+    """What ran: each model at each precision, its size as counted, and what its processes needed of memory."""
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for m in record.measurements:
+        groups.setdefault((m.model, m.precision), []).append(m)
+    return Table(
+        title="The models that ran",
+        columns=(
+            Column(name="Model"),
+            Column(name="Weights"),
+            Column(name="Parameters", align="right"),
+            Column(name="Active", align="right"),
+            Column(name="Stored", align="right"),
+            Column(name="Logits off", align="right"),
+            Column(name="Peak memory", align="right"),
+        ),
+        rows=tuple(_model_row(model, precision, cells) for (model, precision), cells in groups.items()),
+        note="Counted from architecture and stored weights; bits a weight with its scales. Logits off: relative error "
+        "against the same weights in 32 bits. Peak memory: of the largest process.",
+    )
+
+
+def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Cell, ...]:
+    counts = next((m.counts for m in cells if m.counts is not None), None)
+    peaks = [m.peak_rss_bytes for m in cells if m.peak_rss_bytes is not None]
+    peak = units.binary(max(peaks, default=None))
+    if counts is None:
+        return (model, precision, *(units.UNKNOWN,) * 4, peak)
+    share = units.percent(counts.parameters_active / counts.parameters_total)
+    return (
+        model,
+        f"{precision}, {units.number(counts.bits_per_weight)} bits",
+        units.count(counts.parameters_total),
+        f"{units.count(counts.parameters_active)}, {share}",
+        units.binary(counts.weight_bytes),
+        units.percent(counts.quantisation_error),
+        peak,
+    )
 
 
 def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:

@@ -14,6 +14,7 @@ from harness.report.printable import line, lines
 WIDTH = 100
 _GAP = 2  # what tabulate's "plain" format puts between columns
 _LEAST = 4  # terminal cells that a column keeps however narrow the page
+_TALL = 2  # line breaks in a cell from which rows are set apart
 _WORD_CAP = 17  # a longer word may be broken; a shorter one is broken only if the page cannot hold it otherwise
 
 
@@ -86,13 +87,21 @@ def _grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], 
     head, *body = [[_fold(cell, w) for cell, w in zip(row, widths, strict=True)] for row in cells]
     # tabulate widens a column by two below its own headers, which would not fit: headings go in as a row.
     text = tabulate(
-        [head, ["-" * w for w in widths], *body],
+        [head, ["-" * w for w in widths], *_spaced(body)],
         tablefmt="plain",
         colalign=[c.align for c in columns],
         disable_numparse=True,
         preserve_whitespace=True,
     )
     return "\n".join(out.rstrip() for out in text.split("\n"))
+
+
+def _spaced(body: list[list[str]]) -> list[list[str]]:
+    """Rows with an empty line between them where they are tall: without it, one would run into the next."""
+    if max((cell.count("\n") for row in body for cell in row), default=0) < _TALL:
+        return body
+    # tabulate drops rows without text, so the empty line is part of the row above it.
+    return [[f"{cell}\n " for cell in row] for row in body[:-1]] + body[-1:]
 
 
 def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
@@ -162,7 +171,7 @@ def _pieces(word: str, width: int) -> list[str]:
             used += max(0, wcwidth(word[cut]))
             cut += 1
         soft = max(word.rfind(mark, 0, cut) for mark in "-/,_.:=&?") + 1
-        cut = soft if soft > cut // 2 else max(1, cut)
+        cut = soft if soft > cut // 3 else max(1, cut)
         pieces.append(word[:cut])
         word = word[cut:]
     return [*pieces, word]

@@ -96,6 +96,13 @@ def test_details_are_short_unless_asked_for() -> None:
             assert f"- {block.summary}: {block.outcome}." in brief
 
 
+def test_tall_rows_are_set_apart_and_short_ones_are_not() -> None:
+    tall, short = ("one\ntwo\nthree",), ("one",)
+    columns = (Column(name="a"),)
+    assert text.table(Table(title="t", columns=columns, rows=(tall, short))).split("\n")[-2:] == ["", "one"]
+    assert "" not in text.table(Table(title="t", columns=columns, rows=(short, short))).split("\n")
+
+
 def test_an_empty_table_says_so() -> None:
     assert "(none)" in text.table(Table(title="t", columns=(Column(name="a"),), rows=()))
 
