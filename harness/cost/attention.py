@@ -81,10 +81,9 @@ def _v4(spec: Spec, n: float, causal: bool) -> Context:
 
 def _gqa(spec: Spec, n: float, causal: bool) -> Context:
     heads, kv_heads, hd = spec.num_attention_heads, spec.num_key_value_heads or 0, spec.head_dim or 0
-    kinds = spec.layer_types or ("full_attention",) * spec.num_hidden_layers
     core = elements = stored = 0.0
-    for kind in kinds:
-        window = spec.sliding_window if kind == "sliding_attention" else None
+    for layer in range(spec.num_hidden_layers):
+        window = spec.sliding_window if spec.slides(layer) else None
         attended = _mean_up_to(window, n, causal)
         core += 2 * heads * 2 * hd * attended
         elements += 2 * kv_heads * hd * attended
