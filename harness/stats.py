@@ -7,6 +7,7 @@ Statistics, section 7.1), exact for any continuous distribution. Below five samp
 Student's t on logarithms is used, which assumes log-normal noise. One sample has no interval.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -70,27 +71,19 @@ def median_estimate(samples: Sequence[float], level: float = LEVEL) -> Estimate:
     Raises ValueError for no samples, and for samples that are not positive and finite: those are errors of
     measurement, not small values.
     """
-    if not samples:
-        raise ValueError("an estimate needs at least one sample")
-    if not all(math.isfinite(s) and s > 0 for s in samples):
-        raise ValueError("samples must be positive and finite")
+    logs = _logs(samples)
     n, ordered = len(samples), sorted(samples)
     rank = _order_rank(n, level)
     if rank is not None:
         return Estimate(point=median(ordered), low=ordered[rank - 1], high=ordered[n - rank], level=level, n=n)
     if n == 1:
         return Estimate(point=ordered[0], low=None, high=None, level=level, n=1)
-    from scipy.special import stdtrit
-
-    logs = [math.log(s) for s in ordered]
-    mean = math.fsum(logs) / n
-    variance = math.fsum((x - mean) ** 2 for x in logs) / (n - 1)
-    half = float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(variance / n)
+    mean, half = _student(logs, level)
     point = median(ordered)
     return Estimate(
         point=point,
-        low=min(math.exp(mean - half), point),
-        high=max(math.exp(mean + half), point),
+        low=min(_exp(mean - half), point),
+        high=max(_exp(mean + half), point),
         level=level,
         n=n,
     )
@@ -105,3 +98,170 @@ def paired_ratio(numerator: Sequence[float], denominator: Sequence[float], level
     if len(numerator) != len(denominator):
         raise ValueError(f"pairs need equal lengths, not {len(numerator)} and {len(denominator)}")
     return median_estimate([a / b for a, b in zip(numerator, denominator, strict=True)], level)
+
+
+def interleaved_ratio(numerator: Sequence[float], denominator: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Ratio of two arms measured turn by turn in ABBA order: Hodges and Lehmann's estimate on paired log-ratios.
+
+    The point is the median of all pairwise means of the log-ratios; the interval inverts Wilcoxon's signed-rank test
+    (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, section 3.3). Its one assumption, symmetry, holds
+    by design: which arm of a pair runs first alternates. Where the number of pairs cannot reach `level` (fewer than
+    8 for 99 %), Student's t on the log-ratios is used, which assumes log-normal noise. One pair has no interval.
+    Raises ValueError for lengths that differ, for no pairs, and for samples that are not positive and finite.
+    """
+    if len(numerator) != len(denominator):
+        raise ValueError(f"pairs need equal lengths, not {len(numerator)} and {len(denominator)}")
+    logs = _logs([*numerator, *denominator])
+    n = len(numerator)
+    differences = [a - b for a, b in zip(logs[:n], logs[n:], strict=True)]
+    walsh = sorted(0.5 * (x + y) for i, x in enumerate(differences) for y in differences[i:])
+    point = _exp(median(walsh))
+    rank = _signed_rank(n, level)
+    if rank:
+        low, high = _exp(walsh[rank - 1]), _exp(walsh[-rank])
+    elif n == 1:
+        return Estimate(point=point, low=None, high=None, level=level, n=1)
+    else:
+        mean, half = _student(differences, level)
+        low, high = _exp(mean - half), _exp(mean + half)
+    return Estimate(point=point, low=min(low, point), high=max(high, point), level=level, n=n)
+
+
+@functools.cache
+def _signed_rank(n: int, level: float) -> int:
+    """Largest k so that the k-th smallest and k-th largest of the n(n+1)/2 pairwise means enclose the centre with at
+    least `level`; 0 where none does. Exact up to 100 pairs, then the normal approximation."""
+    tail = (1 - level) / 2
+    if n > 100:
+        from scipy.special import ndtri
+
+        sd = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return max(0, int(n * (n + 1) / 4 + float(ndtri(tail)) * sd))
+    ways = [1] + [0] * (n * (n + 1) // 2)  # of reaching each sum of ranks; integers, so nothing is lost
+    for rank in range(1, n + 1):
+        for total in range(len(ways) - 1, rank - 1, -1):
+            ways[total] += ways[total - rank]
+    reached, k = 0, 0
+    for count in ways:
+        reached += count
+        if reached > tail * 2**n:
+            break
+        k += 1
+    return k
+
+
+def separate_ratio(numerator: Estimate, denominator: Estimate, drift: float, level: float = LEVEL) -> Estimate:
+    """Ratio of two levels that were measured at different times, each with its own interval at `level`.
+
+    The intervals are combined on logarithms by recovering each side's variance from its bounds (Zou and Donner,
+    Statistics in Medicine 27, 2008), and `drift` is added: the standard deviation of a session's log level for
+    identical code, which no number of samples inside a session reduces. It enters once for each side.
+    Without an interval on either side the ratio has none.
+    """
+    shift = math.log(numerator.point) - math.log(denominator.point)
+    n = min(numerator.n, denominator.n)
+    a, b = _arms(numerator), _arms(denominator)
+    if a is None or b is None:
+        return Estimate(point=_exp(shift), low=None, high=None, level=level, n=n)
+    between = drift_half_width(drift, level)
+    return Estimate(
+        point=_exp(shift),
+        low=_exp(shift - math.hypot(a[0], b[1], between)),
+        high=_exp(shift + math.hypot(a[1], b[0], between)),
+        level=level,
+        n=n,
+    )
+
+
+def geometric_mean(ratios: Sequence[Estimate], shared: float = 0.0, level: float = LEVEL) -> Estimate:
+    """Geometric mean of ratios with independent errors, but for `shared`: the half-width at `level`, in logarithms, of
+    an error that moves all of them together and does not average out. Without an interval in any, it has none.
+
+    Raises ValueError for no ratios.
+    """
+    if not ratios:
+        raise ValueError("the mean of no ratios is unknown")
+    count, n = len(ratios), min(r.n for r in ratios)
+    centre = math.fsum(math.log(r.point) for r in ratios) / count
+    arms = [arm for arm in map(_arms, ratios) if arm is not None]
+    if len(arms) < count:
+        return Estimate(point=_exp(centre), low=None, high=None, level=level, n=n)
+    below, above = (math.hypot(*(arm[side] for arm in arms)) / count for side in (0, 1))
+    return Estimate(
+        point=_exp(centre),
+        low=_exp(centre - math.hypot(below, shared)),
+        high=_exp(centre + math.hypot(above, shared)),
+        level=level,
+        n=n,
+    )
+
+
+def drift_half_width(drift: float, level: float = LEVEL) -> float:
+    """Half-width, in logarithms, of the ratio of two sessions of identical code."""
+    return _normal(level) * math.sqrt(2) * drift
+
+
+def summary_estimate(point: float, deviation: float, n: int | None, level: float = LEVEL) -> Estimate:
+    """A level of which only centre and standard deviation were kept. Assumes log-normal noise.
+
+    Where the number of samples was not kept either, the deviation itself is taken for the standard error, which is
+    too wide and never too narrow. One sample has no interval. Raises ValueError unless point > 0 and deviation >= 0.
+    """
+    if not (math.isfinite(point) and point > 0 and math.isfinite(deviation) and deviation >= 0):
+        raise ValueError("a level must be positive and its deviation not negative")
+    if n is not None and n < 2:
+        return Estimate(point=point, low=None, high=None, level=level, n=1)
+    from scipy.special import stdtrit
+
+    relative = math.sqrt(math.log1p((deviation / point) ** 2))  # of the log-normal with this mean and deviation
+    quantile = _normal(level) if n is None else float(stdtrit(n - 1, 0.5 + level / 2))
+    half = quantile * relative / math.sqrt(n or 1)
+    return Estimate(point=point, low=point * _exp(-half), high=point * _exp(half), level=level, n=2 if n is None else n)
+
+
+def proportion(hits: int, trials: int, level: float = LEVEL) -> Estimate:
+    """Share of trials that hit, with Clopper and Pearson's exact interval. Raises ValueError unless 0 <= hits <= trials
+    and trials > 0."""
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} of {trials} is no proportion")
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, trials).proportion_ci(confidence_level=level)
+    return Estimate(point=hits / trials, low=float(interval.low), high=float(interval.high), level=level, n=trials)
+
+
+def _logs(samples: Sequence[float]) -> list[float]:
+    if not samples:
+        raise ValueError("an estimate needs at least one sample")
+    if not all(math.isfinite(s) and s > 0 for s in samples):
+        raise ValueError("samples must be positive and finite")
+    return [math.log(s) for s in samples]
+
+
+def _student(logs: Sequence[float], level: float) -> tuple[float, float]:
+    """Mean of at least two logarithms and the half-width of Student's interval around it."""
+    from scipy.special import stdtrit
+
+    n = len(logs)
+    mean = math.fsum(logs) / n
+    variance = math.fsum((x - mean) ** 2 for x in logs) / (n - 1)
+    return mean, float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(variance / n)
+
+
+def _normal(level: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _arms(estimate: Estimate) -> tuple[float, float] | None:
+    """How far an interval reaches below and above its point, in logarithms."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    centre = math.log(estimate.point)
+    return centre - math.log(estimate.low), math.log(estimate.high) - centre
+
+
+def _exp(log: float) -> float:
+    """exp within what a float holds: two wildly different samples have bounds beyond that."""
+    return math.exp(max(-700.0, min(700.0, log)))

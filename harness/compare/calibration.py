@@ -1,0 +1,103 @@
+"""What is known of a host's own false alarms and power: from comparisons whose right answer was known.
+
+Computes rates with their intervals; runs nothing.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.compare.decision import Decision
+from harness.frozen import Frozen
+from harness.stats import LEVEL, Estimate, proportion
+
+SMALLEST_NO_OP_COUNT = 20
+"""Fewer no-op comparisons say nothing of a rate of one in 20."""
+
+
+class Trial(Frozen):
+    """One comparison with a known answer: speed was changed by `injected` (0: nothing was)."""
+
+    injected: float = Field(ge=0, lt=1, description="share of the duration that was added on purpose")
+    pairs: int = Field(ge=1)
+    decision: Decision
+    speed: float = Field(gt=0, description="estimated speed ratio, new over old")
+
+
+class Power(Frozen):
+    """How often a slow-down of one size was found."""
+
+    injected: float
+    slower: Estimate = Field(description="share called slower")
+    noticed: Estimate = Field(description="share called slower, or warned of")
+
+
+class Calibration(Frozen):
+    """A host's measured reliability. A verdict on a change quotes it."""
+
+    host_fingerprint: str
+    created: dt.datetime
+    way: Literal["interleaved", "separate"]
+    false_alarms: Estimate = Field(description="share of no-op comparisons called faster or slower")
+    false_warnings: Estimate = Field(description="share of no-op comparisons with a warning")
+    power: tuple[Power, ...]
+    spread: float | None = Field(description="standard deviation of the log speed ratios of no-op comparisons")
+
+    @property
+    def sentence(self) -> str:
+        """One line for a report: alarms over trials, with the interval."""
+        rate = self.false_alarms
+        hits = round(rate.point * rate.n)
+        high = "" if rate.high is None else f", at most {100 * rate.high:.2g} % at {100 * rate.level:.2g} %"
+        return f"on this host, {hits} of {rate.n} comparisons of identical code were called faster or slower{high}"
+
+    @property
+    def session_drift(self) -> float | None:
+        """Drift between sessions (see Thresholds), where what was calibrated were separate sessions."""
+        return None if self.spread is None or self.way != "separate" else self.spread / math.sqrt(2)
+
+
+def calibrate(
+    trials: Sequence[Trial],
+    host_fingerprint: str,
+    created: dt.datetime,
+    *,
+    way: Literal["interleaved", "separate"] = "interleaved",
+    level: float = LEVEL,
+) -> Calibration:
+    """Rates over trials. Raises ValueError for fewer no-op trials than SMALLEST_NO_OP_COUNT."""
+    no_op = [t for t in trials if t.injected == 0]
+    if len(no_op) < SMALLEST_NO_OP_COUNT:
+        raise ValueError(f"{len(no_op)} no-op comparisons, expected at least {SMALLEST_NO_OP_COUNT}")
+    logs = [math.log(t.speed) for t in no_op]
+    sizes = sorted({t.injected for t in trials} - {0})
+    return Calibration(
+        host_fingerprint=host_fingerprint,
+        created=created,
+        way=way,
+        false_alarms=_share(no_op, ("faster", "slower"), level),
+        false_warnings=_share(no_op, ("warn",), level),
+        power=tuple(_power([t for t in trials if t.injected == size], size, level) for size in sizes),
+        spread=math.sqrt(math.fsum(x * x for x in logs) / len(logs)),  # the true ratio is 1, so no mean is taken off
+    )
+
+
+def _power(trials: Sequence[Trial], size: float, level: float) -> Power:
+    return Power(
+        injected=size,
+        slower=_share(trials, ("slower",), level),
+        noticed=_share([_downward(t) for t in trials], ("slower", "warn"), level),
+    )
+
+
+def _downward(trial: Trial) -> Trial:
+    """A warning of a gain is no notice of a loss."""
+    wrong = trial.decision == "warn" and trial.speed > 1
+    return trial.model_copy(update={"decision": "undecided"}) if wrong else trial
+
+
+def _share(trials: Sequence[Trial], decisions: tuple[Decision, ...], level: float) -> Estimate:
+    return proportion(sum(t.decision in decisions for t in trials), len(trials), level)

@@ -1,0 +1,300 @@
+"""Two result tables compared: what differs around them, each row with its decision, and the whole in one number.
+
+Unlike things are marked and never averaged. Knows no file, no format and no clock.
+"""
+
+import math
+from collections import Counter
+from typing import Literal
+
+from pydantic import Field
+
+from harness.compare import interleaving
+from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
+from harness.compare.matching import Matched, match
+from harness.compare.thresholds import Thresholds
+from harness.errors import UsageError
+from harness.frozen import Frozen
+from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion, separate_ratio
+from harness.tables.table import Better, Fact, FactKind, ResultTable, Row, Setting
+
+Way = Literal["interleaved", "separate"]
+
+
+class Difference(Frozen):
+    """A fact that is not the same for both tables; None where a table does not state it."""
+
+    kind: FactKind
+    name: str
+    a: str | None
+    b: str | None
+    binding: bool
+
+
+class RowComparison(Frozen):
+    """One row of both tables. `ratio` is the second value over the first, in the metric's own direction."""
+
+    key: tuple[Setting, ...]
+    metric: str
+    unit: str
+    better: Better
+    a: Estimate | None
+    b: Estimate | None
+    ratio: Estimate | None = Field(description="None where the two are not comparable")
+    decision: Decision
+    reason: str
+    way: Way | None
+    margin: float
+    sure_change: float | None = Field(
+        default=None, description="the change in speed that is exceeded at the alarm's level, as a share; 0 if none is"
+    )
+
+
+class LoneRow(Frozen):
+    """A row that only one table has."""
+
+    key: tuple[Setting, ...]
+    metric: str
+    only_in: Literal["a", "b"]
+
+
+class Comparison(Frozen):
+    """A second table against a first. `speed` is the geometric mean of speed ratios over all compared rows."""
+
+    a: str
+    b: str
+    tool: str
+    differences: tuple[Difference, ...]
+    rows: tuple[RowComparison, ...]
+    lone: tuple[LoneRow, ...]
+    speed: Estimate | None = Field(description="above 1, the second table is faster; None where no row compares")
+    moved: Estimate | None = Field(description="share of compared rows called faster or slower")
+    drift: float
+    drift_known: bool
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def compared(self) -> tuple[RowComparison, ...]:
+        return tuple(r for r in self.rows if r.ratio is not None)
+
+    def count(self, decision: Decision) -> int:
+        return sum(1 for r in self.rows if r.decision == decision)
+
+
+class _Weighed(Frozen):
+    """A row's comparison with what the geometric mean needs of it: pairs, and the ratio without the shared drift."""
+
+    row: RowComparison
+    pairs: tuple[tuple[float, float], ...] = ()
+    speed: Estimate | None = None
+
+
+def compare(
+    a: ResultTable,
+    b: ResultTable,
+    thresholds: Thresholds,
+    *,
+    ignore: frozenset[str] = frozenset(),
+    across_hosts: bool = False,
+) -> Comparison:
+    """`b` against `a`. `ignore` names settings, inputs and facts whose difference does not matter; `across_hosts` lets
+    rows of different hosts be compared, as hosts and not as programs.
+
+    Raises UsageError for tables of different tools, and for tables without any row in common.
+    """
+    if a.tool != b.tool:
+        raise UsageError(
+            f"{a.name} is of {a.tool} and {b.name} of {b.tool}: they measure different things; compare like with like"
+        )
+    matching = match(a, b, ignore)
+    if not matching.matched:
+        raise UsageError(_nothing_shared(a, b))
+    differences = _differences(a, b)
+    barrier = _barrier(differences, ignore, across_hosts)
+    weighed = tuple(_weigh(m, barrier, ignore, thresholds) for m in matching.matched)
+    rows = tuple(w.row for w in weighed)
+    compared = [r for r in rows if r.ratio is not None]
+    moved = sum(r.decision in ("faster", "slower") for r in compared)
+    return Comparison(
+        a=a.name,
+        b=b.name,
+        tool=a.tool,
+        differences=(*differences, *_output_differences(matching.matched)),
+        rows=rows,
+        lone=(
+            *(LoneRow(key=r.key, metric=r.metric.name, only_in="a") for r in matching.only_a),
+            *(LoneRow(key=r.key, metric=r.metric.name, only_in="b") for r in matching.only_b),
+        ),
+        speed=_whole([w for w in weighed if w.speed is not None], thresholds),
+        moved=proportion(moved, len(compared), thresholds.level) if compared else None,
+        drift=thresholds.drift,
+        drift_known=thresholds.drift_known,
+        level=thresholds.level,
+        notes=tuple(dict.fromkeys((*a.notes, *b.notes))),
+    )
+
+
+def _nothing_shared(a: ResultTable, b: ResultTable) -> str:
+    def first(table: ResultTable) -> str:
+        return ", ".join(f"{s.name} = {s.value}" for s in table.rows[0].key) if table.rows else "no rows"
+
+    return (
+        f"{a.name} and {b.name} have no row in common: the first has {first(a)}; the second has {first(b)}; "
+        "name tables of the same cases, or leave a setting out with --ignore NAME"
+    )
+
+
+def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:
+    """Facts that differ, binding ones first, in the first table's order."""
+    left, right = _by_name(a), _by_name(b)
+    found = [
+        Difference(
+            kind=(left.get(k) or right[k]).kind,
+            name=k[1],
+            a=left[k].value if k in left else None,
+            b=right[k].value if k in right else None,
+            binding=(left.get(k) or right[k]).binding,
+        )
+        for k in dict.fromkeys((*left, *right))
+        if k not in left or k not in right or left[k].value != right[k].value
+    ]
+    return tuple(sorted(found, key=lambda d: not d.binding))
+
+
+def _by_name(table: ResultTable) -> dict[tuple[FactKind, str], Fact]:
+    return {(f.kind, f.name): f for f in table.facts}
+
+
+def _output_differences(matched: tuple[Matched, ...]) -> tuple[Difference, ...]:
+    """Outcomes other than speed that differ between rows: one line for each name, with the number of rows."""
+    names: Counter[str] = Counter()
+    for m in matched:
+        right = {s.name: s.value for s in m.b.outcomes}
+        names.update(s.name for s in m.a.outcomes if right.get(s.name, s.value) != s.value)
+    return tuple(
+        Difference(kind="run", name=name, a=None, b=f"differs in {n} of {len(matched)} rows", binding=False)
+        for name, n in sorted(names.items())
+    )
+
+
+def _barrier(differences: tuple[Difference, ...], ignore: frozenset[str], across_hosts: bool) -> str | None:
+    """Why no row of the tables is comparable, or None. A fact that only one side states bars nothing: it is shown."""
+    bars = [
+        d
+        for d in differences
+        if d.binding
+        and d.a is not None
+        and d.b is not None
+        and d.name not in ignore
+        and not (across_hosts and d.kind == "host")
+    ]
+    if not bars:
+        return None
+    names = ", ".join(d.name for d in bars)
+    host = any(d.kind == "host" for d in bars)
+    advice = (
+        "--across-hosts compares hosts" if host else f"--ignore {bars[0].name.replace(' ', '-')} compares all the same"
+    )
+    return f"measured on different hosts ({names}); {advice}" if host else f"{names} differ; {advice}"
+
+
+def _weigh(m: Matched, barrier: str | None, ignore: frozenset[str], thresholds: Thresholds) -> _Weighed:
+    margin = thresholds.margin_of(m.a.metric, m.key)
+    problem = m.problem or _row_problem(m, ignore) or barrier
+    if problem is not None:
+        return _Weighed(row=_row(m, None, problem, None, margin, thresholds))
+    pairs = interleaving.pairs(m.a, m.b)
+    if pairs:
+        decided = decide_pairs(*_as_speed(m.a, pairs), margin, thresholds)
+        row = _row(m, decided, decided.reason, "interleaved", margin, thresholds)
+        return _Weighed(row=row, pairs=pairs, speed=decided.shown)
+    new, old = _levels(m.b, thresholds), _levels(m.a, thresholds)
+    if m.a.metric.better == "lower":
+        new, old = old, new
+    decided = decide_separate(new, old, margin, thresholds)
+    speed = separate_ratio(new[0], old[0], 0.0, thresholds.level)
+    return _Weighed(row=_row(m, decided, decided.reason, "separate", margin, thresholds), speed=speed)
+
+
+def _row_problem(m: Matched, ignore: frozenset[str]) -> str | None:
+    for side, row in (("first", m.a), ("second", m.b)):
+        if row.problem is not None:
+            return f"{side} table: {row.problem}"
+    left, right = {s.name: s.value for s in m.a.inputs}, {s.name: s.value for s in m.b.inputs}
+    shared = sorted(left.keys() & right.keys() - ignore)
+    unlike = [f"{n} is {left[n]} on one side and {right[n]} on the other" for n in shared if left[n] != right[n]]
+    return f"inputs differ: {'; '.join(unlike)}" if unlike else None
+
+
+def _as_speed(row: Row, pairs: tuple[tuple[float, float], ...]) -> tuple[list[float], list[float]]:
+    """New and old speeds of pairs of values."""
+    old, new = [p[0] for p in pairs], [p[1] for p in pairs]
+    return (new, old) if row.metric.better == "higher" else (old, new)
+
+
+def _levels(row: Row, thresholds: Thresholds) -> tuple[Estimate, Estimate]:
+    shown, alarm = row.estimate(thresholds.level), row.estimate(thresholds.alarm_level)
+    if shown is None or alarm is None:
+        raise ValueError("a row without a problem has a value")
+    return shown, alarm
+
+
+def _row(
+    m: Matched, decided: Decided | None, reason: str, way: Way | None, margin: float, thresholds: Thresholds
+) -> RowComparison:
+    metric = m.a.metric
+    ratio = None
+    if decided is not None:
+        ratio = decided.shown if metric.better == "higher" else inverse(decided.shown)
+    return RowComparison(
+        key=m.key,
+        metric=metric.name,
+        unit=metric.unit,
+        better=metric.better,
+        a=m.a.estimate(thresholds.level),
+        b=m.b.estimate(thresholds.level),
+        ratio=ratio,
+        decision=decided.decision if decided else "not comparable",
+        reason=reason,
+        way=way,
+        margin=margin,
+        sure_change=_sure_change(decided.alarm) if decided else None,
+    )
+
+
+def _sure_change(speed: Estimate) -> float | None:
+    if speed.low is None or speed.high is None:
+        return None
+    return max(0.0, math.expm1(math.log(speed.low)), math.expm1(-math.log(speed.high)))
+
+
+def inverse(ratio: Estimate) -> Estimate:
+    """The ratio taken the other way round; the bounds change places."""
+    return Estimate(
+        point=1 / ratio.point,
+        low=None if ratio.high is None else 1 / ratio.high,
+        high=None if ratio.low is None else 1 / ratio.low,
+        level=ratio.level,
+        n=ratio.n,
+    )
+
+
+def _whole(weighed: list[_Weighed], thresholds: Thresholds) -> Estimate | None:
+    """Geometric mean of speed ratios. Rows share the state of the host, so they are no independent trials: where all
+    were interleaved over the same pairs, the mean is taken inside each pair; else the drift stays whole."""
+    if not weighed:
+        return None
+    counts = {len(w.pairs) for w in weighed}
+    if len(counts) == 1 and 0 not in counts:
+        speeds = [_logs_of_pairs(w) for w in weighed]
+        means = [math.exp(math.fsum(column) / len(speeds)) for column in zip(*speeds, strict=True)]
+        return interleaved_ratio(means, [1.0] * len(means), thresholds.level)
+    separate = any(w.row.way == "separate" for w in weighed)
+    shared = drift_half_width(thresholds.drift, thresholds.level) if separate else 0.0
+    return geometric_mean([w.speed for w in weighed if w.speed is not None], shared, thresholds.level)
+
+
+def _logs_of_pairs(weighed: _Weighed) -> list[float]:
+    sign = 1 if weighed.row.better == "higher" else -1
+    return [sign * (math.log(new) - math.log(old)) for old, new in weighed.pairs]

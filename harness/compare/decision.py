@@ -1,0 +1,79 @@
+"""The rule that turns a ratio with its intervals into a word. One rule, whichever way the ratio was measured.
+
+Works on speed: the rate of the new over the rate of the old, or the old duration over the new. Above 1 is faster.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.compare.thresholds import Thresholds
+from harness.frozen import Frozen
+from harness.stats import Estimate, interleaved_ratio, separate_ratio
+
+Decision = Literal["faster", "slower", "warn", "same", "undecided", "not comparable"]
+DECISIONS: tuple[Decision, ...] = ("faster", "slower", "warn", "same", "undecided", "not comparable")
+LOOKS = (10, 20, 40)
+"""Numbers of pairs after which an interleaved comparison is looked at; more are measured only while undecided."""
+
+
+class Decided(Frozen):
+    """A speed ratio with the word for it. `shown` is the ratio at the level of display, `alarm` at that of alarms."""
+
+    decision: Decision
+    shown: Estimate
+    alarm: Estimate
+    margin: float = Field(gt=0)
+    reason: str
+
+
+def decide_pairs(
+    new: Sequence[float], old: Sequence[float], margin: float, thresholds: Thresholds, *, looks: int = 1
+) -> Decided:
+    """Two arms measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
+
+    With `looks` planned (see LOOKS) the alarm level is shared among them, so that looking three times is no likelier
+    to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
+    """
+    alarm_level = 1 - (1 - thresholds.alarm_level) / looks
+    return decide(interleaved_ratio(new, old, thresholds.level), interleaved_ratio(new, old, alarm_level), margin)
+
+
+def decide_separate(
+    new: tuple[Estimate, Estimate], old: tuple[Estimate, Estimate], margin: float, thresholds: Thresholds
+) -> Decided:
+    """Two levels measured at different times: each a pair of estimates, at the level shown and at the alarm's."""
+    return decide(
+        separate_ratio(new[0], old[0], thresholds.drift, thresholds.level),
+        separate_ratio(new[1], old[1], thresholds.drift, thresholds.alarm_level),
+        margin,
+    )
+
+
+def decide(shown: Estimate, alarm: Estimate, margin: float) -> Decided:
+    """The word for a speed ratio.
+
+    *faster*, *slower*: the interval at the alarm's level lies wholly beyond the margin. *warn*: the interval shown is
+    off 1 and the change at least the margin. *same*: the interval shown lies wholly inside the margin. Else
+    *undecided*. Without an interval nothing is decided.
+    """
+    word, reason = _word(shown, alarm, math.log1p(margin))
+    return Decided(decision=word, shown=shown, alarm=alarm, margin=margin, reason=reason)
+
+
+def _word(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]:
+    inner, outer = shown.interval, alarm.interval
+    if inner is None or outer is None:
+        return "undecided", "one sample on a side has no interval: measure again with more"
+    if math.log(outer.low) > edge:
+        return "faster", f"beyond the margin at {100 * alarm.level:.4g} %"
+    if math.log(outer.high) < -edge:
+        return "slower", f"beyond the margin at {100 * alarm.level:.4g} %"
+    off_one = inner.low > 1 or inner.high < 1
+    if off_one and abs(math.log(shown.point)) >= edge:
+        return "warn", f"off 1 at {100 * shown.level:.4g} %, but not beyond the margin at {100 * alarm.level:.4g} %"
+    if -edge < math.log(inner.low) and math.log(inner.high) < edge:
+        return "same", f"inside the margin at {100 * shown.level:.4g} %"
+    return "undecided", "the interval reaches across the margin"

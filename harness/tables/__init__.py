@@ -1,0 +1,1 @@
+"""Result tables of this program and of others, read into one type. Compares nothing."""

@@ -1,0 +1,64 @@
+"""Which tool wrote a text, and its table. The one place that knows all formats; it reads no file."""
+
+import json
+from collections.abc import Callable
+
+from harness.errors import UsageError
+from harness.report import jsonfile
+from harness.tables import google_benchmark, hyperfine, llama_bench, own, pytest_benchmark
+from harness.tables.source import decode, refuse
+from harness.tables.table import ResultTable
+
+_JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]], ...] = (
+    (pytest_benchmark.recognises, pytest_benchmark.parse),
+    (google_benchmark.recognises, google_benchmark.parse),
+    (hyperfine.recognises, hyperfine.parse),
+    (llama_bench.recognises, llama_bench.parse),
+)
+KNOWN = (
+    "a harness JSON, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON, "
+    "or Google Benchmark's JSON or CSV"
+)
+
+
+def parse(text: str, name: str) -> ResultTable:
+    """The table that `text` holds, whoever wrote it; `name` stands for it in errors and in the comparison.
+
+    Raises UsageError: damaged, or of no known tool.
+    """
+    start = text.lstrip("\ufeff \t\r\n")
+    if not start:
+        refuse(name, f"is empty, expected {KNOWN}")
+    if start[0] in "{[":
+        return _json(start, name)
+    if google_benchmark.csv_start(start) is not None:
+        return google_benchmark.parse_csv(start, name)
+    if llama_bench.recognises_header(start.split("\n", 1)[0]):
+        return llama_bench.parse_csv(start, name)
+    raise UsageError(f"{name}: of no known tool; expected {KNOWN}")
+
+
+def _json(text: str, name: str) -> ResultTable:
+    if _is_lines(text):
+        return llama_bench.parse_lines(text, name)
+    data = decode(text, name)
+    if isinstance(data, dict) and "measurements" in data and "schema" in data:
+        record, _ = jsonfile.parse(text, where=name)
+        if record is None:
+            refuse(name, "holds verdicts but no measurements", "name the JSON of a run")
+        return own.table(record, name)
+    for recognises, read in _JSON:
+        if recognises(data):
+            return read(text, name)
+    raise UsageError(f"{name}: JSON of no known tool; expected {KNOWN}")
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a whole JSON value ends before the text does."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.msg == "Extra data"
+    except (ValueError, RecursionError):
+        pass  # reported by `decode`, with the place
+    return False

@@ -1,0 +1,100 @@
+"""A foreign file's text, decoded strictly and checked against the few fields that a reader needs.
+
+Knows JSON, JSON lines and CSV, no tool. Everything that is wrong becomes a UsageError that names file and place.
+"""
+
+import csv
+import io
+import json
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import UsageError
+
+SIZE_LIMIT_BYTES = 256 << 20
+_ERRORS_SHOWN = 5
+
+
+class Foreign(BaseModel):
+    """The part of another tool's object that is read; what else it holds is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, strict=True, protected_namespaces=())
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def refuse(where: str, what: str, advice: str = "write the file again, or name another one") -> NoReturn:
+    raise UsageError(f"{where}: {what}; {advice}")
+
+
+def decode(text: str, where: str) -> Any:
+    """JSON as Python values. Refuses NaN, infinities, keys that stand twice, and nesting beyond Python's stack."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        refuse(f"{where}:{error.lineno}:{error.colno}", f"not JSON ({error.msg}), the file may be cut short")
+    except RecursionError:
+        refuse(where, "nested too deeply to be a result file")
+    except ValueError as error:
+        refuse(where, str(error))
+
+
+def decode_lines(text: str, where: str) -> list[Any]:
+    """One JSON value a line; empty lines are skipped."""
+    return [decode(line, f"{where} (line {i})") for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def table(text: str, where: str) -> list[dict[str, str]]:
+    """CSV with a header line. Refuses doubled or empty column names and rows of another length."""
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = next(reader, [])
+        if len(set(header)) < len(header):
+            refuse(where, "two columns have the same name")
+        rows = []
+        for row in reader:
+            if row and len(row) != len(header):
+                refuse(f"{where}:{reader.line_num}", f"{len(row)} cells, expected {len(header)} as in the header")
+            if row:
+                rows.append(dict(zip(header, row, strict=True)))
+    except csv.Error as error:
+        refuse(f"{where}:{reader.line_num}", f"not CSV ({error})")
+    return rows
+
+
+def read(model: type[Model], data: Any, where: str, *, tool: str) -> Model:
+    """`data` as `model`, or a UsageError naming each field that does not fit (at most five)."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        texts = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in found[:_ERRORS_SHOWN]]
+        more = f" and {len(found) - _ERRORS_SHOWN} more" if len(found) > _ERRORS_SHOWN else ""
+        refuse(where, f"not a result file of {tool} as known here: {'; '.join(texts)}{more}")
+
+
+def figure(cell: str, column: str, where: str) -> float | None:
+    """A number from a CSV cell; an empty cell is unknown."""
+    if not cell.strip():
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        refuse(where, f"{column} is '{cell[:40]}', expected a number")
+    if value != value or value in (float("inf"), float("-inf")):
+        refuse(where, f"{column} is {cell[:40]}, expected a finite number")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"holds {name}, expected finite numbers")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in {k for k, _ in pairs[:i]})
+        raise ValueError(f"key '{twice[:80]}' stands twice in one object")
+    return found

@@ -1,0 +1,117 @@
+"""One type for the results of every tool: rows that say what was measured, under which settings, with which samples.
+
+Values are in SI base units whatever the file used. A row carries its samples where the file has them and a summary
+where it has not; it never carries a bare mean. Knows no file format.
+"""
+
+import datetime as dt
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.frozen import Frozen
+from harness.stats import LEVEL, Estimate, median_estimate, summary_estimate
+
+Better = Literal["higher", "lower"]
+FactKind = Literal["host", "version", "input", "run"]
+Sampled = Literal["process", "inside"]
+
+
+class Setting(Frozen):
+    """A name with its value as text: part of a row's key."""
+
+    name: str
+    value: str
+
+
+class Fact(Frozen):
+    """Something that holds for a whole table. Where a `binding` fact differs, rows are not comparable as they stand."""
+
+    kind: FactKind
+    name: str
+    value: str
+    binding: bool = False
+
+
+class Metric(Frozen):
+    """What a number measures. Rates are better higher, durations lower; there is no third kind here."""
+
+    name: str
+    unit: str = Field(description="SI base unit: s, tok/s, items/s")
+    better: Better
+
+
+class Summary(Frozen):
+    """What remains of samples in a file that did not keep them."""
+
+    point: float = Field(gt=0)
+    deviation: float = Field(ge=0, description="standard deviation of the samples, not the error of their mean")
+    n: int | None = Field(default=None, ge=1, description="None: the file does not say how many")
+
+
+class Sample(Frozen):
+    """One value, with the time at which its measurement started where that is known."""
+
+    value: float = Field(gt=0)
+    started: dt.datetime | None = None
+
+
+class Row(Frozen):
+    """One measured quantity. Two rows are of the same thing only where every setting of their keys agrees.
+
+    `sampled` is the unit of sampling: fresh processes, or repetitions inside one process, whose spread says nothing of
+    the noise between processes. `inputs` must agree for two rows to be comparable although they are not identity;
+    `outcomes` are shown where they differ.
+    """
+
+    key: tuple[Setting, ...] = Field(description="sorted by name")
+    metric: Metric
+    sampled: Sampled
+    samples: tuple[Sample, ...] = ()
+    summary: Summary | None = None
+    inputs: tuple[Setting, ...] = ()
+    outcomes: tuple[Setting, ...] = ()
+    problem: str | None = Field(default=None, description="why there is no value, or why it must not be used")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        names = [s.name for s in self.key]
+        if names != sorted(set(names)):
+            raise ValueError("a row's settings are sorted by name, each given once")
+        if not self.samples and self.summary is None and self.problem is None:
+            raise ValueError("a row has samples, a summary, or the reason why it has neither")
+        return self
+
+    def estimate(self, level: float = LEVEL) -> Estimate | None:
+        """The value with an interval from its own samples alone; None for a row without a value."""
+        if self.samples:
+            return median_estimate([s.value for s in self.samples], level)
+        if self.summary is not None:
+            return summary_estimate(self.summary.point, self.summary.deviation, self.summary.n, level)
+        return None
+
+
+class ResultTable(Frozen):
+    """The rows of one file or record, with what holds for all of them."""
+
+    tool: str
+    name: str = Field(description="how the user named it: a path, a record's id or label")
+    facts: tuple[Fact, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = Field(default=(), description="what the file does not say, and what was left out")
+
+
+def key(**settings: object) -> tuple[Setting, ...]:
+    """Settings sorted by name; numbers and truth values as one text each, so that 8 and 8.0 are the same."""
+    return tuple(Setting(name=name, value=plain(value)) for name, value in sorted(settings.items()))
+
+
+def plain(value: object) -> str:
+    """A setting's value as text: true, 8, 0.5, as it stands."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value).strip()
