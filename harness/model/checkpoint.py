@@ -1,0 +1,245 @@
+"""A Hugging Face checkpoint folder as a spec and stored weights: config.json and safetensors files, nothing executed.
+
+Knows the names and layouts that released models use. Does not know scaled rotary positions (YaRN), 8-bit or MXFP4
+checkpoints, or multi-token-prediction layers: the first two are refused by name, the last are left unread.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.model.layout import Tensor, layout
+from harness.model.spec import Precision, Spec
+from harness.model.weights import Plain, Progress, Stored, quantise, quantise_heads
+
+Real = NDArray[np.float32]
+
+_LARGEST_JSON_BYTES = 64 << 20
+"""A config or an index of tensor names is far smaller; a larger file is not one."""
+
+_FAMILIES = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3_moe", "gpt_oss")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A readable checkpoint: its architecture, and which file of its folder holds each tensor."""
+
+    spec: Spec
+    files: Mapping[str, Path]
+
+    def weights(self, precision: Precision, progress: Progress | None = None) -> dict[str, Stored]:
+        """All tensors of the spec at `precision`, read and rounded one at a time."""
+        tensors, weights = layout(self.spec), {}
+        for index, tensor in enumerate(tensors):
+            weights[tensor.name] = _stored(tensor, self._values(tensor), precision)
+            if progress is not None:
+                progress("weights", (index + 1) / len(tensors))
+        return weights
+
+    def _values(self, tensor: Tensor) -> Real:
+        values = translate(self.spec, tensor, self._read, self.files)
+        if values.shape != tensor.shape:
+            raise UsageError(
+                f"{tensor.name} has the shape {values.shape} in the checkpoint, but its config makes it {tensor.shape}"
+            )
+        return values
+
+    def _read(self, name: str) -> Real:
+        from safetensors import safe_open
+
+        if name not in self.files:
+            raise UsageError(f"the checkpoint lacks the tensor {name}, which its config asks for")
+        with safe_open(self.files[name], framework="numpy") as file:
+            return np.asarray(file.get_tensor(name)).astype(np.float32)
+
+
+def _stored(tensor: Tensor, values: Real, precision: Precision) -> Stored:
+    if precision == "fp32" or tensor.role not in ("matrix", "latent"):
+        return Plain(np.ascontiguousarray(values, dtype=np.float32))
+    return quantise_heads(values) if tensor.role == "latent" else quantise(values, precision, tensor.block(precision))
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Read a folder's config and the names of its tensors; no weight is read yet.
+
+    Raises UsageError where a file is missing or unreadable, names one outside the folder, or asks for what is not
+    known.
+    """
+    spec = spec_from_config(_json(folder / "config.json"))
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        placed = _json(index).get("weight_map")
+        if not isinstance(placed, dict):
+            raise UsageError(f"{index}: expected an object 'weight_map' from tensor names to file names")
+        return Checkpoint(spec, {str(name): _inside(folder, file) for name, file in placed.items()})
+    return Checkpoint(spec, dict.fromkeys(_names(folder / "model.safetensors"), folder / "model.safetensors"))
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return tuple(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path}: cannot be read as safetensors ({error}); expected a checkpoint's weights") from None
+
+
+def _inside(folder: Path, file: object) -> Path:
+    """The path of a weight file, which must be a plain name: a checkpoint may not reach outside its folder."""
+    if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
+        raise UsageError(f"{folder}: the index names the file {file!r}; expected a .safetensors file of that folder")
+    return folder / file
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_JSON_BYTES:
+            raise UsageError(f"{path}: larger than {_LARGEST_JSON_BYTES >> 20} MiB, so not a checkpoint's {path.name}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; expected the folder of a Hugging Face checkpoint") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected a JSON object, not {type(content).__name__}")
+    return content
+
+
+def spec_from_config(config: Mapping[str, Any]) -> Spec:
+    """The architecture that a config.json describes. Raises UsageError for families and features that are not known."""
+    family = config.get("model_type")
+    if family not in _FAMILIES:
+        raise UsageError(f"config.json has the model_type {family!r}; known are {', '.join(_FAMILIES)}")
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind != "default":
+        raise UsageError(f"config.json scales rotary positions by '{kind}'; only unscaled ones are computed here")
+    if "quantization_config" in config:
+        raise UsageError("config.json says that the weights are quantised; expected a checkpoint in bf16 or fp32")
+    fields = {name: config[name] for name in Spec.model_fields if config.get(name) is not None}
+    fields["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
+    fields |= _of_family(str(family), config)
+    try:
+        return Spec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"config.json: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
+
+
+def _of_family(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that a family names otherwise, or leaves to its code."""
+    if family.startswith("deepseek"):
+        v3 = family == "deepseek_v3"
+        return {
+            "scoring_func": "sigmoid" if v3 else "softmax",
+            "topk_method": "noaux_tc" if v3 else config.get("topk_method", "greedy"),
+            "norm_topk_prob": config.get("norm_topk_prob", v3),
+            "rope_interleave": config.get("rope_interleave", True),
+            "num_key_value_heads": None,
+            "head_dim": None,
+        }
+    heads = config.get("num_attention_heads", 1)
+    common = {
+        "head_dim": config.get("head_dim") or config.get("hidden_size", 0) // heads,
+        "rope_interleave": False,
+        "n_routed_experts": config.get("num_local_experts", config.get("num_experts", 0)),
+        "moe_intermediate_size": config.get("intermediate_size"),
+        "norm_topk_prob": True,
+    }
+    if family == "qwen3_moe":
+        if config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
+            raise UsageError("config.json leaves some layers dense (mlp_only_layers); only all-sparse models are known")
+        sliding = config.get("sliding_window") if config.get("use_sliding_window") else None
+        own = {"norm_topk_prob": config.get("norm_topk_prob", False), "use_qk_norm": True, "sliding_window": sliding}
+        return common | own | {"moe_intermediate_size": config.get("moe_intermediate_size")}
+    if family == "gpt_oss":
+        return common | {"attention_bias": True, "attention_sinks": True, "moe_bias": True}
+    return common
+
+
+def translate(spec: Spec, tensor: Tensor, read: Callable[[str], Real], names: Mapping[str, object]) -> Real:
+    """The values of one of our tensors from a checkpoint's, whose names `read` takes."""
+    outer = {"embedding": "model.embed_tokens.weight", "norm": "model.norm.weight", "head": "lm_head.weight"}
+    if tensor.name in outer:
+        return read(outer[tensor.name])
+    _, layer, part = tensor.name.split(".", 2)
+    at = f"model.layers.{layer}"
+    if part == "mlp_norm":
+        return read(f"{at}.post_attention_layernorm.weight")
+    if part.startswith("attention."):
+        attention = _latent if spec.attention == "mla" else _grouped
+        return attention(spec, f"{at}.", part.removeprefix("attention."), read)
+    mlp = f"{at}.block_sparse_moe" if f"{at}.block_sparse_moe.gate.weight" in names else f"{at}.mlp"
+    if part.startswith("experts."):
+        return _experts(spec, f"{mlp}.experts", part.removeprefix("experts."), read, names)
+    if part == "router":
+        return read(f"{mlp}.router.weight" if spec.moe_bias else f"{mlp}.gate.weight")
+    if part == "router_bias":
+        return read(f"{mlp}.router.bias" if spec.moe_bias else f"{mlp}.gate.e_score_correction_bias")
+    block, _, end = part.partition(".")
+    source = f"{mlp}.shared_experts" if block == "shared" else mlp
+    if end == "out":
+        return read(f"{source}.down_proj.weight")
+    return np.concatenate([read(f"{source}.gate_proj.weight"), read(f"{source}.up_proj.weight")])
+
+
+def _latent(spec: Spec, at: str, part: str, read: Callable[[str], Real]) -> Real:
+    """Latent attention. Releases lay a head's query out [plain | rotary]; here the rotary part comes first."""
+    heads, n, p = spec.num_attention_heads, spec.qk_nope_head_dim or 0, spec.qk_rope_head_dim or 0
+
+    def rotary_first(query: Real) -> Real:
+        by_head = query.reshape(heads, n + p, -1)
+        return np.concatenate([by_head[:, n:], by_head[:, :n]], axis=1).reshape(query.shape)
+
+    if part == "norm":
+        return read(f"{at}input_layernorm.weight")
+    own = f"{at}self_attn"
+    if part == "in":
+        query = read(f"{own}.q_a_proj.weight") if spec.q_lora_rank else rotary_first(read(f"{own}.q_proj.weight"))
+        return np.concatenate([query, read(f"{own}.kv_a_proj_with_mqa.weight")])
+    if part == "q":
+        return rotary_first(read(f"{own}.q_b_proj.weight"))
+    if part == "kv":
+        return read(f"{own}.kv_b_proj.weight").reshape(heads, n + (spec.v_head_dim or 0), -1)
+    return read(
+        {"q_norm": f"{own}.q_a_layernorm", "kv_norm": f"{own}.kv_a_layernorm"}.get(part, f"{own}.o_proj") + ".weight"
+    )
+
+
+def _grouped(_spec: Spec, at: str, part: str, read: Callable[[str], Real]) -> Real:
+    if part == "norm":
+        return read(f"{at}input_layernorm.weight")
+    own = f"{at}self_attn"
+    if part in ("in", "in_bias"):
+        kind = "bias" if part == "in_bias" else "weight"
+        return np.concatenate([read(f"{own}.{x}_proj.{kind}") for x in "qkv"])
+    plain = {"out": "o_proj.weight", "out_bias": "o_proj.bias", "sinks": "sinks"}
+    return read(f"{own}.{plain.get(part, f'{part}.weight')}")
+
+
+def _experts(spec: Spec, at: str, part: str, read: Callable[[str], Real], names: Mapping[str, object]) -> Real:
+    """Routed experts: one tensor for all (gpt-oss, whose matrices are [E, in, out] with gate and up in turn), or three
+    an expert. Here gate and up rows alternate."""
+    if spec.moe_bias:
+        source = {
+            "in": "gate_up_proj",
+            "in_bias": "gate_up_proj_bias",
+            "out": "down_proj",
+            "out_bias": "down_proj_bias",
+        }
+        values = read(f"{at}.{source[part]}")
+        return values if part.endswith("bias") else values.transpose(0, 2, 1)
+    gate, up, down = ("w1", "w3", "w2") if f"{at}.0.w1.weight" in names else ("gate_proj", "up_proj", "down_proj")
+    experts = range(spec.n_routed_experts)
+    if part == "out":
+        return np.stack([read(f"{at}.{e}.{down}.weight") for e in experts])
+    pairs = [np.stack([read(f"{at}.{e}.{gate}.weight"), read(f"{at}.{e}.{up}.weight")], axis=1) for e in experts]
+    return np.stack(pairs).reshape(spec.n_routed_experts, -1, spec.hidden_size)
