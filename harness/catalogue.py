@@ -4,8 +4,10 @@ An entry of a user's file replaces the built-in one of the same name. A file may
 sources are its own.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -19,6 +21,17 @@ from harness.hardware.entry import ChipEntry, to_chip
 from harness.models.catalogue import ModelEntry, ReleasedModel, released_models, to_model
 from harness.published.catalogue import rates, to_rate
 from harness.published.rate import Rate, RateEntry
+
+Entry = TypeVar("Entry")
+Made = TypeVar("Made")
+
+
+class EntryError(UsageError):
+    """One entry of a user's catalogue names something that is not there."""
+
+    def __init__(self, section: str, name: str, message: str) -> None:
+        super().__init__(message)
+        self.section, self.name = section, name
 
 
 class CatalogueFile(Frozen):
@@ -52,19 +65,31 @@ class Catalogue(Frozen):
         raise UsageError(unknown("model", name, (m.name for m in self.models)))
 
     def with_file(self, file: CatalogueFile) -> "Catalogue":
-        """This catalogue with a user's entries added. Raises UsageError for a name that a rate or figure lacks."""
-        new_chips = tuple(to_chip(name, entry, file.sources) for name, entry in file.chips.items())
-        new_models = tuple(to_model(name, entry, file.sources) for name, entry in file.models.items())
-        new_rates = tuple(to_rate(name, entry, file.sources) for name, entry in file.rates.items())
+        """This catalogue with a user's entries added. Raises EntryError for a name that is not there."""
+        new_chips = tuple(_made("chips", name, to_chip, entry, file) for name, entry in file.chips.items())
+        new_models = tuple(_made("models", name, to_model, entry, file) for name, entry in file.models.items())
+        new_rates = tuple(_made("rates", name, to_rate, entry, file) for name, entry in file.rates.items())
         out = Catalogue(
             chips=tuple(c for c in self.chips if c.name not in file.chips) + new_chips,
             models=tuple(m for m in self.models if m.name not in file.models) + new_models,
             rates=tuple(r for r in self.rates if r.id not in file.rates) + new_rates,
         )
         for rate in new_rates:
-            out.chip(rate.chip)
-            out.model(rate.model)
+            try:
+                out.chip(rate.chip)
+                out.model(rate.model)
+            except UsageError as error:
+                raise EntryError("rates", rate.id, str(error)) from error
         return out
+
+
+def _made(
+    section: str, name: str, make: Callable[[str, Entry, dict[str, Citation]], Made], entry: Entry, file: CatalogueFile
+) -> Made:
+    try:
+        return make(name, entry, file.sources)
+    except UsageError as error:
+        raise EntryError(section, name, str(error)) from error
 
 
 @cache
@@ -84,6 +109,13 @@ def with_files(paths: tuple[Path, ...]) -> Catalogue:
         file = document.validate(parsed, CatalogueFile)
         try:
             found = found.with_file(file)
-        except UsageError as error:
-            raise UsageError(f"{path}: {error}") from error
+        except EntryError as error:
+            raise parsed.error(_mark(parsed, error), f"{error.section}.{error.name}: {error}") from error
     return found
+
+
+def _mark(parsed: document.Document, error: EntryError) -> document.Mark:
+    """Where the entry begins in its file."""
+    top = parsed.root.value
+    section = top[error.section] if isinstance(top, dict) else parsed.root
+    return section.keys.get(error.name, section.mark)

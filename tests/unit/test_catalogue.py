@@ -123,8 +123,12 @@ def test_the_user_s_own_rate_moves_the_band(tmp_path: Path) -> None:
     [
         ("value: 1.0e15", "value: -1.0e15", r"own\.yaml:\d+:\d+: "),
         ("vendor: Me\n    peaks", "vender: Me\n    peaks", r"own\.yaml:\d+:\d+: .*vender"),
-        ("chip: my-chip", "chip: h100", r"own\.yaml: .*did you mean"),
-        ("source: mine\n    system", "source: mein\n    system", r"own\.yaml: unknown source 'mein'.*'mine'"),
+        ("chip: my-chip", "chip: h100", r"own\.yaml:\d+:\d+: rates\.my-rate: .*did you mean"),
+        (
+            "source: mine\n    system",
+            "source: mein\n    system",
+            r"own\.yaml:\d+:\d+: rates\.my-rate: unknown source 'mein'.*'mine'",
+        ),
         ("grade: A", "grade: Z", r"own\.yaml:3:\d+: "),
     ],
 )
@@ -140,3 +144,13 @@ def test_a_user_s_entry_replaces_the_built_in_one(tmp_path: Path) -> None:
     )
     assert found.chip("h100-sxm").vendor == "Me"
     assert len(found.chips) == len(builtin().chips)
+
+
+def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    found = with_files((write(tmp_path, example),))
+    made = found.chip("my-chip")
+    assert made.supports("fp8") is False
+    assert made.supports("fp4") is None
+    assert "my-bench" in band("decode", catalogue=found).sources
