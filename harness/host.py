@@ -1,4 +1,4 @@
-"""What this host is: processor, usable cores, cache, memory, versions. Changes nothing and times nothing but the clock.
+"""What this host is and how busy: processor, usable cores, cache, memory, versions, processor time. Changes nothing.
 
 A container's limits count: cores are those that this process may use, memory is what its control group allows. Files
 are read below `root`, so that a test can describe a host that is not there. What cannot be read is None.
@@ -6,6 +6,8 @@ are read below `root`, so that a test can describe a host that is not there. Wha
 
 import os
 import platform
+import resource
+import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.frozen import Frozen
 from harness.record import Host
 
 ROOT = Path("/")
@@ -141,6 +144,60 @@ def timer_resolution_s(samples: int = 1000) -> float | None:
         steps.append(time.perf_counter_ns() - before)
     smallest = min((step for step in steps if step > 0), default=None)
     return None if smallest is None else max(smallest / 1e9, time.get_clock_info("perf_counter").resolution)
+
+
+class Usage(Frozen):
+    """Processor time since some fixed past, or between two moments (`since`)."""
+
+    own_s: float
+    busy_s: float | None = None
+    steal_s: float | None = None
+
+    @property
+    def foreign_s(self) -> float | None:
+        """Processor time of all others on the host. The kernel counts `busy_s` in ticks, so small values are rough."""
+        return None if self.busy_s is None else max(0.0, self.busy_s - self.own_s)
+
+    def since(self, earlier: "Usage") -> "Usage":
+        def difference(now: float | None, then: float | None) -> float | None:
+            return None if now is None or then is None else max(0.0, now - then)
+
+        return Usage(
+            own_s=self.own_s - earlier.own_s,
+            busy_s=difference(self.busy_s, earlier.busy_s),
+            steal_s=difference(self.steal_s, earlier.steal_s),
+        )
+
+
+def usage(stat: Path = Path("/proc/stat")) -> Usage:
+    """Processor time of this process (all threads) and of the whole host so far."""
+    own_s = time.process_time()
+    try:
+        fields = stat.read_text(encoding="ascii").split("\n", 1)[0].split()
+    except OSError:
+        return Usage(own_s=own_s)
+    # proc(5): cpu user nice system idle iowait irq softirq steal guest guest_nice; guest is inside user already
+    if len(fields) < 9 or fields[0] != "cpu":
+        return Usage(own_s=own_s)
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(f) for f in fields[1:9])
+    return Usage(own_s=own_s, busy_s=(user + nice + system + irq + softirq) * tick_s, steal_s=steal * tick_s)
+
+
+def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
+    """The largest resident size of this process so far.
+
+    From VmHWM where there is one: getrusage's ru_maxrss survives exec, so in a child it is at least the size that the
+    parent had when it started the child.
+    """
+    try:
+        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak if sys.platform == "darwin" else peak * 1024) or None
 
 
 def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from harness.errors import UnfitHostError
-from harness.host import allowed_cpus, last_level_cache_bytes, memory
 from harness.model.spec import Precision
 from harness.record import CeilingObservation
 from harness.runtime import Session, open_session
@@ -176,11 +175,17 @@ def stream_bytes_of(cache_bytes: int | None, available_bytes: int) -> int:
     return size
 
 
-def measure_ceilings(*, precisions: Sequence[Precision], threads: int, round_index: int) -> CeilingObservation:
+def measure_ceilings(
+    *,
+    precisions: Sequence[Precision],
+    threads: int,
+    round_index: int,
+    cache_bytes: int | None,
+    available_bytes: int,
+) -> CeilingObservation:
     """The best rates of this host in this process. Raises UnfitHostError where memory is short."""
     started = dt.datetime.now(dt.UTC)
-    size = stream_bytes_of(last_level_cache_bytes(allowed_cpus()), memory()[1])
-    read_bytes_s, read_kernel = max(read_rates(size, threads))
+    read_bytes_s, read_kernel = max(read_rates(stream_bytes_of(cache_bytes, available_bytes), threads))
     best = [(precision, *max(product_rates(precision, threads))) for precision in precisions]
     return CeilingObservation(
         round=round_index, read_bytes_s=read_bytes_s, read_kernel=read_kernel, matmul=tuple(best), started=started

@@ -7,10 +7,12 @@ Started by hand without a channel it prints the same lines: `python -m harness.w
 """
 
 import argparse
+import ctypes
 import datetime as dt
 import gc
 import hashlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -22,8 +24,8 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.frozen import Frozen
+from harness.host import Usage, allowed_cpus, last_level_cache_bytes, memory, peak_rss_bytes, usage
 from harness.plan import Arm, Phase, Task, Timing, Workload
-from harness.proc import Usage, die_with_parent, peak_rss_bytes, usage
 from harness.record import CeilingObservation, Observation
 
 Clock = Callable[[], int]
@@ -35,6 +37,10 @@ CONTROL_REPEATS = 5
 _CONTROL_WIDTH = 512
 _CONTROL_FLOATS = 16 << 20
 """64 MiB: beyond the last-level cache of most hosts, so that the kernel feels bandwidth stolen by neighbours too."""
+
+
+_PR_SET_PDEATHSIG = 1
+"""linux/prctl.h: the signal a process gets when the thread that started it ends."""
 
 
 class Message(Frozen):
@@ -235,7 +241,13 @@ def probe_host(task: Task) -> CeilingObservation:
     from harness.probe import measure_ceilings
 
     control_before = control_kernel()
-    ceilings = measure_ceilings(precisions=task.precisions, threads=task.threads, round_index=task.round)
+    ceilings = measure_ceilings(
+        precisions=task.precisions,
+        threads=task.threads,
+        round_index=task.round,
+        cache_bytes=last_level_cache_bytes(allowed_cpus()),
+        available_bytes=memory()[1],
+    )
     return ceilings.model_copy(update={"control_s": control_before + control_kernel()})
 
 
@@ -258,6 +270,13 @@ class Channel:
             acknowledged = b""
         if not acknowledged:
             os._exit(1)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies, however it dies. Only Linux can; elsewhere a process
+    notices at its next answer that nobody reads it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main(argv: list[str] | None = None, *, load: Load = load_arm, probe: Probe = probe_host) -> int:

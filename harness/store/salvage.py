@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from harness.assemble import Header
 from harness.frozen import Frozen
-from harness.store import read_document, read_kept
-from harness.storefile import APPLICATION_ID, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
+from harness.store.file import APPLICATION_ID, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
+from harness.store.runs import read_document, read_kept
 from harness.verdict.evidence import Assessment
 
 _COLUMNS = {

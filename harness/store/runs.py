@@ -17,10 +17,8 @@ from harness.errors import unknown
 from harness.frozen import Frozen
 from harness.plan import Arm, Task, Workload
 from harness.record import COMPUTED, CeilingObservation, Counts, Observation, Record
-from harness.storefile import BUSY_S, StoreError, StoreFile, checksum, explained
+from harness.store.file import BUSY_S, StoreError, StoreFile, checksum, explained
 from harness.verdict.evidence import Assessment
-
-__all__ = ["Listed", "Store", "StoreError"]
 
 CountsOf = Callable[[Arm, Workload], Counts | None]
 

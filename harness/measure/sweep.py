@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 
 import harness
 from harness.assemble import remaining
-from harness.child import Child, Ending
 from harness.frozen import Frozen
+from harness.measure.child import Child, Ending
 from harness.plan import Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
 from harness.worker import Message, failed
