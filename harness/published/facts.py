@@ -43,6 +43,7 @@ class Fact(Frozen):
     found: str = Field(min_length=1, description="what the record shows, in one or two sentences")
     misattributed: str | None = Field(default=None, description="who really said it, where accounts name somebody else")
     other_model: str | None = Field(default=None, description="the model that the statement is really about")
+    superseded: str | None = Field(default=None, description="what came later and changed the answer")
     testimony: tuple[Testimony, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -74,6 +75,7 @@ class FactEntry(Frozen):
     found: str
     misattributed: str | None = None
     other_model: str | None = None
+    superseded: str | None = None
     testimony: tuple[TestimonyEntry, ...] = Field(min_length=1, max_length=50)
 
 
@@ -102,6 +104,7 @@ def _to_fact(topic: str, entry: FactEntry, sources: dict[str, Citation]) -> Fact
         found=entry.found,
         misattributed=entry.misattributed,
         other_model=entry.other_model,
+        superseded=entry.superseded,
         testimony=tuple(Testimony(source=sources[t.source], shows=t.shows, bearing=t.bearing) for t in entry.testimony),
     )
 

@@ -10,8 +10,9 @@ from harness.verdict.evidence import Assessment, Verdict
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
+from harness.verdict.model_ratios import judge_model_ratio
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
-from harness.verdict.ratios import judge_chip_ratio, judge_model_ratio
+from harness.verdict.ratios import judge_chip_ratio
 from harness.verdict.scale import scale
 from harness.verdict.sets import inconsistent_sets
 from harness.verdict.throughput import judge_throughput

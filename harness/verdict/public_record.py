@@ -18,6 +18,8 @@ def judge_fact(claim: PublicFact, knowledge: Knowledge) -> Finding:
     flags: tuple[Flag, ...] = ("misattributed",) if fact.misattributed and claim.attributed_to else ()
     if fact.other_model is not None:
         flags = (*flags, "model-mismatch")
+    if fact.superseded is not None:
+        flags = (*flags, "superseded")
     remark = f" Said by {fact.misattributed}." if "misattributed" in flags else ""
     evidence = tuple(_evidence(t, claim, fact) for t in fact.testimony)
     interval, interval_of = _tolerance(fact)

@@ -3,7 +3,7 @@
 The most generous ceiling refutes; the nominal ceiling times the band says what is usual. Rates are per package here.
 """
 
-from harness.cost import Ceiling, ceiling, format_of, most_generous
+from harness.cost import Ceiling, ceiling, most_generous, runs
 from harness.cost.band import Band
 from harness.frozen import Frozen
 from harness.hardware import Chip
@@ -11,9 +11,6 @@ from harness.verdict.completions import Completion
 from harness.verdict.evidence import Outcome
 from harness.verdict.reach import fraction
 from harness.verdict.thresholds import CEILING_SLACK
-
-WEIGHT_ONLY = ("fp4", "int4", "w4a8")
-"""Formats that are also used as storage alone, with wider arithmetic: no chip is ruled out for lacking them."""
 
 
 class Rating(Frozen):
@@ -30,33 +27,23 @@ class Rating(Frozen):
 
 
 def supported(chip: Chip, completion: Completion) -> bool | None:
-    """Whether the chip computes in the completion's format; None: unknown, or only storage is at stake."""
+    """Whether the chip computes with weights of the completion's format; None where no source says."""
     precision = completion.deployment.precision
-    if precision is None or precision in WEIGHT_ONLY:
-        return None
-    return chip.supports(format_of(precision).peak)
-
-
-def _computable(chip: Chip, completion: Completion) -> Completion:
-    """A weight-only format on a chip without its arithmetic, computed in 8 or 16 bits."""
-    deployment = completion.deployment
-    precision = deployment.precision
-    if precision is None or chip.peak(format_of(precision).peak) is not None:
-        return completion
-    stand_in = "w4a8" if chip.peak("int8") is not None else "int4"
-    return completion.model_copy(update={"deployment": deployment.model_copy(update={"precision": stand_in})})
+    return None if precision is None else runs(chip, precision)
 
 
 def rate_at(rate_per_unit: float, chip: Chip, completion: Completion, reach: Band | None, given_shape: bool) -> Rating:
     """Judge a rate of the completion's unit. `given_shape`: batch, group and precision are the source's own words."""
     rate = rate_per_unit / completion.packages_per_unit
-    if supported(chip, completion) is False:
-        why = f"{chip.title} has no {completion.deployment.precision} arithmetic"
-        return Rating(outcome="refuted", why=why, rate_tok_s=rate, generous=None, nominal=None)
-    found = _computable(chip, completion)
-    spec = found.model.spec
-    generous = most_generous(spec, chip, found.deployment, found.phase)
-    nominal = ceiling(spec, chip, found.deployment, found.phase)
+    can = supported(chip, completion)
+    if not can:
+        precision = completion.deployment.precision
+        why = f"{chip.title} has no {precision} arithmetic" if can is False else f"no source gives its {precision} peak"
+        outcome: Outcome = "refuted" if can is False else "undecided"
+        return Rating(outcome=outcome, why=why, rate_tok_s=rate, generous=None, nominal=None)
+    spec = completion.model.spec
+    generous = most_generous(spec, chip, completion.deployment, completion.phase)
+    nominal = ceiling(spec, chip, completion.deployment, completion.phase)
     outcome, why, admissible = _place(rate, generous, nominal, reach, given_shape)
     return Rating(outcome=outcome, why=why, rate_tok_s=rate, generous=generous, nominal=nominal, admissible=admissible)
 

@@ -1,4 +1,4 @@
-"""Claims of one chip over another, and of one model over another. Knows no measurement made here.
+"""Claims of one chip over another. Knows no measurement made here.
 
 A ratio of chips depends on phase, batch, precision and software. Each pair of published rates under like conditions is
 one completion of what the source leaves out; the ratio of peaks and the ratio of bands stand beside them.
@@ -6,14 +6,14 @@ one completion of what the source leaves out; the ratio of peaks and the ratio o
 
 import math
 
-from harness.claims import ChipRatio, ModelRatio, Sheet
-from harness.cost import flop_per_token, format_of, kv_bytes
+from harness.claims import ChipRatio, Sheet
+from harness.cost import format_of
 from harness.frozen import Frozen
 from harness.hardware import Chip
 from harness.published import Rate
 from harness.stats import Interval
 from harness.units import interval as interval_text
-from harness.units import number, times
+from harness.units import number
 from harness.verdict.evidence import Bearing, Evidence, Outcome
 from harness.verdict.finding import Finding, tally
 from harness.verdict.knowledge import Knowledge
@@ -27,8 +27,6 @@ LIKE_LATENCY = 1.35
 """Times per output token of a decode pair may differ by this factor (50 ms objectives: 46 to 56 ms measured)."""
 STAND_INS = {"h100-sxm": ("h800",), "h800": ("h100-sxm",)}
 """Chips with the same arithmetic and memory, and other links: shown beside the one named."""
-CONTEXTS = (1024.0, 8192.0, 65536.0, 1048576.0)
-"""Where a ratio of models depends on the context and the source gives none."""
 
 
 class Pair(Frozen):
@@ -50,7 +48,7 @@ class Pair(Frozen):
         return f"{described(self.rate)} ({self.rate.system}) over {described(self.reference)} ({self.reference.system})"
 
 
-def _near(a: float | None, b: float | None, factor: float) -> bool:
+def near(a: float | None, b: float | None, factor: float) -> bool:
     """Both known, and alike."""
     return a is not None and b is not None and max(a / b, b / a) <= factor
 
@@ -59,7 +57,7 @@ def _weight_bytes(rate: Rate) -> float | None:
     return None if rate.conditions.precision is None else format_of(rate.conditions.precision).weight_bytes
 
 
-def _length(rate: Rate) -> float | None:
+def length_of(rate: Rate) -> float | None:
     c = rate.conditions
     return c.prompt_tokens if rate.phase == "prefill" else c.context_tokens or c.prompt_tokens
 
@@ -81,8 +79,8 @@ def like(a: Rate, b: Rate) -> bool:
         return False
     if a.conditions.cache_hits_counted != b.conditions.cache_hits_counted:
         return False
-    return _near(_length(a), _length(b), LIKE_LENGTHS) and (
-        a.phase == "prefill" or _near(_tpot(a), _tpot(b), LIKE_LATENCY)
+    return near(length_of(a), length_of(b), LIKE_LENGTHS) and (
+        a.phase == "prefill" or near(_tpot(a), _tpot(b), LIKE_LATENCY)
     )
 
 
@@ -286,81 +284,4 @@ def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
         f"(grade {pair.reference.source.grade})",
         url=pair.rate.source.url,
         bearing=bearing,
-    )
-
-
-def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
-    """Work or cache of one model over another's, counted; a ratio of rates is left to measured pairs."""
-    del sheet
-    ours, theirs = knowledge.could_be(claim.model), knowledge.could_be(claim.reference)
-    if not ours or not theirs:
-        return Finding(outcome="out of reach", reason=knowledge.unknown_model(claim.reference if ours else claim.model))
-    if claim.figure == "rate":
-        return _rate_ratio(claim, knowledge)
-    contexts = CONTEXTS if claim.conditions.context_tokens is None else (claim.conditions.context_tokens,)
-    count = flop_per_token if claim.figure == "flop_per_token" else kv_bytes
-    values = [count(a.spec, n) / count(b.spec, n) for a in ours for b in theirs for n in contexts]
-    evidence = tuple(
-        Evidence(
-            quantity=f"{a.title} over {b.title}, {claim.figure.replace('_', ' ')}, {n:g} tokens of context",
-            value=count(a.spec, n) / count(b.spec, n),
-            unit="ratio",
-            basis="modelled",
-            source="counted from the released configurations",
-            bearing="context",
-        )
-        for a in ours
-        for b in theirs
-        for n in contexts
-    )
-    hits: list[Outcome] = ["supported" if abs(claim.ratio / v - 1) <= ARTEFACT_TOLERANCE else "refuted" for v in values]
-    found = tally(hits)
-    missing = tuple(
-        name
-        for name, is_open in (
-            ("context length", claim.conditions.context_tokens is None),
-            ("which model of the family", len(ours) * len(theirs) > 1),
-        )
-        if is_open
-    )
-    span = Interval(low=min(values), high=max(values))
-    word = {"supported": "agrees with", "refuted": "is more than 5 % off"}.get(found.outcome, "agrees in part with")
-    return Finding(
-        outcome=found.outcome,
-        reason=f"{times(claim.ratio)} {word} the count: {interval_text(span.low, span.high, 'ratio')}.",
-        flags=("missing-condition",) if missing else (),
-        also=found.also,
-        interval=span,
-        interval_of="counted from the released configurations",
-        missing=missing,
-        stability=found.stability,
-        largest_uncertainty=missing[0] if missing else None,
-        evidence=evidence,
-    )
-
-
-def _rate_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:
-    """Published rates of both models on one chip, phase by phase."""
-    ours = [r for r in knowledge.rates if r.model == claim.model]
-    theirs = [r for r in knowledge.rates if r.model == claim.reference]
-    found = [
-        (a, b)
-        for a in ours
-        for b in theirs
-        if a.chip == b.chip and a.phase == b.phase and _near(_length(a), _length(b), LIKE_LENGTHS)
-    ]
-    if not found:
-        return Finding(
-            outcome="undecided",
-            reason="No two published rates of these models were taken under like conditions.",
-            missing=("a pair of published rates",),
-        )
-    ratios = [a.rate_tok_s / b.rate_tok_s for a, b in found]
-    span = Interval(low=min(ratios), high=max(ratios))
-    return Finding(
-        outcome="consistent" if span.holds(claim.ratio) else "undecided",
-        reason=f"Published pairs give {interval_text(span.low, span.high, 'ratio')}.",
-        interval=span,
-        interval_of=f"{len(found)} pairs of published rates",
-        missing=("batch", "software"),
     )

@@ -17,6 +17,7 @@ from harness.verdict.completions import completions
 from harness.verdict.evidence import Scaled, Step
 from harness.verdict.hostcell import HostCell, nearest, over, sparse_cells
 from harness.verdict.knowledge import Knowledge
+from harness.verdict.rating import supported
 from harness.verdict.scaled_ratios import ratio_rows
 from harness.verdict.tracing import per_package, trace
 
@@ -60,7 +61,7 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
         return None
     each = completions(conditions, chip, models).each
     chosen = each[len(each) // 2]
-    if chosen.deployment.precision is not None and chip.peak("bf16") is None:
+    if not supported(chip, chosen):
         return None
     spec, deployment, phase = chosen.model.spec, chosen.deployment, chosen.phase
     source = f"conditions of {traced.rate.source.title}" if traced else "one of the conditions that it leaves open"

@@ -45,9 +45,14 @@ FILLED_WORDS = {
 }
 
 
-def _tells(name: str, value: object) -> bool:
-    """Whether a condition changes what a reader makes of the figure: a 'no' does not."""
-    return name not in ("idealised", "cache_hits_counted") or value is True
+def _tells(name: str, filled: dict[str, object], given: Conditions) -> bool:
+    """Whether a filled-in condition changes what a reader makes of the figure: a 'no' does not, nor does the prompt of
+    a decode rate whose context is known, nor a time for each token beside the batch."""
+    if name in ("idealised", "cache_hits_counted"):
+        return filled[name] is True
+    if name in ("prompt_tokens", "output_tokens"):
+        return given.phase != "decode" or given.context_tokens is None
+    return name != "tpot_s" or given.batch is None
 
 
 class Trace(Frozen):
@@ -113,7 +118,7 @@ def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], k
     if claim.conditions.per is None:
         updates["per"] = "package"
     kept = claim.conditions.model_copy(update=updates)
-    words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _tells(n, updates[n]))
+    words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _tells(n, updates, claim.conditions))
     return Trace(rate=row, conditions=kept, filled=words)
 
 
