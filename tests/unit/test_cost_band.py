@@ -164,3 +164,15 @@ def test_samples_state_every_condition() -> None:
     for made in found:
         assert made.measured_s > 0
         assert 0 < made.fraction(0.0) < 1
+
+
+def test_rates_that_were_kept_to_check_the_band() -> None:
+    """Rates read after the form of the reference point was fixed; most leave their batch or group open."""
+    kept = [r for r in builtin().rates if r.left_out == "kept to check the band, not to make it"]
+    assert len(kept) >= 6
+    for rate in kept:
+        found = project(
+            builtin().model(rate.model).spec, builtin().chip(rate.chip), deployment_of(rate), rate.phase
+        ).band90_tok_s
+        assert found.low <= rate.rate_tok_s <= found.high, rate.id
+        assert 0.5 <= found.mid / rate.rate_tok_s <= 1.6, rate.id
