@@ -156,7 +156,7 @@ class Chart(Frozen):
 
 
 class Details(Frozen):
-    """Blocks behind a summary line. A terminal that was not asked for details shows `brief` in their place."""
+    """Blocks behind a summary line. Where there is no room for them, the lines of `brief` stand in their place."""
 
     kind: Literal["details"] = "details"
     summary: str

@@ -173,7 +173,9 @@ def _reported(data: ReportedData) -> Drawing:
         known("low", "usual, 90 %")
         .mark_rule(strokeWidth=12, opacity=0.55)
         .encode(x=x("low"), x2="high:Q", y=y, color=colour),
-        known("ceiling", "ceiling").mark_tick(thickness=3, size=20).encode(x=x("ceiling"), y=y, color=colour),
+        known("ceiling", "ceiling")
+        .mark_tick(thickness=3, size=20, opacity=1)
+        .encode(x=x("ceiling"), y=y, color=colour),
         known("reported", "reported")
         .mark_point(size=90, filled=True, opacity=1, shape="circle")
         .encode(x=x("reported"), y=y, color=colour),

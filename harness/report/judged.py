@@ -35,15 +35,20 @@ def headline(assessment: Assessment) -> str:
 def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
     """The table of verdicts, the sets of claims that cannot all hold, `charts`, and the evidence."""
     blocks: list[Block] = [Heading(level=2, text="Verdicts"), verdict_table(assessment)]
-    blocks += [
-        Callout(tone="warning", text=f"These cannot all hold: {'; '.join(s.members or s.claims)}. {s.explanation}")
-        for s in assessment.inconsistent_sets
-    ]
+    if assessment.inconsistent_sets:
+        sets = tuple(f"{'; '.join(s.members or s.claims)}. {s.explanation}" for s in assessment.inconsistent_sets)
+        blocks += [Callout(tone="warning", text=_cannot_all_hold(len(sets))), Bullets(items=sets)]
     blocks += charts
     if assessment.verdicts:
         blocks.append(Heading(level=2, text="Evidence"))
         blocks += [_details(v) for v in assessment.verdicts]
     return tuple(blocks)
+
+
+def _cannot_all_hold(sets: int) -> str:
+    if sets == 1:
+        return "One set of statements cannot hold together:"
+    return f"{units.whole(sets)} sets of statements cannot hold together, each in itself:"
 
 
 def verdict_table(assessment: Assessment) -> Table:
@@ -158,7 +163,18 @@ def scaled_blocks(assessment: Assessment) -> tuple[Block, ...]:
             "own ratio or ceiling would allow, and the fraction of the ceiling that the report implies."
         ),
         scaled_table(assessment),
-        *(chain_table(s) for s in assessment.scaled if s.chain),
+        *_chains(assessment),
+    )
+
+
+def _chains(assessment: Assessment) -> tuple[Block, ...]:
+    chained = [s for s in assessment.scaled if s.chain]
+    if not chained:
+        return ()
+    return (
+        Heading(level=3, text="The chains"),
+        Text(text="Step by step from this host's figure to the reported one, with what does not transfer."),
+        *(_chain_details(s) for s in chained),
     )
 
 
@@ -175,7 +191,7 @@ def scaled_table(assessment: Assessment) -> Table:
             Column(name="Transfers"),
         ),
         rows=tuple(_scaled_row(s) for s in assessment.scaled),
-        note=f"Factor: reported over measured. Intervals at {_level(LEVEL)}.",
+        note=f"Factor: reported over measured. Intervals at {_level(LEVEL)} where no other level is named.",
         narrow="cards",
     )
 
@@ -201,10 +217,20 @@ def _scaled_row(s: Scaled) -> tuple[Cell, ...]:
     )
 
 
+def _chain_details(s: Scaled) -> Details:
+    """The links from this host's figure to the reported one, as lines and as a table."""
+    summary = f"{s.quantity}: {units.quantity(s.reported, s.unit)}"
+    return Details(summary=summary, brief="\n".join((summary, *map(_link, s.chain))), blocks=(chain_table(s),))
+
+
+def _link(step: Step) -> str:
+    figure = f": {units.quantity(step.value, step.unit)}" if step.value is not None else ""
+    return f"{step.text.rstrip('.')}{figure} ({step.basis}{'' if step.walkable else ', does not transfer'})"
+
+
 def chain_table(s: Scaled) -> Table:
-    """The links from this host's figure to the reported one, with those that may not be walked."""
     return Table(
-        title=f"From here to {units.quantity(s.reported, s.unit)}, {s.quantity} ({s.id})",
+        title=f"From here to {units.quantity(s.reported, s.unit)} ({s.id})",
         columns=(
             Column(name="Step"),
             Column(name="Value", align="right"),

@@ -11,6 +11,10 @@ from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Details,
 from harness.report.blocks import Text as Paragraph
 from harness.report.printable import line, lines, web_address
 
+# The longest body that GitHub accepts for a comment, in characters.
+COMMENT_LIMIT = 65_536
+_SHORTENED = "_Shortened to fit a comment: the JSON and the page hold all evidence._"
+
 # Inline markup. Any ASCII punctuation may be escaped by a backslash (CommonMark 0.31, section 2.4); with brackets
 # escaped, parentheses and exclamation marks mean nothing.
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
@@ -20,10 +24,27 @@ _OPENING = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=#])")
 _MENTION = re.compile(r"(@)(?=\w)|(#)(?=\d)|(:)(?=[a-z0-9_+-]+:)")
 
 
-def render(report: Report) -> str:
-    """`report` as markdown, with a final newline."""
-    parts = [f"# {escape(report.title)}", *(_block(block) for block in report.blocks)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def render(report: Report, *, limit: int | None = COMMENT_LIMIT) -> str:
+    """`report` as markdown, with a final newline.
+
+    Where it would be longer than `limit` characters, evidence is told in a line each, charts' tables are left out, and
+    the last line says so.
+    """
+    whole = _joined(report, [_block(block) for block in report.blocks])
+    if limit is None or len(whole) <= limit:
+        return whole
+    brief = [_bullet(b.brief) if isinstance(b, Details) else _block(b) for b in report.blocks if b.kind != "chart"]
+    return _joined(report, [*brief, _SHORTENED])
+
+
+def _joined(report: Report, parts: list[str]) -> str:
+    text = f"# {escape(report.title)}"
+    before = ""
+    for part in filter(None, parts):
+        # Bullets that follow each other are one list.
+        text += ("\n" if part.startswith("- ") and before.startswith("- ") else "\n\n") + part
+        before = part
+    return text + "\n"
 
 
 def table(block: Table) -> str:
@@ -69,7 +90,7 @@ def _block(block: Block) -> str:
         case Paragraph():
             return f"**{escape(block.text)}**" if block.lead else escape(block.text)
         case Bullets():
-            return "\n".join(f"- {escape(item)}" for item in block.items)
+            return "\n".join(_bullet(item) for item in block.items)
         case Callout():
             return f"> [!{block.tone.upper()}]\n> {escape(block.text)}"
         case Table():
@@ -79,6 +100,11 @@ def _block(block: Block) -> str:
         case Details():
             summary = f"{block.summary}: {block.outcome}" if block.outcome else block.summary
             return _fold(summary, *(_block(inner) for inner in block.blocks))
+
+
+def _bullet(text: str) -> str:
+    first, *below = lines(text) or ("",)
+    return "\n".join((f"- {escape(first)}", *(f"  - {escape(item)}" for item in below)))
 
 
 def _fold(summary: str, *parts: str) -> str:

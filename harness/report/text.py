@@ -75,8 +75,13 @@ def _rule(text: str, mark: str, width: int) -> str:
 
 
 def _bullet(text: str, width: int) -> list[str]:
-    first, *rest = _wrap(text, width - 2)
-    return [f"- {first}", *(f"  {part}" for part in rest)]
+    """A bullet; lines after the first stand below it, further in."""
+    first, *below = lines(text) or ("",)
+    out = [f"  {part}" for part in _wrap(first, width - 2)]
+    for item in below:
+        start, *rest = _wrap(item, width - 6)
+        out += [f"    {start}", *(f"      {part}" for part in rest)]
+    return [f"-{out[0][1:]}", *out[1:]]
 
 
 def _grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:

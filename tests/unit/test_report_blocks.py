@@ -83,6 +83,7 @@ def test_the_verdict_table_names_flags_missing_conditions_and_the_rival_outcome(
 
 def test_every_piece_of_evidence_keeps_its_basis_and_source() -> None:
     details = [b for b in build(RECORD, ASSESSMENT).blocks if isinstance(b, Details)]
+    details = [d for d in details if d.outcome]
     assert [d.summary for d in details] == [v.id for v in ASSESSMENT.verdicts]
     for verdict, detail in zip(ASSESSMENT.verdicts, details, strict=True):
         tables = [b for b in detail.blocks if isinstance(b, Table)]
@@ -90,6 +91,16 @@ def test_every_piece_of_evidence_keeps_its_basis_and_source() -> None:
         for evidence, row in zip(verdict.evidence, tables[0].rows if tables else (), strict=True):
             source = row[-1].text if isinstance(row[-1], Link) else row[-1]
             assert (row[0], source) == (evidence.basis, evidence.source)
+
+
+def test_every_chain_is_told_step_by_step_with_what_does_not_transfer() -> None:
+    (chain,) = (b for b in build(RECORD, ASSESSMENT).blocks if isinstance(b, Details) and not b.outcome)
+    (told,) = (s for s in ASSESSMENT.scaled if s.chain)
+    steps = chain.brief.split("\n")[1:]
+    assert len(steps) == len(told.chain)
+    for step, said in zip(told.chain, steps, strict=True):
+        assert said.startswith(step.text) and step.basis in said
+        assert ("does not transfer" in said) is not step.walkable
 
 
 def test_brief_evidence_leads_with_what_decided() -> None:

@@ -143,6 +143,17 @@ def test_markdown_folds_the_evidence() -> None:
     assert "[Serving Large Language Models on CloudMatrix384, table 3](https://arxiv.org/abs/2506.12708)" in rendered
 
 
+def test_markdown_is_shortened_to_fit_a_comment_and_says_so() -> None:
+    report = build(factories.record(), factories.assessment())
+    whole, short = markdown.render(report, limit=None), markdown.render(report, limit=8000)
+    assert len(short) < len(whole)
+    assert "Shortened" in short and "Shortened" not in whole
+    assert "<details>" not in short
+    for verdict in factories.assessment().verdicts:
+        assert markdown.escape(verdict.reason) in short
+    assert markdown.render(report) == whole
+
+
 def test_a_link_cannot_leave_its_cell() -> None:
     table = Table(
         title="t",

@@ -93,7 +93,7 @@ def test_details_are_short_unless_asked_for() -> None:
     assert address not in brief and address in whole
     for block in report.blocks:
         if isinstance(block, Details):
-            assert f"- {block.summary}: {block.outcome}." in brief
+            assert f"- {block.summary}" in brief
 
 
 def test_tall_rows_are_set_apart_and_short_ones_are_not() -> None:
