@@ -279,8 +279,14 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def main(argv: list[str] | None = None, *, load: Load = load_arm, probe: Probe = probe_host) -> int:
-    """Entry point of `python -m harness.worker`."""
+def main(
+    argv: list[str] | None = None,
+    *,
+    load: Load = load_arm,
+    probe: Probe = probe_host,
+    control: Control = control_kernel,
+) -> int:
+    """Entry point of `python -m harness.worker`. Another `load` measures another engine by the same rules."""
     parser = argparse.ArgumentParser(prog="python -m harness.worker", description=__doc__)
     parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
     options = parser.parse_args(argv)
@@ -289,7 +295,7 @@ def main(argv: list[str] | None = None, *, load: Load = load_arm, probe: Probe =
     task = Task.model_validate_json(sys.stdin.buffer.read())
     channel = Channel(options.channel)
     try:
-        carry_out(task, channel.send, load=load, probe=probe)
+        carry_out(task, channel.send, load=load, probe=probe, control=control)
     except (HarnessError, MemoryError) as error:
         sys.stderr.write(f"{error or 'out of memory'}\n")
         return error.exit_code if isinstance(error, HarnessError) else 1
