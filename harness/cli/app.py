@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.compare import compare, export
+
 app = typer.Typer(
     add_completion=False,
     invoke_without_command=True,
@@ -308,6 +310,10 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
     from harness.cli.reference import schema_command
 
     return schema_command(name.value)
+
+
+app.command()(compare)
+app.command()(export)
 
 
 def with_resume_value(arguments: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ _JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]],
     (hyperfine.recognises, hyperfine.parse),
     (llama_bench.recognises, llama_bench.parse),
 )
+SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
 KNOWN = (
     "a harness JSON, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON, "
     "or Google Benchmark's JSON or CSV"

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
 
-SIZE_LIMIT_BYTES = 256 << 20
 _ERRORS_SHOWN = 5
 
 

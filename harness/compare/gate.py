@@ -1,0 +1,72 @@
+"""When a comparison stops a build. A gate says what it trips on, and what to exit with; it prints nothing."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.compare.comparison import Comparison, RowComparison
+from harness.errors import UsageError, unknown
+from harness.frozen import Frozen
+
+Trigger = Literal["slower", "faster", "warn", "undecided", "not-comparable", "missing"]
+TRIGGERS: tuple[Trigger, ...] = ("slower", "faster", "warn", "undecided", "not-comparable", "missing")
+CODES: dict[Trigger, int] = {"slower": 3, "faster": 3, "warn": 3, "undecided": 4, "not-comparable": 5, "missing": 5}
+NOTHING_COMPARED = 5
+_FORM = re.compile(r"(?P<word>[a-z-]+)(?::(?P<number>\d+(?:\.\d+)?)%)?")
+
+
+class Gate(Frozen):
+    """One `--fail-on`. `more_than` is a change in speed as a share: for *slower* and *faster* one that is exceeded for
+    sure (at the alarm's level), for *warn* one that the estimate exceeds."""
+
+    trigger: Trigger
+    more_than: float = Field(default=0.0, ge=0)
+
+    def trips(self, row: RowComparison) -> bool:
+        if row.decision.replace(" ", "-") != self.trigger:
+            return False
+        if self.trigger in ("slower", "faster"):
+            return (row.sure_change or 0.0) > self.more_than or self.more_than == 0
+        if self.trigger == "warn" and row.ratio is not None:
+            return max(row.ratio.point, 1 / row.ratio.point) - 1 > self.more_than
+        return True
+
+
+def parse(text: str) -> Gate:
+    """`slower`, `slower:5%`, `undecided`, ... Raises UsageError."""
+    found = _FORM.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"--fail-on {text}: expected a word or a word with a percentage, such as slower or slower:5%")
+    word = found["word"]
+    trigger = next((t for t in TRIGGERS if t == word), None)
+    if trigger is None:
+        raise UsageError(f"--fail-on {text}: {unknown('trigger', word, TRIGGERS)}")
+    if found["number"] is None:
+        return Gate(trigger=trigger)
+    if trigger not in ("slower", "faster", "warn"):
+        raise UsageError(f"--fail-on {text}: {trigger} takes no percentage")
+    return Gate(trigger=trigger, more_than=float(found["number"]) / 100)
+
+
+def exit_code(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> int:
+    """0 where no gate trips; else that of the gravest: 3 before 5 before 4.
+
+    With any gate, a comparison of which no row could be compared ends with 5: a gate that cannot trip guards nothing.
+    """
+    codes = {CODES[g.trigger] for g in gates for c in comparisons if _tripped(g, c)}
+    if gates and any(not c.compared for c in comparisons):
+        codes.add(NOTHING_COMPARED)
+    return next((code for code in (3, 5, 4) if code in codes), 0)
+
+
+def tripping(row: RowComparison, gates: Sequence[Gate]) -> Gate | None:
+    """The first gate that `row` trips."""
+    return next((g for g in gates if g.trips(row)), None)
+
+
+def _tripped(gate: Gate, comparison: Comparison) -> bool:
+    if gate.trigger == "missing":
+        return any(lone.only_in == "a" for lone in comparison.lone)
+    return any(gate.trips(row) for row in comparison.rows)

@@ -1,0 +1,218 @@
+"""Comparisons as blocks: what differs around the tables first, then each row with its decision, then the whole.
+
+Knows no format. Decides nothing: the words come from the comparison.
+"""
+
+import math
+from collections.abc import Sequence
+
+from harness.compare.calibration import Calibration
+from harness.compare.comparison import Comparison, Difference, LoneRow, RowComparison
+from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
+from harness.stats import Estimate, drift_half_width
+from harness.tables.table import Setting
+from harness.units import UNKNOWN, interval, number, percent, quantity, times
+
+_LEFT, _RIGHT = "left", "right"
+
+
+def build(comparisons: Sequence[Comparison], calibration: Calibration | None = None) -> Report:
+    """The report on one comparison, or on several tables against the same first one."""
+    if len(comparisons) == 1:
+        (one,) = comparisons
+        blocks = [*_before(one), _rows(one), *_after(one)]
+        title = f"{one.b} against {one.a}"
+    else:
+        blocks = [block for c in comparisons for block in _before(c, named=True)]
+        blocks += [_side_by_side(comparisons), *(block for c in comparisons for block in _after(c, named=True))]
+        title = f"{len(comparisons)} tables against {comparisons[0].a}"
+    if calibration is not None:
+        blocks.append(Text(text=f"Reliability: {calibration.sentence}."))
+    return Report(title=title, blocks=tuple(blocks))
+
+
+def headline(comparison: Comparison) -> str:
+    """One sentence: how many rows went which way, and the whole."""
+    compared = len(comparison.compared)
+    if not compared:
+        return f"None of {_rows_counted(len(comparison.rows))} can be compared."
+    parts = [f"{comparison.count(d)} {d}" for d in ("slower", "faster", "warn", "same", "undecided")]
+    text = f"Of {_rows_counted(compared)} compared: {', '.join(parts)}."
+    barred = comparison.count("not comparable")
+    return f"{text} {barred} not comparable." if barred else text
+
+
+def _before(comparison: Comparison, *, named: bool = False) -> list[Block]:
+    prefix = f"{comparison.b}: " if named else ""
+    blocks: list[Block] = [Text(text=prefix + headline(comparison), lead=True)]
+    if any(d.binding and d.a and d.b for d in comparison.differences):
+        names = ", ".join(d.name for d in comparison.differences if d.binding and d.a and d.b)
+        blocks.append(Callout(tone="warning", text=f"{prefix}not like with like: {names} differ."))
+    if any(r.way == "separate" for r in comparison.rows):
+        blocks.append(Callout(tone="note", text=prefix + _drift(comparison)))
+    if comparison.differences:
+        blocks.append(_differences(comparison))
+    return blocks
+
+
+def _drift(comparison: Comparison) -> str:
+    reach = math.expm1(drift_half_width(comparison.drift, comparison.level))
+    source = (
+        "as stated for this host"
+        if comparison.drift_known
+        else "as published for shared runners; 'drift' in harness.toml or --drift states this host's"
+    )
+    return (
+        f"Not measured side by side. Identical code in two sessions differs by up to {percent(reach)} "
+        f"({percent(comparison.level)} of the time; drift {percent(comparison.drift, 3)} {source}). "
+        "Smaller changes stay undecided; measure both in turn to see them."
+    )
+
+
+def _differences(comparison: Comparison) -> Table:
+    ordered = sorted(comparison.differences, key=lambda d: ("host", "version", "input", "run").index(d.kind))
+    return Table(
+        title="What differs around the measurements",
+        columns=(Column(name="kind"), Column(name="what"), Column(name="first"), Column(name="second")),
+        rows=tuple((d.kind, _marked(d), d.a or UNKNOWN, d.b or UNKNOWN) for d in ordered),
+        note="Marked *: rows are not comparable where it differs." if any(d.binding for d in ordered) else None,
+    )
+
+
+def _marked(difference: Difference) -> str:
+    return f"{difference.name} *" if difference.binding else difference.name
+
+
+def _rows(comparison: Comparison) -> Table:
+    shared = _shared((comparison,))
+    return Table(
+        title=_titled("Rows", shared),
+        columns=(
+            Column(name="case"),
+            Column(name="first", align="right"),
+            Column(name="second", align="right"),
+            Column(name="second / first", align="right"),
+            Column(name="decision", meaning="outcome"),
+            Column(name="why"),
+        ),
+        rows=tuple(
+            (_case(r, shared), _value(r.a, r.unit), _value(r.b, r.unit), _ratio(r.ratio), r.decision, _why(r))
+            for r in comparison.rows
+        ),
+        note=_note(comparison),
+        narrow="cards",
+    )
+
+
+def _side_by_side(comparisons: Sequence[Comparison]) -> Table:
+    """More than two tables: the first one's rows, and what each other table made of them."""
+    every = [r for c in comparisons for r in c.rows]
+    shared = _shared(comparisons)
+    found = [{(r.key, r.metric): r for r in c.rows} for c in comparisons]
+    keys = list(dict.fromkeys((r.key, r.metric) for r in every))
+    rows = []
+    for key in keys:
+        present = [f[key] for f in found if key in f]
+        cells = [f"{_ratio(f[key].ratio)} {f[key].decision}" if key in f else "missing" for f in found]
+        rows.append((_case(present[0], shared), _value(present[0].a, present[0].unit), *cells))
+    return Table(
+        title=_titled(f"Rows, each table over {comparisons[0].a}", shared),
+        columns=(
+            Column(name="case"),
+            Column(name=comparisons[0].a, align="right"),
+            *(Column(name=c.b) for c in comparisons),
+        ),
+        rows=tuple(rows),
+        note=_note(comparisons[0]),
+        narrow="scroll",
+    )
+
+
+def _after(comparison: Comparison, *, named: bool = False) -> list[Block]:
+    prefix = f"{comparison.b}: " if named else ""
+    blocks: list[Block] = []
+    if comparison.lone:
+        blocks.append(_missing(comparison))
+    if comparison.speed is not None and comparison.moved is not None:
+        speed, moved = comparison.speed, comparison.moved
+        blocks.append(
+            Text(
+                text=f"{prefix}Geometric mean of speeds, second over first: {_ratio(speed)} over "
+                f"{_rows_counted(len(comparison.compared))}; {percent(moved.point)} moved "
+                f"({percent(moved.level)} interval of that share: "
+                f"{interval(moved.low, moved.high, 'fraction', 2)}). Above 1, the second is faster."
+            )
+        )
+    if comparison.notes:
+        blocks.append(Bullets(items=comparison.notes))
+    return blocks
+
+
+def _missing(comparison: Comparison) -> Table:
+    shared = _shared((comparison,))
+    return Table(
+        title=f"Rows that only one table has ({len(comparison.lone)})",
+        columns=(Column(name="only in"), Column(name="case"), Column(name="metric")),
+        rows=tuple(
+            (comparison.a if lone.only_in == "a" else comparison.b, _case(lone, shared), lone.metric)
+            for lone in comparison.lone
+        ),
+        narrow="cards",
+    )
+
+
+def _rows_counted(count: int) -> str:
+    return f"{count} row{'s' if count != 1 else ''}"
+
+
+def _note(comparison: Comparison) -> str:
+    return (
+        f"Intervals hold {percent(comparison.level)}. Faster or slower: beyond the margin at the alarm's "
+        "level; warn: off 1 and beyond the margin, less surely; same: wholly inside the margin."
+    )
+
+
+def _shared(comparisons: Sequence[Comparison]) -> frozenset[Setting]:
+    """Settings that every row has alike, those of one table only too: said once, above the table."""
+    rows = [frozenset(r.key) for c in comparisons for r in c.rows]
+    keys = {*rows, *(frozenset(r.key) for c in comparisons for r in c.lone)}
+    return frozenset.intersection(*keys) if len(keys) > 1 else frozenset()
+
+
+def _titled(title: str, shared: frozenset[Setting]) -> str:
+    said = sorted((s for s in shared if s.value not in ("none", "")), key=lambda s: s.name)
+    return f"{title} (all: {_settings(tuple(said))})" if said else title
+
+
+def _case(row: RowComparison | LoneRow, shared: frozenset[Setting]) -> str:
+    return _settings(tuple(s for s in row.key if s not in shared and s.value != "none")) or row.metric
+
+
+def _settings(settings: tuple[Setting, ...]) -> str:
+    return ", ".join(f"{s.name} {s.value}" for s in settings)
+
+
+def _value(estimate: Estimate | None, unit: str) -> str:
+    if estimate is None:
+        return UNKNOWN
+    bounds = "" if estimate.low is None else f" {interval(estimate.low, estimate.high, unit)}"
+    return (
+        f"{quantity(estimate.point, unit)}{bounds}"
+        if not bounds or unit == "s"
+        else f"{number(estimate.point)}{bounds}"
+    )
+
+
+def _ratio(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return UNKNOWN
+    return (
+        times(estimate.point)
+        if estimate.low is None
+        else f"{times(estimate.point)} {interval(estimate.low, estimate.high)}"
+    )
+
+
+def _why(row: RowComparison) -> str:
+    pairs = f"{row.ratio.n} pairs: " if row.way == "interleaved" and row.ratio is not None else ""
+    return pairs + row.reason

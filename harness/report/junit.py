@@ -1,0 +1,61 @@
+"""A comparison as JUnit XML, which continuous integration shows as tests. A row that trips a gate is a failure; one
+that could not be compared or decided is skipped, not passed."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from harness.compare.comparison import Comparison, RowComparison
+from harness.compare.gate import Gate, tripping
+from harness.report.printable import line
+from harness.units import interval, times
+
+
+def render(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> str:
+    """One suite a compared table, one case a row, and one for each row that the second table lacks."""
+    root = ElementTree.Element("testsuites", name="harness compare")
+    for comparison in comparisons:
+        _suite(root, comparison, gates)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: ElementTree.Element, comparison: Comparison, gates: Sequence[Gate]) -> None:
+    lone = [r for r in comparison.lone if r.only_in == "a"]
+    skipped = sum(r.decision in ("undecided", "not comparable") and tripping(r, gates) is None for r in comparison.rows)
+    missing_fails = any(g.trigger == "missing" for g in gates)
+    failures = sum(tripping(r, gates) is not None for r in comparison.rows) + (len(lone) if missing_fails else 0)
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
+        name=line(f"{comparison.b} against {comparison.a}"),
+        tests=str(len(comparison.rows) + len(lone)),
+        failures=str(failures),
+        errors="0",
+        skipped=str(skipped + (0 if missing_fails else len(lone))),
+    )
+    for row in comparison.rows:
+        _case(suite, row, comparison, gates)
+    for absent in lone:
+        name = line(" ".join(f"{s.name}={s.value}" for s in absent.key))
+        case = ElementTree.SubElement(suite, "testcase", classname=line(absent.metric), name=name)
+        ElementTree.SubElement(case, "failure" if missing_fails else "skipped", message="missing in the second table")
+
+
+def _case(suite: ElementTree.Element, row: RowComparison, comparison: Comparison, gates: Sequence[Gate]) -> None:
+    name = line(" ".join(f"{s.name}={s.value}" for s in row.key)) or row.metric
+    case = ElementTree.SubElement(suite, "testcase", classname=line(row.metric), name=name)
+    message = f"{row.decision}: {line(row.reason)}"
+    if row.ratio is not None:
+        message = f"{row.decision} ({_ratio(row)}): {line(row.reason)}"
+    if tripping(row, gates) is not None:
+        failure = ElementTree.SubElement(case, "failure", message=message, type=row.decision)
+        failure.text = line(f"{comparison.b} against {comparison.a}: {message}")
+    elif row.decision in ("undecided", "not comparable"):
+        ElementTree.SubElement(case, "skipped", message=message)
+    else:
+        ElementTree.SubElement(case, "system-out").text = message
+
+
+def _ratio(row: RowComparison) -> str:
+    assert row.ratio is not None
+    return f"{times(row.ratio.point)} {interval(row.ratio.low, row.ratio.high)}"
