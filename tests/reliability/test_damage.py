@@ -1,0 +1,208 @@
+"""Damaged stores and records: never a traceback, never a silently changed number, and what is whole stays readable."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.record import Record
+from harness.seal import export_record, import_record
+from harness.store import Store, StoreError, check, recover
+from tests.reliability import plans
+
+
+def observations(record: Record) -> set[str]:
+    """All observations of a record, as text: what must never change."""
+    return {o.model_dump_json() for m in record.measurements for o in m.observations}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a run that is finished, one that was interrupted, and one that was imported."""
+    path = tmp_path_factory.mktemp("store") / "store.sqlite"
+    with Store(path) as store:
+        for name in ("finished", "interrupted"):
+            made = plans.header(name, plans.rounds(3))
+            store.begin(made)
+            for task in made.plan.tasks:
+                if task.kind == "ceilings":
+                    store.keep(name, task, None, plans.ceiling(task.round))
+                else:
+                    for w in task.workloads:
+                        store.keep(name, task, w, plans.observation(task.round, w.batch))
+        store.finish(plans.record("finished"))
+        store.add(plans.record("imported"))
+    return path
+
+
+def use(path: Path, right: set[str]) -> int:
+    """Do with a store what the commands do. Only StoreError may come, and only right observations. Counts the runs
+    that could be read."""
+    read, problem = 0, str(path)
+    try:
+        with Store(path, write=False, busy_s=0) as store:
+            for listed in store.runs():
+                try:
+                    found = observations(store.load(listed.record_id))
+                    read += 1
+                except StoreError:
+                    continue
+                assert found <= right, "a number changed and nobody noticed"
+    except StoreError as error:
+        problem = str(error)
+    assert str(path) in problem
+    return read
+
+
+def damaged_copies(whole: Path, folder: Path, cuts: int, flips: int) -> Iterator[Path]:
+    """Copies of a store, cut at evenly spaced bytes, and with random bits flipped."""
+    content, chance = whole.read_bytes(), random.Random(7)
+    for index in range(cuts):
+        path = folder / f"cut-{index}.sqlite"
+        path.write_bytes(content[: len(content) * index // cuts])
+        yield path
+        path.unlink(missing_ok=True)
+    for index in range(flips):
+        path, bad = folder / f"flip-{index}.sqlite", bytearray(content)
+        for _ in range(chance.choice((1, 1, 1, 8, 64))):
+            bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bad)
+        yield path
+        path.unlink(missing_ok=True)
+
+
+def survive(whole: Path, folder: Path, cuts: int, flips: int) -> None:
+    with Store(whole, write=False) as store:
+        right = set().union(*(observations(store.load(run.record_id)) for run in store.runs()))
+    for path in damaged_copies(whole, folder, cuts, flips):
+        before = use(path, right)
+        report = check(path)
+        recovery, problem = None, ""
+        try:
+            recovery = recover(path)
+        except StoreError as error:
+            problem = str(error)
+        if recovery is None:
+            assert str(path) in problem
+            continue
+        assert Path(recovery.damaged_copy).is_file()
+        Path(recovery.damaged_copy).unlink()
+        assert check(path).ok, "a recovered store is whole"
+        after = use(path, right)
+        assert after >= before or not report.ok, "recovering a whole store lost a run"
+
+
+def test_a_whole_store_is_found_whole(whole: Path) -> None:
+    report = check(whole)
+    assert report.ok and dict(report.whole) == {"run": 3, "observation": 24, "document": 2, "assessment": 0}
+
+
+def test_damaged_stores_are_survived(whole: Path, tmp_path: Path) -> None:
+    survive(whole, tmp_path, cuts=12, flips=30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_many_damaged_stores_are_survived(whole: Path, tmp_path: Path) -> None:
+    survive(whole, tmp_path, cuts=1000, flips=2000)
+
+
+def test_one_damaged_observation_costs_no_other(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copy(whole, path)
+    with sqlite3.connect(path) as raw:
+        raw.execute(
+            "UPDATE observation SET body=replace(body, '0.0104', '0.0004') WHERE record_id='interrupted' AND id=14"
+        )
+    raw.close()
+    with Store(path, write=False) as store:
+        record = store.load("interrupted")
+        assert len(store.done("interrupted")) == 11
+    assert sum(len(m.observations) for m in record.measurements) == 8
+    assert any("1 damaged row" in note for note in record.notes)
+    assert [d.where for d in check(path).damage] == ["observation row 14"]
+    recovery = recover(path)
+    assert not recovery.report.ok and check(path).ok
+
+
+def test_a_damaged_record_is_put_together_again_from_its_observations(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copy(whole, path)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE document SET body=replace(body, '0.0104', '0.0004')")
+    raw.close()
+    with Store(path, write=False) as store:
+        assert observations(store.load("finished")) == observations(plans.record("finished"))
+        with pytest.raises(StoreError, match="damaged"):
+            store.load("imported")
+        assert [run.problem is not None for run in store.runs()] == [False, True, False]
+
+
+def exported() -> bytes:
+    return export_record(plans.record()).encode()
+
+
+def test_an_exported_record_comes_back_the_same() -> None:
+    assert import_record(exported(), where="record.json") == plans.record()
+
+
+def cut_everywhere(step: int) -> None:
+    text = exported()
+    for length in range(0, len(text.rstrip()) - 1, step):
+        with pytest.raises(UsageError, match=r"^record\.json: "):
+            import_record(text[:length], where="record.json")
+
+
+def test_a_cut_record_is_refused() -> None:
+    cut_everywhere(step=97)
+
+
+@pytest.mark.slow
+def test_a_record_cut_at_every_byte_is_refused() -> None:
+    cut_everywhere(step=1)
+
+
+def flip_bits(count: int) -> None:
+    text, chance, right = exported(), random.Random(3), plans.record()
+    for _ in range(count):
+        bad = bytearray(text)
+        bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
+        found, problem = right, "record.json: "
+        try:
+            found = import_record(bytes(bad), where="record.json")
+        except UsageError as error:
+            problem = str(error)
+        assert found == right and problem.startswith("record.json: ")
+
+
+def test_a_record_with_a_flipped_bit_is_refused_or_unchanged() -> None:
+    flip_bits(200)
+
+
+@pytest.mark.slow
+def test_records_with_flipped_bits_are_refused_or_unchanged() -> None:
+    flip_bits(2000)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a whole JSON document"),
+        (b"\xff\xfe", "not a whole JSON document"),
+        (b"[1]", "not a JSON object"),
+        (b"{}", "has no 'checksum'"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a": 1, "a": 2, "checksum": ""}', "twice"),
+        (b'{"a": NaN, "checksum": ""}', "NaN is no number"),
+        (b'{"a": 1e999, "checksum": ""}', "number that is none"),
+        (b'{"a": ' + b"9" * 10_000 + b', "checksum": ""}', "not a whole JSON document"),
+        (b'{"a": 1, "checksum": "sha256:00"}', "changed after it was written"),
+    ],
+)
+def test_what_is_no_record_is_refused_with_its_reason(content: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        import_record(content, where="x.json")
