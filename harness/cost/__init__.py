@@ -15,7 +15,8 @@ from harness.cost.conditions import Completions, complete, missing
 from harness.cost.deployment import PHASES, Deployment, Phase
 from harness.cost.precision import PRECISIONS, Precision, format_of
 from harness.cost.projection import Identity, Normaliser, Projection, Spread, project
-from harness.cost.work import Component, Work, experts_touched, work
+from harness.cost.routing import RoutingCase, experts_touched, routing_cases, skewed
+from harness.cost.work import Component, Work, work
 
 __all__ = [
     "PHASES",
@@ -32,6 +33,7 @@ __all__ = [
     "Phase",
     "Precision",
     "Projection",
+    "RoutingCase",
     "Spread",
     "Work",
     "band",
@@ -48,7 +50,9 @@ __all__ = [
     "peak_flop_s",
     "project",
     "reference_tok_s",
+    "routing_cases",
     "runs",
+    "skewed",
     "with_context",
     "work",
 ]

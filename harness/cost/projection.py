@@ -13,6 +13,8 @@ from harness.cost.band import Band, band, reference_tok_s
 from harness.cost.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, most_generous, runs
 from harness.cost.conditions import complete
 from harness.cost.deployment import Deployment, Phase
+from harness.cost.routing import RoutingCase, routing_cases
+from harness.cost.work import PREFILL_TOKENS_PER_PACKAGE
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.hardware import Chip
@@ -74,6 +76,8 @@ class Projection(Frozen):
     """whether any completion fits"""
     tpot_floor_s: float | None
     normalisers: tuple[Normaliser, ...]
+    routing: tuple[RoutingCase, ...]
+    """experts of a layer that the group touches in a step, routed evenly and with skew; empty for a dense model"""
     identities: tuple[Identity, ...]
 
 
@@ -136,6 +140,14 @@ def _identities(phase: Phase, typical: Deployment, rate: float) -> tuple[Identit
         value = rate * ratio if phase == "output_all" else rate / ratio
         out.append(Identity(text=text, value=value, unit="tok/s"))
     return tuple(out)
+
+
+def _group_positions(typical: _Point) -> float:
+    """Positions of a step over the whole group."""
+    found = typical.deployment
+    if typical.limits.phase == "prefill":
+        return PREFILL_TOKENS_PER_PACKAGE * (found.chips or 1)
+    return (found.batch or 1.0) * (found.positions or 1.0) * (found.chips or 1)
 
 
 def _refuse_unsupported(chip: Chip, deployment: Deployment) -> None:
@@ -206,6 +218,7 @@ def project(
         memory_limit_bytes=typical.limits.memory_limit_bytes,
         fits=any(fit_known) if fit_known else None,
         tpot_floor_s=min((p.limits.tpot_floor_s for p in points if p.limits.tpot_floor_s), default=None),
+        routing=routing_cases(spec, _group_positions(typical)),
         normalisers=_normalisers(chip, typical.deployment, band90),
         identities=_identities(phase, typical.deployment, band90.mid),
     )

@@ -13,6 +13,7 @@ from harness.cost.activations import activation_bytes
 from harness.cost.attention import over_context
 from harness.cost.deployment import Deployment, Phase
 from harness.cost.precision import Precision, format_of
+from harness.cost.routing import experts_touched as experts_touched  # re-exported
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.model.spec import Spec, attention_parameters, expert_parameters, parameters, router_parameters
@@ -84,11 +85,6 @@ class Work(Frozen):
     @property
     def resident_bytes(self) -> float:
         return self.weight_bytes + self.cache_bytes + self.buffer_bytes
-
-
-def experts_touched(experts: int, chosen: int, positions: float) -> float:
-    """`U(T)`: expected distinct experts of a layer under independent uniform routing of `positions` positions."""
-    return experts * -math.expm1(positions * math.log1p(-chosen / experts)) if chosen < experts else float(experts)
 
 
 class Layout(Frozen):

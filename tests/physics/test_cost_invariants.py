@@ -17,6 +17,7 @@ from harness.cost import (
     project,
     reference_tok_s,
     runs,
+    skewed,
     work,
 )
 from harness.cost.activations import activation_bytes
@@ -259,3 +260,22 @@ def test_four_bit_weights_run_in_wider_arithmetic_where_there_is_none() -> None:
     assert runs(chip("ascend-910c"), "fp8") is False
     assert runs(chip("gb300"), "int8") is None
     assert runs(chip("gb300"), "w4a8") is True
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    experts=st.integers(2, 400),
+    share=st.floats(0.01, 1.0),
+    positions=st.floats(1, 1e5),
+    exponent=st.floats(0, 3),
+)
+def test_skew_touches_fewer_experts_and_balances_worse(
+    experts: int, share: float, positions: float, exponent: float
+) -> None:
+    chosen = max(1, round(share * experts))
+    even, uneven = skewed(experts, chosen, positions, 0.0), skewed(experts, chosen, positions, exponent)
+    assert even.experts_touched == pytest.approx(experts_touched(experts, chosen, positions))
+    assert even.busiest_over_mean == pytest.approx(1)
+    assert uneven.experts_touched <= even.experts_touched * (1 + NEAR)
+    assert uneven.busiest_over_mean >= 1 - NEAR
+    assert chosen * (1 - NEAR) <= uneven.experts_touched <= experts * (1 + NEAR)
