@@ -32,6 +32,11 @@ _CHUNK = 1 << 18
 _CODE_DEVIATION = math.sqrt(2 * sum(n * n for n in range(1, 8)) / 16)
 """Standard deviation of a 4-bit code that takes 0 with 2/16 and each of ±1..±7 with 1/16."""
 
+_MIXING_GAIN = 0.5
+"""Of attention's output. What attention adds is alike at neighbouring positions and pulls them to the same experts:
+at full gain a prompt of 64 tokens touches 11 % fewer experts of moe-article than independent tokens do, at half gain
+1.7 %. Trained models damp what a layer adds to the residual as well, for stability (GPT-2, section 2.3)."""
+
 _BIAS_DEVIATION = 0.003
 """Of the selection bias: large enough to change selections, too small to unbalance them (coverage within 1 %)."""
 
@@ -135,6 +140,8 @@ def _draw_matrix(
     width, per_head = tensor.shape[-1], tensor.role == "latent"
     scales = random.random(tensor.shape[:1] if per_head else tensor.shape[:-1], dtype=np.float32)
     scales = (0.75 + 0.5 * scales) * np.float32(1 / (_CODE_DEVIATION * math.sqrt(width)))
+    if tensor.name.endswith(".attention.out"):
+        scales *= np.float32(_MIXING_GAIN)
     form = "int8" if per_head and precision == "int4" else precision
     drawn = np.empty((tensor.count // width, width // 2 if form == "int4" else width), dtype=_ELEMENT[form])
     rows = max(1, _CHUNK // width)
