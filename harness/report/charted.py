@@ -20,7 +20,7 @@ from harness.report.blocks import (
     Table,
     ThroughputData,
 )
-from harness.report.measured import MeasuredRow, rows
+from harness.report.measured import ROLES, MeasuredRow, rows
 from harness.stats import LEVEL
 from harness.verdict.evidence import Assessment, Scaled
 
@@ -28,13 +28,14 @@ _LEVEL = units.percent(LEVEL, 2)
 
 
 def throughput_charts(record: Record) -> tuple[Chart, ...]:
-    """One chart a phase: every model with a valid rate, at the conditions that most cells share."""
-    usable = [r for r in rows(record) if r.rate_tok_s is not None and not r.problem]
+    """One chart a phase, prefill first: a line for every model (and every set of conditions) with a valid rate."""
+    every = rows(record)
     charts = []
-    for phase in dict.fromkeys(r.phase for r in usable):
-        series = tuple(_series([r for r in usable if r.phase == phase]))
-        if series:
-            charts.append(_throughput_chart(phase, series))
+    for phase in ("prefill", "decode"):
+        cells = sorted((r for r in every if r.phase == phase), key=lambda r: ROLES.index(r.role))
+        usable = [r for r in cells if r.rate_tok_s is not None and not r.problem]
+        if usable:
+            charts.append(_throughput_chart(phase, tuple(_series(usable)), left_out=len(cells) - len(usable)))
     return tuple(charts)
 
 
@@ -63,7 +64,7 @@ def _lengths(r: MeasuredRow) -> tuple[str, str, str]:
     )
 
 
-def _throughput_chart(phase: str, series: tuple[Series, ...]) -> Chart:
+def _throughput_chart(phase: str, series: tuple[Series, ...], left_out: int) -> Chart:
     table = Table(
         title=f"{phase.capitalize()} throughput against batch",
         columns=(
@@ -83,25 +84,31 @@ def _throughput_chart(phase: str, series: tuple[Series, ...]) -> Chart:
             for p in s.points
         ),
     )
-    spans = "; ".join(
-        f"{s.name} from {units.number(s.points[0].rate_tok_s.point)} tok/s at batch {s.points[0].batch} "
-        f"to {units.number(s.points[-1].rate_tok_s.point)} at batch {s.points[-1].batch}"
-        for s in series
-    )
+    missing = f" Not drawn: {units.whole(left_out)} not measured or set aside." if left_out else ""
     return Chart(
         name=f"throughput-{phase}",
         title=f"{phase.capitalize()} throughput against batch",
-        description=f"Tokens a second against batch in {phase}, bars are {_LEVEL} intervals: {spans}.",
+        description=f"Tokens a second against batch in {phase}, both logarithmic; bars are {_LEVEL} intervals: "
+        f"{'; '.join(_span(s) for s in series)}.{missing}",
         data=ThroughputData(phase=phase, series=series),
         table=table,
     )
+
+
+def _span(s: Series) -> str:
+    """A line in words: its two ends, or its one point."""
+    first, last = s.points[0], s.points[-1]
+    start = f"{s.name} {units.number(first.rate_tok_s.point)} tok/s at batch {units.whole(first.batch)}"
+    if first is last:
+        return start
+    return f"{start}, {units.number(last.rate_tok_s.point)} at batch {units.whole(last.batch)}"
 
 
 def roofline_chart(record: Record) -> Chart | None:
     """The measured cells under this host's measured roofs; None where ceilings or counts are unknown."""
     if record.ceilings is None:
         return None
-    measured = rows(record)
+    measured = sorted(rows(record), key=lambda r: (r.phase != "prefill", ROLES.index(r.role)))
     points = tuple(
         RoofPoint(
             name=r.model, role=r.role, phase=r.phase, batch=r.batch, flop_per_byte=r.flop_per_byte, flop_s=r.flop_s

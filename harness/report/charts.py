@@ -24,6 +24,7 @@ WIDTH = 380  # of the plot, in CSS pixels: with its axis it still reads on a pho
 HEIGHT = 250
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 ROW_HEIGHT = 46
+ASIDE = 5
 
 _COLOURS: dict[Role, str] = {
     "sparse": "var(--sparse)",
@@ -58,13 +59,14 @@ def _throughput(data: ThroughputData) -> Drawing:
 
     rows: list[Row] = [
         {
+            "series": i,
             "name": line(s.name),
             "batch": p.batch,
             "rate": p.rate_tok_s.point,
             "low": p.rate_tok_s.low,
             "high": p.rate_tok_s.high,
         }
-        for s in data.series
+        for i, s in enumerate(data.series)
         for p in s.points
     ]
     names = [(line(s.name), s.role) for s in data.series]
@@ -73,14 +75,21 @@ def _throughput(data: ThroughputData) -> Drawing:
     )
     y = alt.Y("rate:Q", title="tokens a second", **_log_axis(rows, "rate", "low", "high"))
     colour, shape, dash = _by_name(names)
-    shown = _chart(rows)
-    return alt.layer(
-        shown.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash, detail="name:N"),
-        shown.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2)
-        .encode(x=x, y="low:Q", y2="high:Q", color=colour),
-        shown.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
-    ).properties(width=WIDTH, height=HEIGHT)
+    layers = []
+    for i in range(len(names)):
+        shown = _chart([row for row in rows if row["series"] == i])
+        # Models measured at one batch stand side by side, or their intervals would hide each other.
+        aside = ASIDE * (i - (len(names) - 1) / 2)
+        layers += [
+            shown.mark_line(strokeWidth=2, xOffset=aside).encode(x=x, y=y, color=colour, strokeDash=dash),
+            shown.transform_filter("isValid(datum.low)")
+            .mark_rule(strokeWidth=2, xOffset=aside, x2Offset=aside)
+            .encode(x=x, y="low:Q", y2="high:Q", color=colour),
+            shown.mark_point(size=60, filled=True, opacity=1, xOffset=aside).encode(
+                x=x, y=y, color=colour, shape=shape
+            ),
+        ]
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
 
 
 def _roofline(data: RooflineData) -> Drawing:
@@ -109,7 +118,7 @@ def _roofline(data: RooflineData) -> Drawing:
     return alt.layer(
         *_roof_marks(data.roofs, roofs, x),
         points.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2)
+        .mark_rule(strokeWidth=2, opacity=0.7)
         .encode(x=x, y="low:Q", y2="high:Q", color=colour),
         points.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
     ).properties(width=WIDTH, height=HEIGHT)

@@ -16,7 +16,8 @@ from harness.stats import Estimate, paired_ratio
 
 Control = Literal["equal-total", "equal-active"]
 CONTROLS: tuple[Control, ...] = ("equal-total", "equal-active")
-Bound = Literal["reading", "arithmetic"]
+ROLES: tuple[Role, ...] = ("sparse", *CONTROLS, "other")
+Bound = Literal["memory", "compute"]
 
 
 class MeasuredRow(Frozen):
@@ -150,9 +151,9 @@ def _ceiling(m: Measurement, ceilings: Ceilings | None) -> tuple[float | None, B
     arithmetic = ceilings.matmul_flop_s(m.precision)
     limits: list[tuple[float, Bound]] = []
     if m.counts.bytes_per_token > 0:
-        limits.append((ceilings.read_bytes_s.point / m.counts.bytes_per_token, "reading"))
+        limits.append((ceilings.read_bytes_s.point / m.counts.bytes_per_token, "memory"))
     if arithmetic is not None and m.counts.flop_per_token > 0:
-        limits.append((arithmetic.point / m.counts.flop_per_token, "arithmetic"))
+        limits.append((arithmetic.point / m.counts.flop_per_token, "compute"))
     # Without both limits the lesser is unknown: one alone would be called binding without having been compared.
     return min(limits) if len(limits) == 2 else (None, None)
 

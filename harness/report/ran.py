@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from harness import units
 from harness.record import Host, Measurement, Record
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Heading, Table
-from harness.report.measured import CONTROLS, Control, Gain, MeasuredRow, gains, rows
+from harness.report.measured import CONTROLS, ROLES, Control, Gain, MeasuredRow, gains, rows
 from harness.stats import LEVEL, Estimate
 
 _LEVEL = units.percent(LEVEL, 2)
@@ -78,8 +78,11 @@ def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Ce
 
 def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
     varying, constant = _conditions(table_rows)
-    place = {key: i for i, key in enumerate(dict.fromkeys((r.phase, r.model) for r in table_rows))}
-    ordered = sorted(table_rows, key=lambda r: (r.phase != "prefill", place[r.phase, r.model], r.batch))
+    # A sparse model comes with its controls right below it, whatever the order in which they ran.
+    stems = list(dict.fromkeys(_stem(r) for r in table_rows))
+    ordered = sorted(
+        table_rows, key=lambda r: (r.phase != "prefill", stems.index(_stem(r)), ROLES.index(r.role), r.model, r.batch)
+    )
     return Table(
         title="Throughput of each model",
         columns=(
@@ -89,12 +92,16 @@ def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
             Column(name="Batch", align="right"),
             Column(name=f"tok/s, {_LEVEL} interval"),
             Column(name="Runs", align="right"),
-            Column(name="Experts touched"),
+            Column(name="Experts"),
             Column(name="Of ceiling"),
         ),
         rows=tuple(_measured_row(r, varying) for r in ordered),
         note=_measured_note(constant),
     )
+
+
+def _stem(r: MeasuredRow) -> str:
+    return r.model if r.role in ("sparse", "other") else r.model.rpartition(":")[0]
 
 
 def _conditions(cells: Sequence[_Cell]) -> tuple[tuple[_Condition, ...], str]:
@@ -114,7 +121,7 @@ def _conditions(cells: Sequence[_Cell]) -> tuple[tuple[_Condition, ...], str]:
 
 def _measured_note(constant: str) -> str:
     return (
-        f"{constant}Rate: median of fresh processes (runs). Experts touched: distinct routed experts a layer and step, "
+        f"{constant}Rate: median of fresh processes (runs). Experts: distinct routed ones a layer and step, "
         "beside what uniform routing gives. Of ceiling: rate over the lesser of what this host's measured reading and "
         "arithmetic allow, and which of the two that is."
     )

@@ -171,10 +171,8 @@ def _pieces(word: str, width: int) -> list[str]:
     """A word cut into pieces of at most `width` cells; after a hyphen, slash or comma where there is one."""
     pieces = []
     while _width(word) > width:
-        cut, used = 0, 0
-        while cut < len(word) and used + max(0, wcwidth(word[cut])) <= width:
-            used += max(0, wcwidth(word[cut]))
-            cut += 1
+        # Measured as a whole: a mark may widen the character before it, so widths of characters do not add up.
+        cut = next(end for end in range(1, len(word) + 1) if _width(word[:end]) > width) - 1
         soft = max(word.rfind(mark, 0, cut) for mark in "-/,_.:=&?") + 1
         cut = soft if soft > cut // 3 else max(1, cut)
         pieces.append(word[:cut])

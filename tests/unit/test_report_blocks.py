@@ -202,7 +202,7 @@ def test_the_ceiling_is_the_lesser_of_reading_and_arithmetic() -> None:
     for row in rows(RECORD):
         assert row.flop_per_byte is not None and row.ceiling_tok_s is not None
         ridge = factories.MATMUL_FLOP_S / factories.READ_BYTES_S
-        assert row.binding == ("reading" if row.flop_per_byte < ridge else "arithmetic")
+        assert row.binding == ("memory" if row.flop_per_byte < ridge else "compute")
     faster = factories.ceilings()
     faster = faster.model_copy(
         update={"read_bytes_s": faster.read_bytes_s.model_copy(update={"point": 2 * faster.read_bytes_s.point})}

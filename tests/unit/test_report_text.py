@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
@@ -58,6 +58,7 @@ def test_long_names_and_wide_characters_fit() -> None:
             fits(text.render(build(record, assessment), details=details), 100)
 
 
+@example(words=["000000000000000\u2e800\U000119d1"], width=40)
 @given(words=st.lists(st.text(max_size=120), min_size=1, max_size=4), width=st.integers(40, 120))
 @settings(max_examples=80, deadline=None)
 def test_any_words_fit(words: list[str], width: int) -> None:
