@@ -212,11 +212,10 @@ def _favoured(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
     )
 
 
-def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generous: bool) -> tuple[Ceiling, Work]:
+def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generous: bool) -> Work:
+    """The work of one step, with the traffic that the phase's kernels send."""
     chips = deployment.chips
-    if chips is None:
-        raise UsageError("a ceiling depends on 'chips', which is not given; give it, or use a projection")
-    if phase == "prefill" and deployment.destinations is None and chips > 1:
+    if phase == "prefill" and deployment.destinations is None and chips is not None and chips > 1:
         # Prefill kernels send a token once to each node and forward it there; decode kernels send every copy.
         few = remote_destinations(spec, chip, chips)
         deployment = deployment.model_copy(update={"destinations": few})
@@ -224,41 +223,42 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, 
     if generous:  # tensor-parallel reductions are a choice, so a bound leaves them out
         kept = tuple(c for c in step.components if c.name != "all_reduce")
         step = step.model_copy(update={"components": kept})
+    return step
+
+
+def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generous: bool) -> Ceiling:
+    if deployment.chips is None:
+        raise UsageError("a ceiling depends on 'chips', which is not given; give it, or use a projection")
+    step = _step(spec, chip, deployment, phase, generous)
     bandwidth = _pick(chip.bandwidth, generous)
     if bandwidth is None:
         raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalogue of your own")
-    link = _link_bytes_s(chip, chips, generous)
+    link = _link_bytes_s(chip, deployment.chips, generous)
     shares = _times(step.components, _arithmetic_peaks(chip, deployment, generous), bandwidth, link)
-    compute_s, memory_s = math.fsum(s.compute_s for s in shares), math.fsum(s.memory_s for s in shares)
-    link_s = None if link is None and step.link_bytes else math.fsum(s.link_s for s in shares)
-    longest, total = max(compute_s, memory_s, link_s or 0.0), compute_s + memory_s + (link_s or 0.0)
-    times: dict[Binding, float] = {"compute": compute_s, "memory": memory_s, "link": link_s or 0.0}
+    times: dict[Binding, float] = {
+        "compute": math.fsum(s.compute_s for s in shares),
+        "memory": math.fsum(s.memory_s for s in shares),
+        "link": math.fsum(s.link_s for s in shares),
+    }
     binding = max(times, key=lambda name: times[name])
     limit = chip.memory.high if chip.memory else None
     fits = None if limit is None else step.resident_bytes <= limit
-    tpot = latency = None
-    if phase == "decode":
-        tpot = longest / (deployment.tokens_per_step or 1.0)
-        if link is not None and step.link_bytes:
-            latency = (link_s or 0.0) / (deployment.tokens_per_step or 1.0)
-    return (
-        Ceiling(
-            phase=phase,
-            rate_tok_s=step.tokens / longest,
-            serial_tok_s=step.tokens / total,
-            binding="capacity" if fits is False else binding,
-            compute_s=compute_s,
-            memory_s=memory_s,
-            link_s=link_s,
-            activation_s=step.activation_bytes / bandwidth,
-            shares=shares,
-            tpot_floor_s=tpot,
-            latency_floor_s=latency,
-            memory_bytes=step.resident_bytes,
-            memory_limit_bytes=limit,
-            fits=fits,
-        ),
-        step,
+    decodes, kept = phase == "decode", deployment.tokens_per_step or 1.0
+    return Ceiling(
+        phase=phase,
+        rate_tok_s=step.tokens / times[binding],
+        serial_tok_s=step.tokens / math.fsum(times.values()),
+        binding="capacity" if fits is False else binding,
+        compute_s=times["compute"],
+        memory_s=times["memory"],
+        link_s=None if link is None and step.link_bytes else times["link"],
+        activation_s=step.activation_bytes / bandwidth,
+        shares=shares,
+        tpot_floor_s=times[binding] / kept if decodes else None,
+        latency_floor_s=times["link"] / kept if decodes and times["link"] else None,
+        memory_bytes=step.resident_bytes,
+        memory_limit_bytes=limit,
+        fits=fits,
     )
 
 
@@ -266,9 +266,9 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generou
     prompt, output = deployment.prompt_tokens, deployment.output_tokens
     if prompt is None or output is None:
         raise UsageError(f"'{phase}' depends on prompt and output lengths; give both, or use a projection")
-    decode, _ = _step_ceiling(spec, chip, deployment, "decode", generous)
+    decode = _step_ceiling(spec, chip, deployment, "decode", generous)
     alone = deployment.model_copy(update={"batch": None})
-    prefill, _ = _step_ceiling(spec, chip, alone, "prefill", generous)
+    prefill = _step_ceiling(spec, chip, alone, "prefill", generous)
     ratio = prompt / output
     tokens = 1.0 if phase == "output_all" else 1.0 + ratio
 
@@ -319,7 +319,7 @@ def ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, *, gen
     if generous:
         deployment = _favoured(spec, chip, deployment)
     if phase in ("prefill", "decode"):
-        return _step_ceiling(spec, chip, deployment, phase, generous)[0]
+        return _step_ceiling(spec, chip, deployment, phase, generous)
     return _mixed(spec, chip, deployment, phase, generous)
 
 

@@ -41,7 +41,7 @@ class Deployment(Frozen):
         default=None, gt=0, description="copies of a token that leave over the network; None: one per expert"
     )
     dense_shards: int | None = Field(
-        default=None, gt=0, description="packages that share one copy of the non-expert weights"
+        default=None, gt=0, description="devices that share one copy of the non-expert weights"
     )
 
     @property

@@ -94,17 +94,50 @@ def _point(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, exposed
     return _Point(deployment=deployment, limits=limits, reference=reference_tok_s(limits, exposed))
 
 
-def _middle(points: list[_Point]) -> _Point:
-    """The completion whose reference point is nearest to the geometric mean of all."""
-    centre = math.fsum(math.log(p.reference) for p in points) / len(points)
-    return min(points, key=lambda p: abs(math.log(p.reference) - centre))
+class _Survey(Frozen):
+    """All completions of one question."""
+
+    missing: tuple[str, ...]
+    points: tuple[_Point, ...]
+    centre: float
+    """geometric mean of the reference points of likely completions"""
+    typical: _Point
+    cap_tok_s: float
+
+    @property
+    def best(self) -> Ceiling:
+        return max((p.limits for p in self.points), key=lambda c: c.rate_tok_s)
+
+    @property
+    def fits(self) -> bool | None:
+        known = [p.limits.fits for p in self.points if p.limits.fits is not None]
+        return any(known) if known else None
+
+    @property
+    def tpot_floor_s(self) -> float | None:
+        return min((p.limits.tpot_floor_s for p in self.points if p.limits.tpot_floor_s), default=None)
+
+    def interval(self, low: float, mid: float, high: float) -> Spread:
+        """Outermost ends over the completions. No end passes the cap, and the middle stays inside."""
+        top = min(self.cap_tok_s, high * max(p.reference for p in self.points))
+        bottom = min(top, low * min(p.reference for p in self.points))
+        return Spread(low=bottom, mid=min(max(mid * self.centre, bottom), top), high=top)
 
 
-def _interval(points: list[_Point], centre: float, low: float, mid: float, high: float, cap: float) -> Spread:
-    """Outermost ends over the completions. No end passes the cap, and the middle stays inside."""
-    top = min(cap, high * max(p.reference for p in points))
-    bottom = min(top, low * min(p.reference for p in points))
-    return Spread(low=bottom, mid=min(max(mid * centre, bottom), top), high=top)
+def _survey(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, exposed: float) -> _Survey:
+    found = complete(spec, chip, deployment, phase)
+    likely = tuple(_point(spec, chip, d, phase, exposed) for d in found.likely)
+    points = likely
+    if found.missing:
+        points += tuple(_point(spec, chip, d, phase, exposed) for d in found.admissible)
+    centre = math.fsum(math.log(p.reference) for p in likely) / len(likely)
+    return _Survey(
+        missing=found.missing,
+        points=points,
+        centre=math.exp(centre),
+        typical=min(likely, key=lambda p: abs(math.log(p.reference) - centre)),
+        cap_tok_s=max(most_generous(spec, chip, p.deployment, phase).rate_tok_s for p in points),
+    )
 
 
 def _scaled(spread: Spread, by: float) -> Spread:
@@ -181,43 +214,31 @@ def project(
         exclude_vendors=exclude_vendors,
         catalogue=catalogue,
     )
-    open_ones = complete(spec, chip, deployment, phase)
-    exposed = reached.exposed_link
-    likely = [_point(spec, chip, d, phase, exposed) for d in open_ones.likely]
-    points = likely
-    if open_ones.missing:
-        points = likely + [_point(spec, chip, d, phase, exposed) for d in open_ones.admissible]
-    typical = _middle(likely)
-    centre = math.exp(math.fsum(math.log(p.reference) for p in likely) / len(likely))
-    best = max(points, key=lambda p: p.limits.rate_tok_s)
-    # Favoured choices do not change which completion is best by much, so the bound is taken over the best few.
-    leading = sorted(points, key=lambda p: -p.limits.rate_tok_s)[:40]
-    cap = max(most_generous(spec, chip, p.deployment, phase).rate_tok_s for p in leading)
-    band90 = _interval(points, centre, reached.low90, reached.mid, reached.high90, cap)
-    band99 = _interval(points, centre, reached.low99, reached.mid, reached.high99, cap)
-    fit_known = [p.limits.fits for p in points if p.limits.fits is not None]
+    survey = _survey(spec, chip, deployment, phase, reached.exposed_link)
+    typical, limits = survey.typical, survey.typical.limits
+    band90 = survey.interval(reached.low90, reached.mid, reached.high90)
     return Projection(
         chip=chip.name,
         vendor=chip.vendor,
         phase=phase,
         deployment=deployment,
-        missing=open_ones.missing,
-        completions=len(points),
+        missing=survey.missing,
+        completions=len(survey.points),
         typical=typical.deployment,
-        ceiling_tok_s=best.limits.rate_tok_s,
-        generous_tok_s=cap,
-        binding=best.limits.binding,
-        serial_tok_s=typical.limits.serial_tok_s,
+        ceiling_tok_s=survey.best.rate_tok_s,
+        generous_tok_s=survey.cap_tok_s,
+        binding=survey.best.binding,
+        serial_tok_s=limits.serial_tok_s,
         reference_tok_s=typical.reference,
         band90_tok_s=band90,
-        band99_tok_s=band99,
+        band99_tok_s=survey.interval(reached.low99, reached.mid, reached.high99),
         band=reached,
-        limits=typical.limits,
-        components=typical.limits.shares,
-        memory_bytes=typical.limits.memory_bytes,
-        memory_limit_bytes=typical.limits.memory_limit_bytes,
-        fits=any(fit_known) if fit_known else None,
-        tpot_floor_s=min((p.limits.tpot_floor_s for p in points if p.limits.tpot_floor_s), default=None),
+        limits=limits,
+        components=limits.shares,
+        memory_bytes=limits.memory_bytes,
+        memory_limit_bytes=limits.memory_limit_bytes,
+        fits=survey.fits,
+        tpot_floor_s=survey.tpot_floor_s,
         routing=routing_cases(spec, _group_positions(typical)),
         normalisers=_normalisers(chip, typical.deployment, band90),
         identities=_identities(phase, typical.deployment, band90.mid),

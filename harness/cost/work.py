@@ -206,8 +206,10 @@ def _attention(
 
 def _traffic(spec: Spec, deployment: Deployment, where: Layout, positions: float) -> list[Component]:
     """Expert-parallel dispatch and combine, and the reductions of a tensor-parallel dense model."""
-    out = []
-    if spec.is_sparse and where.devices > 1:
+    out: list[Component] = []
+    if where.devices <= where.devices_per_package:
+        return []  # a single package: what its dies exchange is not on the links
+    if spec.is_sparse:
         copies = deployment.destinations
         if copies is None:
             copies = spec.num_experts_per_tok + (spec.n_shared_experts if where.shared_apart else 0)
