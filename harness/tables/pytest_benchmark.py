@@ -15,6 +15,7 @@ TOOL = "pytest-benchmark"
 TOKENS = "harness_tokens"
 FINGERPRINT = "harness_host_fingerprint"
 INPUT_PREFIX = "harness_input_"
+VERSION_PREFIX = "harness_version_"
 _TIME = Metric(name="time", unit="s", better="lower")
 _RATE = Metric(name="rate", unit="tok/s", better="higher")
 _SCALARS = (str, int, float, bool)
@@ -74,11 +75,22 @@ def _facts(file: _File) -> tuple[Fact, ...]:
         ("run", "branch", commit.get("branch"), False),
         ("run", "time", file.datetime, False),
     ]
-    return tuple(
+    stated = tuple(
         Fact(kind=kind, name=fact, value=plain(value), binding=binding)  # type: ignore[arg-type]
         for kind, fact, value, binding in found
         if value is not None and value != ""
     )
+    return stated + _versions(file.benchmarks)
+
+
+def _versions(benchmarks: tuple[_Benchmark, ...]) -> tuple[Fact, ...]:
+    """Versions that our plugin noted beside each benchmark."""
+    seen: dict[str, set[str]] = {}
+    for info in (b.extra_info for b in benchmarks):
+        for name in info:
+            if name.startswith(VERSION_PREFIX):
+                seen.setdefault(name.removeprefix(VERSION_PREFIX), set()).add(plain(info[name]))
+    return tuple(Fact(kind="version", name=n, value=", ".join(sorted(v))) for n, v in sorted(seen.items()))
 
 
 def _row(benchmark: _Benchmark) -> Row:

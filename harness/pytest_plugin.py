@@ -1,0 +1,200 @@
+"""A pytest plugin: times prefill and decode of a model under pytest-benchmark, so that its files hold tokens a second.
+
+Rounds run inside the test's process: they track one machine over time, and between processes they know nothing.
+Nothing heavy is imported until a test asks for the fixture. Without pytest-benchmark the fixture skips its tests; under
+xdist, or with --benchmark-disable, each model still takes one step, untimed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from harness.model.spec import Precision
+    from harness.plan import Arm, Phase, Workload
+    from harness.runtime import Engine
+
+ROUNDS = 10
+WARMUP_ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model with one workload: what a benchmark of this plugin times."""
+
+    arm: "Arm"
+    workload: "Workload"
+
+    def __str__(self) -> str:
+        w = self.workload
+        tokens = w.prompt_tokens if w.phase == "prefill" else w.decode_tokens
+        return f"{self.arm.model}-{self.arm.precision}-{w.phase}-batch{w.batch}-tokens{tokens}"
+
+
+def cell(
+    model: str,
+    phase: "Phase" = "decode",
+    *,
+    batch: int = 1,
+    tokens: int = 32,
+    depth: int = 0,
+    precision: "Precision" = "int8",
+    threads: int | None = None,
+    seed: int = 0,
+) -> Cell:
+    """A preset, or a control of one (`moe-tiny:equal-active`), with a workload of `tokens` a sequence.
+
+    `threads` defaults to the cores that this process may use. Raises UsageError for an unknown model.
+    """
+    from harness.host import usable_cores
+    from harness.models.presets import preset
+    from harness.plan import Arm, Workload
+
+    prefill = phase == "prefill"
+    return Cell(
+        arm=Arm(model=model, spec=preset(model), precision=precision, threads=threads or usable_cores(), seed=seed),
+        workload=Workload(
+            phase=phase,
+            batch=batch,
+            prompt_tokens=tokens if prefill else 0,
+            decode_tokens=0 if prefill else tokens,
+            depth=depth,
+        ),
+    )
+
+
+def cells(config: Path | str) -> tuple[Cell, ...]:
+    """Every cell that a config asks for, as `harness run` would measure them on this host. For parametrize, with
+    `ids=str`. Raises UsageError with file, line and column."""
+    from harness import document, planner
+    from harness.config import Config
+    from harness.host import describe
+
+    made = planner.make(document.read(Path(config), Config, what="config"), describe())
+    found = [Cell(arm=t.arm, workload=w) for t in made.tasks if t.arm is not None for w in t.workloads]
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass
+class Loaded:
+    """The model of the latest test, kept for the next one: models are large, and one at a time is in memory."""
+
+    arm: "Arm | None" = None
+    engine: "Engine | None" = None
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def get(self, cell: Cell) -> "Engine":
+        from harness.runtime import Engine
+
+        if self.engine is None or self.arm != cell.arm:
+            self.arm, self.engine = cell.arm, None
+            self.engine = Engine.load(
+                cell.arm.spec,
+                cell.arm.precision,
+                threads=cell.arm.threads,
+                seed=cell.arm.seed,
+                routing_skew=cell.arm.routing_skew,
+                first=cell.workload.phase,
+            )
+        return self.engine
+
+    def host(self) -> dict[str, str]:
+        """This host's fingerprint and the versions that figures depend on, read once a session."""
+        if not self.facts:
+            from harness.host import describe
+
+            found = describe()
+            self.facts = {"harness_host_fingerprint": found.fingerprint}
+            self.facts |= {f"harness_version_{name}": version for name, version in found.packages}
+        return self.facts
+
+
+@dataclass(frozen=True)
+class ModelBenchmark:
+    """What the fixture `harness_benchmark` gives a test: call it once, with a cell."""
+
+    benchmark: "BenchmarkFixture"
+    loaded: Loaded
+
+    def __call__(
+        self, cell: Cell, *, rounds: int = ROUNDS, warmup_rounds: int = WARMUP_ROUNDS
+    ) -> "NDArray[np.float32]":
+        """Time `rounds` steps of `cell`; returns the logits [batch, V] of the last one, so that a test can check them.
+
+        Writes to the benchmark's `extra_info`: tokens of a step, the rate, the host's fingerprint, versions, and the
+        inputs that must agree for two files to be comparable.
+        """
+        w = cell.workload
+        stepper = self.loaded.get(cell).open(
+            w.phase,
+            batch=w.batch,
+            prompt_tokens=w.prompt_tokens,
+            decode_tokens=w.decode_tokens,
+            depth=w.depth,
+            seed=cell.arm.seed,
+        )
+        info: dict[str, Any] = self.benchmark.extra_info
+        info.update(self.loaded.host())
+        info["harness_tokens"] = stepper.tokens_per_step
+        info.update({f"harness_input_{name}": value for name, value in _inputs(cell).items()})
+        self.benchmark.pedantic(  # type: ignore[no-untyped-call]
+            stepper.step, rounds=rounds, warmup_rounds=warmup_rounds
+        )
+        if self.benchmark.enabled and self.benchmark.stats is not None:
+            info["harness_rate_tok_s"] = stepper.tokens_per_step / self.benchmark.stats.stats.median
+        return stepper.logits().copy()
+
+
+def _inputs(cell: Cell) -> dict[str, str | int | float]:
+    """What decides the work of a step."""
+    import hashlib
+
+    arm, w = cell.arm, cell.workload
+    return {
+        "architecture": hashlib.sha256(arm.spec.model_dump_json().encode()).hexdigest()[:12],
+        "precision": arm.precision,
+        "threads": arm.threads,
+        "seed": arm.seed,
+        "routing_skew": arm.routing_skew,
+        "phase": w.phase,
+        "batch": w.batch,
+        "prompt_tokens": w.prompt_tokens,
+        "decode_tokens": w.decode_tokens,
+        "depth": w.depth,
+    }
+
+
+@pytest.fixture(scope="session")
+def _harness_loaded() -> Iterator[Loaded]:
+    loaded = Loaded()
+    yield loaded
+    loaded.engine = None
+
+
+@pytest.fixture
+def harness_benchmark(benchmark: "BenchmarkFixture", _harness_loaded: Loaded) -> ModelBenchmark:
+    """Time prefill or decode of a model: `harness_benchmark(cell("moe-tiny", "decode"))`."""
+    return ModelBenchmark(benchmark=benchmark, loaded=_harness_loaded)
+
+
+class _Absent:
+    """What takes the fixture's place where pytest-benchmark is not active: it may be blocked with `-p no:benchmark`."""
+
+    @pytest.fixture
+    def harness_benchmark(self) -> None:
+        """Skips: pytest-benchmark is not active."""
+        pytest.skip("harness_benchmark needs pytest-benchmark, which is not active here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the fixture skip where pytest-benchmark is not active; of two fixtures of one name the later one counts."""
+    manager = config.pluginmanager
+    if not manager.hasplugin("benchmark") and not manager.hasplugin("harness-absent"):
+        manager.register(_Absent(), "harness-absent")

@@ -1,0 +1,24 @@
+"""The project's own benchmarks: a small sparse model and its dense controls, prefill and decode.
+
+`pytest tests/benchmarks --benchmark-json=FILE` writes rates that `harness compare` and other tools read.
+"""
+
+import numpy as np
+import pytest
+
+from harness.pytest_plugin import Cell, ModelBenchmark, cell
+
+CELLS = (
+    cell("moe-tiny", "prefill", tokens=64),
+    cell("moe-tiny", "decode", batch=1),
+    cell("moe-tiny", "decode", batch=8),
+    cell("moe-tiny:equal-total", "decode", batch=1),
+    cell("moe-tiny:equal-active", "decode", batch=1),
+)
+
+
+@pytest.mark.parametrize("which", CELLS, ids=str)
+def test_rate(harness_benchmark: ModelBenchmark, which: Cell) -> None:
+    logits = harness_benchmark(which, rounds=20)
+    assert logits.shape == (which.workload.batch, which.arm.spec.vocab_size)
+    assert np.isfinite(logits).all() and np.ptp(logits) > 0
