@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from harness.citation import Figure
 from harness.cost import (
     Deployment,
+    Phase,
     ceiling,
     complete,
     experts_touched,
@@ -279,3 +280,40 @@ def test_skew_touches_fewer_experts_and_balances_worse(
     assert uneven.experts_touched <= even.experts_touched * (1 + NEAR)
     assert uneven.busiest_over_mean >= 1 - NEAR
     assert chosen * (1 - NEAR) <= uneven.experts_touched <= experts * (1 + NEAR)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    model=st.sampled_from(released_names()),
+    name=st.sampled_from([c.name for c in chips()]),
+    precision=st.sampled_from(["bf16", "fp8", "int8", "fp4", "int4", "w4a8"]),
+    count=st.sampled_from([1, 2, 8, 16, 72, 320, 1000]),
+    batch=st.floats(0.125, 2000),
+    context=st.floats(16, 200_000),
+    drafts=st.integers(0, 3),
+    phase=st.sampled_from(["prefill", "decode", "output_all"]),
+)
+def test_the_bound_is_above_the_nominal_ceiling_wherever_both_exist(
+    model: str, name: str, precision: str, count: int, batch: float, context: float, drafts: int, phase: Phase
+) -> None:
+    made = chip(name)
+    found = Deployment.model_validate(
+        {
+            "precision": precision,
+            "chips": count,
+            "batch": batch,
+            "context_tokens": context,
+            "prompt_tokens": context,
+            "output_tokens": 500,
+            "mtp_drafts": drafts,
+            "mtp_acceptance": 0.7 * drafts,
+        }
+    )
+    if not runs(made, precision):  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            ceiling(released(model).spec, made, found, phase)
+        return
+    nominal = ceiling(released(model).spec, made, found, phase)
+    bound = most_generous(released(model).spec, made, found, phase)
+    assert nominal.rate_tok_s <= bound.rate_tok_s * (1 + NEAR)
+    assert bound.memory_bytes <= nominal.memory_bytes * (1 + NEAR)
