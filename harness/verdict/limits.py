@@ -117,8 +117,11 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     chip, models = found
     phase = "decode" if claim.figure == "tpot" else "prefill"
     conditions = claim.conditions.model_copy(update={"phase": phase, "per": "package"})
-    if conditions.precision is not None and runs(chip, conditions.precision) is False:
-        return Finding(outcome="refuted", reason=f"{chip.title} has no {conditions.precision} arithmetic.")
+    can = None if conditions.precision is None else runs(chip, conditions.precision)
+    if conditions.precision is not None and not can:
+        if can is False:
+            return Finding(outcome="refuted", reason=f"{chip.title} has no {conditions.precision} arithmetic.")
+        return Finding(outcome="undecided", reason=f"No source gives a {conditions.precision} peak of {chip.title}.")
     completed = completions(conditions, chip, models)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     reach = reach_of(phase, chip.vendor, own, knowledge)

@@ -15,7 +15,7 @@ from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import number
 from harness.verdict.evidence import Bearing, Evidence, Outcome
-from harness.verdict.finding import Finding, tally
+from harness.verdict.finding import Finding, Tally, tally
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.thresholds import ARTEFACT_TOLERANCE
 from harness.verdict.tracing import FIRM, described
@@ -169,7 +169,7 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
         outcome=outcome,
         reason=reason,
         flags=("missing-condition",) if missing else (),
-        also=whole.also if outcome == "undecided" and whole.outcome == "undecided" else None,
+        also=_other_lead(outcome, whole),
         interval=span,
         interval_of=f"{len(found)} pairs of published rates under like conditions",
         missing=missing,
@@ -177,6 +177,13 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
         largest_uncertainty=_largest(found),
         evidence=evidence,
     )
+
+
+def _other_lead(outcome: Outcome, whole: Tally) -> Outcome | None:
+    """What the pairs alone would say, where the verdict is held back for want of conditions."""
+    if outcome != "undecided":
+        return None
+    return whole.also if whole.outcome == "undecided" else whole.outcome
 
 
 def _implied(claim: ChipRatio, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> tuple[Evidence, ...]:

@@ -42,6 +42,17 @@ def _key(conditions: Conditions, chip: str) -> str:
     return " ".join(str(part) for part in ("rate", chip, *shape, c.mtp_drafts, c.idealised or False))
 
 
+def _own_key(claim: Throughput, sheet: Sheet) -> str:
+    """The claim's unknown: its own where another rate of the sheet gives the same few conditions and no shape."""
+    chip, c = claim.conditions.chip or "", claim.conditions
+    key = _key(c, chip)
+    shaped = c.batch is not None or (c.phase == "prefill" and c.prompt_tokens is not None)
+    alike = [
+        o for o in sheet.claims if isinstance(o, Throughput) and _key(o.conditions, o.conditions.chip or "") == key
+    ]
+    return key if shaped or len(alike) == 1 else f"{key} of {claim.id}"
+
+
 def _row_key(row: Rate) -> str:
     return f"rate of {row.chip}, {row.model}, {row.phase}, idealised {row.conditions.idealised}"
 
@@ -70,7 +81,7 @@ def _throughput(
 ) -> list[Equation]:
     """The rate itself, its identity, its measured sibling, and every ratio of chips that bears on it."""
     conditions = traced.conditions if traced else claim.conditions
-    key = _key(conditions, claim.conditions.chip or "")
+    key = _own_key(claim, sheet)
     out = [
         Equation(
             name=f"{claim.id}: {number(rate, 4)} tok/s",

@@ -126,11 +126,9 @@ def fully_matched(claim: Conditions, rate: Rate) -> bool:
     """Every condition that the published rate gives is given by the claim too, and is the same."""
     if claim.model != rate.model or claim.chip != rate.chip or claim.phase != rate.phase:
         return False
-    needed = [
-        n
-        for n in ("chips", "batch", "prompt_tokens", "context_tokens", "precision")
-        if getattr(rate.conditions, n) is not None
-    ]
+    lengths = ("context_tokens",) if rate.phase == "decode" else ("prompt_tokens",)
+    names = ("chips", "batch", "precision", *lengths)
+    needed = [n for n in names if getattr(rate.conditions, n) is not None]
     if len(needed) < 3 or any(getattr(claim, n) is None for n in needed):
         return False
     return _compatible(claim, rate) and bool(claim.idealised) == rate.conditions.idealised
