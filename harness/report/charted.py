@@ -20,6 +20,7 @@ from harness.report.blocks import (
     Table,
     ThroughputData,
 )
+from harness.report.judged import interval
 from harness.report.measured import ROLES, MeasuredRow, rows
 from harness.stats import LEVEL
 from harness.verdict.evidence import Assessment, Scaled
@@ -188,7 +189,7 @@ def reported_chart(assessment: Assessment) -> Chart | None:
                 units.quantity(r.reported_tok_s, "tok/s"),
                 units.quantity(r.ceiling_tok_s, "tok/s"),
                 units.percent(r.reported_tok_s / r.ceiling_tok_s if r.ceiling_tok_s else None),
-                units.interval(r.band_tok_s.low, r.band_tok_s.high, "tok/s") if r.band_tok_s else units.UNKNOWN,
+                interval(r.band_tok_s, "tok/s"),
                 r.outcome or units.UNKNOWN,
             )
             for r in rates

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import units
 from harness.report.blocks import Chart, ReportedData, Role, Roof, RooflineData, ThroughputData
 from harness.report.printable import line
+from harness.stats import LEVEL
 
 if TYPE_CHECKING:
     import altair as alt
@@ -160,13 +161,15 @@ def _reported(data: ReportedData) -> Drawing:
             "label": line(r.name) + (f" · {r.outcome}" if r.outcome else ""),
             "reported": r.reported_tok_s,
             "ceiling": r.ceiling_tok_s,
-            "low": r.band_tok_s.low if r.band_tok_s else None,
+            "low": max(0.0, r.band_tok_s.low) if r.band_tok_s else None,
             "high": r.band_tok_s.high if r.band_tok_s else None,
         }
         for i, r in enumerate(data.rates)
     ]
     scale = _log(_reach(rows, "reported", "ceiling", "low", "high"), 1.3)
     left, right = scale.domain
+    # A logarithmic scale has no zero: a band from nothing begins at the edge.
+    rows = [{**row, "low": left if row["low"] == 0 else row["low"]} for row in rows]
     x_axis = _axis(_ticks(left, right))
     y = alt.Y("row:O", axis=None)
     shown = _chart(rows)
@@ -177,11 +180,10 @@ def _reported(data: ReportedData) -> Drawing:
     def known(field: str, what: str) -> Drawing:
         return shown.transform_filter(f"isValid(datum.{field})").transform_calculate(what=f"'{what}'")
 
-    colour = _key("reported", "usual, 90 %", "ceiling")
+    usual = f"usual, {units.percent(LEVEL)}"
+    colour = _key("reported", usual, "ceiling")
     return alt.layer(
-        known("low", "usual, 90 %")
-        .mark_rule(strokeWidth=12, opacity=0.55)
-        .encode(x=x("low"), x2="high:Q", y=y, color=colour),
+        known("low", usual).mark_rule(strokeWidth=12, opacity=0.55).encode(x=x("low"), x2="high:Q", y=y, color=colour),
         known("ceiling", "ceiling")
         .mark_tick(thickness=3, size=20, opacity=1)
         .encode(x=x("ceiling"), y=y, color=colour),
@@ -239,7 +241,9 @@ def _chart(rows: Rows) -> Drawing:
 
 
 def _seen(rows: Rows, *fields: str) -> list[float]:
-    return [float(v) for row in rows for f in fields if (v := row.get(f)) is not None and not isinstance(v, str)]
+    """What a logarithmic scale can show of some fields' values."""
+    values = [v for row in rows for f in fields if (v := row.get(f)) is not None and not isinstance(v, str)]
+    return [float(v) for v in values if v > 0]
 
 
 def _reach(rows: Rows, *fields: str) -> tuple[float, float]:

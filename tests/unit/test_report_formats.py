@@ -8,6 +8,7 @@ import pytest
 
 from harness.report import build, charts, html, markdown
 from harness.report.blocks import Chart, Column, Link, Report, Table
+from harness.stats import Interval
 from tests import factories
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" 'single' | pipe `tick` [x](javascript:y) @team #12 <!-- -->"
@@ -106,6 +107,14 @@ def test_a_drawing_is_the_same_every_time() -> None:
     assert html.render(build(factories.record(batches=(1,)), None)) == html.render(
         build(factories.record(batches=(1,)), None)
     )
+
+
+def test_a_band_from_zero_is_drawn_from_the_edge() -> None:
+    open_below = factories.verdict(interval=Interval(low=0.0, high=7000.0))
+    assessment = factories.assessment().model_copy(update={"verdicts": (open_below,)})
+    (chart,) = (b for b in build(None, assessment).blocks if isinstance(b, Chart))
+    svg = charts.svg(chart)
+    assert "NaN" not in svg and "Infinity" not in svg and 'opacity="0.55"' in svg
 
 
 def test_one_batch_and_one_sample_can_be_drawn() -> None:
