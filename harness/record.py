@@ -93,9 +93,13 @@ class Measurement(Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def rate_tok_s(self) -> Estimate | None:
-        """Tokens a second: tokens of a step over the median step, one sample a process."""
-        rates = [o.tokens_per_step / median(o.durations_s) for o in self.good]
-        return median_estimate(rates) if rates else None
+        """Tokens a second: tokens of a step over the median step, one sample a process.
+
+        None where nothing was measured, and where a process reports no tokens or no time: that is an error of
+        measurement (a validity rule names it), and has no rate.
+        """
+        rates = self.rates_by_round()
+        return median_estimate(list(rates.values())) if rates and len(rates) == len(self.good) else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -116,7 +120,9 @@ class Measurement(Frozen):
         return max(seen) if seen else None
 
     def rates_by_round(self) -> dict[int, float]:
-        return {o.round: o.tokens_per_step / median(o.durations_s) for o in self.good}
+        """The rate of each process that reports tokens and time, by its round."""
+        timed = ((o, median(o.durations_s)) for o in self.good)
+        return {o.round: o.tokens_per_step / step_s for o, step_s in timed if step_s > 0 and o.tokens_per_step > 0}
 
 
 class MatmulCeiling(Frozen):
