@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import math
 
 import numpy as np
 import pytest
@@ -14,10 +13,12 @@ from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import LOOKS, Decision, decide, decide_pairs
 from harness.compare.interleaving import pairs
 from harness.compare.matching import match
+from harness.compare.procedure import next_step, order
 from harness.compare.thresholds import Thresholds, parse
 from harness.errors import UsageError
 from harness.stats import Estimate
 from harness.tables.table import Better, Fact, Metric, ResultTable, Row, Sample, Setting, Summary, key
+from tests.simulated_host import HOSTS, SimulatedHost
 
 THRESHOLDS = Thresholds()
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -76,33 +77,15 @@ def test_the_rule(shown: Estimate, alarm: Estimate, word: Decision) -> None:
     assert decide(shown, alarm, 0.03).decision == word
 
 
-def noise(rng: np.random.Generator, n: int, own: float, drift: float, memory: float, outliers: float) -> np.ndarray:
-    """Log levels of `n` processes one after the other: a drifting host, each process's own noise, rare slow ones."""
-    host = np.zeros(n)
-    host[0] = drift * rng.standard_normal()
-    for i in range(1, n):
-        host[i] = memory * host[i - 1] + math.sqrt(1 - memory**2) * drift * rng.standard_normal()
-    slow = np.where(rng.random(n) < outliers, rng.uniform(0.2, 0.7, n), 0.0)
-    return np.asarray(host + own * rng.standard_normal(n) + slow)
-
-
-# Spread between processes of 15 to 24 % while quiet and 27 to 42 % beside a bursty neighbour, rare processes at twice
-# the time: two-core virtual machines. The quiet one's memory is set so that neighbours differ by 5 to 6 %, the upper
-# end of what the power of paired tests on those machines implies (3 to 6 %).
-HOSTS = {"quiet": (0.02, 0.15, 0.95, 0.03), "unsteady": (0.05, 0.20, 0.8, 0.06), "busy": (0.10, 0.30, 0.6, 0.10)}
-
-
-def one_ab(rng: np.random.Generator, host: tuple[float, float, float, float], slow_down: float) -> Decision:
-    """One `ab` as it is run: 10 pairs, then 20, then 40 while undecided or only warned."""
-    levels = noise(rng, 2 * LOOKS[-1], *host)
-    old_slots, new_slots = abba(LOOKS[-1])
-    old, new = np.exp(-levels[old_slots]), np.exp(-levels[new_slots]) / (1 + slow_down)
-    word: Decision = "undecided"
-    for look in LOOKS:
-        word = decide_pairs(new[:look].tolist(), old[:look].tolist(), 0.03, THRESHOLDS, looks=len(LOOKS)).decision
-        if word in ("faster", "slower", "same"):
-            break
-    return word
+def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> Decision:
+    """One comparison as it is run: 10 pairs, then 20, then 40 while undecided or only warned."""
+    new, old = host.arms(rng, LOOKS[-1], slow_down)
+    pairs_measured = 0
+    while True:
+        step = next_step(new[:pairs_measured], old[:pairs_measured], 0.03, THRESHOLDS)
+        if step.decided is not None:
+            return step.decided.decision
+        pairs_measured = step.pairs
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -370,3 +353,24 @@ def test_a_summary_without_its_count_is_wide() -> None:
     narrow, wide = known.estimate(), unknown.estimate()
     assert narrow is not None and wide is not None and narrow.high is not None and wide.high is not None
     assert wide.high > narrow.high
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_both_orders_occur_alike(count: int) -> None:
+    plan = order(count, seed=4)
+    assert len(plan) == count and all(set(p) == {"old", "new"} for p in plan)
+    firsts = [p[0] for p in plan]
+    assert abs(firsts.count("old") - firsts.count("new")) <= 1
+    assert order(count, seed=4) == plan
+    assert len({order(40, seed=s) for s in range(20)}) > 10
+
+
+def test_nothing_is_decided_between_two_looks() -> None:
+    new, old = [2.0] * 15, [1.0] * 15
+    assert next_step([], [], 0.03, THRESHOLDS).pairs == LOOKS[0]
+    between = next_step(new, old, 0.03, THRESHOLDS)
+    assert between.decided is None and between.pairs == 20
+    stopped = next_step(new, old, 0.03, THRESHOLDS, budget_left=False)
+    assert stopped.decided is not None and stopped.decided.decision == "faster"
+    at_look = next_step(new[:10], old[:10], 0.03, THRESHOLDS)
+    assert at_look.decided is not None and at_look.pairs == 10

@@ -1,0 +1,58 @@
+"""How two arms are measured in turn: who goes first in each pair, and when there are enough pairs. Measures nothing."""
+
+import random
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
+from harness.compare.thresholds import Thresholds
+from harness.frozen import Frozen
+
+Side = Literal["old", "new"]
+FINAL: tuple[Decision, ...] = ("faster", "slower", "same")
+"""Words that end a comparison early. A warning does not: more pairs may make it an alarm, or clear it."""
+
+
+class Step(Frozen):
+    """What to do after some pairs: measure up to `pairs`, or stop with `decided`."""
+
+    pairs: int = Field(ge=1, description="pairs that there should be, measured ones included")
+    decided: Decided | None
+
+
+def order(pairs: int, seed: int) -> tuple[tuple[Side, Side], ...]:
+    """Who runs first and second in each pair: ABBA blocks, each starting with a side drawn from `seed`.
+
+    Within a block both orders occur once, so that what the first of a pair gains or loses cancels; a last single pair
+    is drawn too.
+    """
+    draw = random.Random(seed)
+    found: list[tuple[Side, Side]] = []
+    while len(found) < pairs:
+        block: tuple[Side, Side] = ("old", "new") if draw.random() < 0.5 else ("new", "old")
+        found += [block, (block[1], block[0])]
+    return tuple(found[:pairs])
+
+
+def next_step(
+    new: Sequence[float],
+    old: Sequence[float],
+    margin: float,
+    thresholds: Thresholds,
+    *,
+    looks: tuple[int, ...] = LOOKS,
+    budget_left: bool = True,
+) -> Step:
+    """What follows from the rates measured so far, in pairs. Without budget, or at the last look, the word is final.
+
+    Between two looks nothing is decided: looking after every pair would raise more alarms than the level says.
+    """
+    have = len(new)
+    due = next((look for look in looks if look > have), None)
+    decided = decide_pairs(new, old, margin, thresholds, looks=len(looks)) if have else None
+    over = due is None or not budget_left
+    if decided is not None and (over or (have in looks and decided.decision in FINAL)):
+        return Step(pairs=have, decided=decided)
+    return Step(pairs=due or looks[-1], decided=None)
