@@ -60,7 +60,7 @@ def _dispatch(arguments: list[str]) -> int:
     except TyperException as error:
         message = error.format_message()
         if message:  # empty where the help was printed instead
-            _say(f"{message[0].lower()}{message[1:]}; see harness --help")
+            _say(f"{message[0].lower()}{message[1:].rstrip('.')}; see harness --help")
         return 2
     return int(code or 0)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.compare import compare, export
+from harness.cli.store import store as store_group
 
 app = typer.Typer(
     add_completion=False,
@@ -314,6 +315,7 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
 
 app.command()(compare)
 app.command()(export)
+app.add_typer(store_group, name="store")
 
 
 def with_resume_value(arguments: list[str]) -> list[str]:

@@ -54,6 +54,10 @@ class Remaining:
         return left * elapsed / max(self.done_s, SLACK * self.whole_s)
 
     @property
+    def words(self) -> str:
+        return units.seconds(max(1.0, float(round(self.seconds)))) if self.share < 1 else "nothing"
+
+    @property
     def share(self) -> float:
         return min(1.0, self.done_s / self.whole_s) if self.whole_s else 1.0
 
@@ -93,7 +97,7 @@ class _Lines(_Silent):
         if self._clock() - self._last < PLAIN_EVERY_S:
             return
         self._last = self._clock()
-        left = units.seconds(round(self._remaining.seconds))
+        left = self._remaining.words
         self._stream.write(
             f"{100 * self._remaining.share:3.0f} %  round {task.round + 1} of {self._rounds}  "
             f"{_words(task, workload)}  {left} left\n"
@@ -124,7 +128,7 @@ class _Drawn(_Silent):
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task("starting", total=1.0, left=units.seconds(round(self._remaining.seconds)))
+        self._task = self._bar.add_task("starting", total=1.0, left=self._remaining.words)
         self._bar.refresh()
         return self
 
@@ -142,7 +146,7 @@ class _Drawn(_Silent):
             self._task,
             completed=self._remaining.share,
             description=_words(task, workload),
-            left=units.seconds(round(self._remaining.seconds)),
+            left=self._remaining.words,
             refresh=True,
         )
 

@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -20,10 +21,12 @@ from harness.cli.sources import Asked, check_chips, gather, located, read_config
 from harness.config import Config
 from harness.counting import counts
 from harness.errors import HarnessError, UsageError
-from harness.measure import Bounds
+from harness.measure import Bounds, run_lock
 from harness.plan import Plan, Task, Workload
 from harness.record import CeilingObservation, Host, Observation, Record
 from harness.store import Store
+
+BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"
 
 
 class StoppedError(HarnessError):
@@ -132,7 +135,9 @@ def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> No
 
 def _measured(header: Header, config: Config, options: Options) -> Record:
     """Measure what is still to be measured, each observation kept as it is made, and put the record together."""
-    with Store(options.store or STORE) as store:
+    policy: Literal["refuse", "wait", "force"] = "force" if options.force else "wait" if options.wait else "refuse"
+    doing = f"harness run {header.name}"
+    with run_lock(doing, policy, waiting=_say_waiting) as alone, Store(options.store or STORE) as store:
         if options.resume is None:
             store.begin(header)
             done: frozenset[str] = frozenset()
@@ -141,19 +146,24 @@ def _measured(header: Header, config: Config, options: Options) -> Record:
             done = store.done(header.record_id)
         left = tuple(task for task in (remaining(task, done) for task in header.plan.tasks) if task is not None)
         state: State = "complete"
-        notes: tuple[str, ...] = ()
+        notes: tuple[str, ...] = () if alone else (BESIDE,)
         try:
             if left:
                 outcome = _run(header.plan.model_copy(update={"tasks": left}), header, config, options, store)
-                state, notes = outcome.kind, (outcome.stopped,) if outcome.stopped else ()
+                state = outcome.kind
+                notes = (*notes, outcome.stopped) if outcome.stopped else notes
         except KeyboardInterrupt:
-            record = _put_together(store, header, "interrupted", ("interrupted by the user",))
+            record = _put_together(store, header, "interrupted", (*notes, "interrupted by the user"))
             kept, planned = _progress_of(record)
             raise StoppedError(
                 f"interrupted: {kept} of {planned} observations are kept in {store.path}; "
                 f"go on with: harness run --resume {header.record_id}"
             ) from None
         return _put_together(store, header, state, notes)
+
+
+def _say_waiting(holder: str) -> None:
+    typer.echo(f"waiting for another run on this host to end: {holder}", err=True)
 
 
 def _run(plan: Plan, header: Header, config: Config, options: Options, store: Store) -> measure.Outcome:
