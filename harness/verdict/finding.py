@@ -29,6 +29,12 @@ class Finding(Frozen):
     evidence: tuple[Evidence, ...] = ()
 
 
+_MILDEST_FIRST: tuple[Outcome, ...] = (
+    "consistent", "supported", "undecided", "out of reach", "implausible", "refuted",
+)  # fmt: skip
+"""Which of two outcomes with equal shares leads: the one that accuses less."""
+
+
 class Tally(Frozen):
     """Outcomes over all completions as one. `stability` is the share of the leading outcome."""
 
@@ -52,7 +58,8 @@ def tally(outcomes: Sequence[Outcome]) -> Tally:
     if not outcomes:
         raise ValueError("no completion was evaluated")
     counts = Counter(outcomes)
-    shares = tuple((outcome, n / len(outcomes)) for outcome, n in counts.most_common())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], _MILDEST_FIRST.index(item[0])))
+    shares = tuple((outcome, n / len(outcomes)) for outcome, n in ranked)
     lead, share = shares[0]
     if set(counts) <= {"refuted", "implausible"}:
         outcome: Outcome = "implausible" if counts["implausible"] else "refuted"

@@ -22,6 +22,7 @@ class Rating(Frozen):
     """per package"""
     generous: Ceiling | None
     nominal: Ceiling | None
+    batch: float | None = None
     admissible: bool = True
     """False where the completion cannot be meant: what was filled in does not fit the memory"""
 
@@ -45,7 +46,15 @@ def rate_at(rate_per_unit: float, chip: Chip, completion: Completion, reach: Ban
     generous = most_generous(spec, chip, completion.deployment, completion.phase)
     nominal = ceiling(spec, chip, completion.deployment, completion.phase)
     outcome, why, admissible = _place(rate, generous, nominal, reach, given_shape)
-    return Rating(outcome=outcome, why=why, rate_tok_s=rate, generous=generous, nominal=nominal, admissible=admissible)
+    return Rating(
+        outcome=outcome,
+        why=why,
+        rate_tok_s=rate,
+        generous=generous,
+        nominal=nominal,
+        batch=completion.deployment.batch,
+        admissible=admissible,
+    )
 
 
 def _place(

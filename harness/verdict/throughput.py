@@ -44,7 +44,7 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     rate = per_package(claim, chip.dies_per_package)
     traced = None if rate is None else trace(claim, rate, own, knowledge)
-    conditions = traced.conditions if traced else claim.conditions
+    conditions = _with_batch(traced.conditions if traced else claim.conditions, rate)
     name = conditions.model or sheet.subject
     if name is None:
         return Finding(outcome="undecided", reason="The source names no model.", missing=("model",))
@@ -52,6 +52,14 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     if not models:
         return Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
     return _Case(claim, sheet, knowledge, chip, models, conditions, traced, rate).finding()
+
+
+def _with_batch(conditions: Conditions, rate_tok_s: float | None) -> Conditions:
+    """Fill in the batch that a decode rate and its time per output token imply: batch = rate x time."""
+    c = conditions
+    if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode":
+        return c
+    return c.model_copy(update={"batch": rate_tok_s * c.tpot_s})
 
 
 class _Case:
@@ -121,7 +129,19 @@ class _Case:
             return found.outcome, f"{why[0].upper()}{why[1:]}.", ()
         if len(found.shares) == 1:
             return "undecided", f"{ratings[0].why[0].upper()}{ratings[0].why[1:]}.", ()
-        return "undecided", f"It depends on what the source leaves out: {found.in_words} of the completions.", ()
+        depends = f"It depends on what the source leaves out: {found.in_words} of the completions."
+        return "undecided", f"{depends}{self._least_batch(ratings)}", ()
+
+    def _least_batch(self, ratings: list[Rating]) -> str:
+        """The batch below which the rate is impossible whatever else holds, where the source gives none."""
+        if self.conditions.batch is not None:
+            return ""
+        possible = [r.batch for r in ratings if r.outcome != "refuted" and r.batch is not None]
+        refuted = [r.batch for r in ratings if r.outcome == "refuted" and r.batch is not None]
+        if not possible or not any(b < min(possible) for b in refuted):
+            return ""
+        below = max(b for b in refuted if b < min(possible))
+        return f" It takes a batch above {number(below, 2)}; {number(min(possible), 2)} would do."
 
     def _identity(self) -> tuple[str, Evidence] | None:
         """Rate = batch / time per output token: never more; and never less, where the two are stated apart."""
