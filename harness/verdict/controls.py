@@ -8,6 +8,8 @@ was planted. Measures nothing and knows no sheet.
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from pydantic import computed_field
+
 from harness.catalogue import Catalogue
 from harness.claims import Architecture, Capacity, Claim, Conditions, Sheet, Source, Throughput
 from harness.cost.band import sample
@@ -88,10 +90,12 @@ class Detection(Frozen):
     required: float | None
     missed: tuple[str, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def rate(self) -> float:
         return self.caught / self.planted if self.planted else 1.0
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def reached(self) -> bool:
         return self.required is None or self.rate >= self.required
@@ -106,10 +110,12 @@ class Controls(Frozen):
     undecided: int
     detections: tuple[Detection, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def false_alarm_rate(self) -> float:
         return len(self.false_alarms) / self.true_rows if self.true_rows else 0.0
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def passed(self) -> bool:
         return not self.false_alarms and all(d.reached for d in self.detections)

@@ -116,22 +116,21 @@ def _together(
     outcomes = [outcome for _, outcome, _ in completions]
     evidence = tuple(e for _, _, e in completions) + modelled
     found = tally(outcomes)
-    holds = [where for where, outcome, _ in completions if outcome == "supported"]
-    falls = [where for where, outcome, _ in completions if outcome == "refuted"]
+    holds, falls, open_ = (
+        [where for where, outcome, _ in completions if outcome == wanted]
+        for wanted in ("supported", "refuted", "undecided")
+    )
+    missing: tuple[str, ...] = ()
+    between = f"{of} from {times(spread.low)} to {times(spread.high)}"
     if found.outcome in ("supported", "refuted"):
         word = "holds" if found.outcome == "supported" else "falls"
-        reason = f"It {word} in {_all(len(completions))}: {of} from {times(spread.low)} to {times(spread.high)}."
-        missing: tuple[str, ...] = ()
-        flags: tuple[Flag, ...] = ()
-    elif holds and falls:
-        reason = f"It holds at {_few(holds)} and falls at {_few(falls)}; the source gives neither batch nor comparison."
-        missing, flags = claim.omitted or ("batch", "compared with which dense model"), ("missing-condition",)
+        reason = f"It {word} in {_all(len(completions))}: {between}."
     else:
-        reason = (
-            f"The measured intervals do not lie on one side: {of} from {times(spread.low)} to {times(spread.high)}."
-        )
-        open_ = claim.omitted if len(set(outcomes)) > 1 else ()
-        missing, flags = (*open_, "more repetitions"), ("missing-condition",) if open_ else ()
+        parts = ((holds, "holds"), (falls, "falls"), (open_, "cannot be told from the bound"))
+        reason = f"It {'; '.join(f'{word} at {_few(places)}' for places, word in parts if places)}: {between}."
+        missing = claim.omitted if len(set(outcomes)) > 1 else ()
+        missing += ("more repetitions",) if open_ and not (holds and falls) else ()
+    flags: tuple[Flag, ...] = ("missing-condition",) if missing and claim.omitted and len(set(outcomes)) > 1 else ()
     return Finding.model_validate(
         {
             "outcome": found.outcome,
@@ -142,7 +141,7 @@ def _together(
             "interval_of": of,
             "missing": missing,
             "stability": found.stability,
-            "largest_uncertainty": "batch and comparison" if holds and falls else "spread between processes",
+            "largest_uncertainty": "batch and comparison" if len(set(outcomes)) > 1 else "spread between processes",
             "evidence": evidence,
         }
     )
