@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.compare import compare, export
+from harness.cli.compare import baseline, compare, export, history
 from harness.cli.store import store as store_group
 
 app = typer.Typer(
@@ -117,8 +117,9 @@ def run(
         bool, typer.Option("--force", help="Run beside another run, although both spoil each other.")
     ] = False,
     max_failures: Annotated[
-        int, typer.Option("--max-failures", min=0, help="Stop after so many failed processes.")
-    ] = 5,
+        int | None,
+        typer.Option("--max-failures", min=1, help="Stop after so many failures (default: go on).", metavar="N"),
+    ] = None,
 ) -> int:
     """Measure what a config asks for, judge its claim sheet, and print the report.
 
@@ -315,6 +316,8 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
 
 app.command()(compare)
 app.command()(export)
+app.command()(history)
+app.add_typer(baseline, name="baseline")
 app.add_typer(store_group, name="store")
 
 

@@ -1,4 +1,4 @@
-"""How `harness compare` and `harness export` are asked for: options and help. Imports nothing heavy."""
+"""How `harness compare`, `export`, `history` and `baseline` are asked for: options and help. Imports nothing heavy."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,14 @@ class ExportFormat(StrEnum):
     github_smaller = "github-smaller"
     bencher = "bencher"
     csv = "csv"
+
+
+class HistoryFormat(StrEnum):
+    """How a history is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
 
 
 StorePath = Annotated[
@@ -121,3 +129,60 @@ def export(
     from harness.cli.contrast import export_command
 
     return export_command(table, form.value, store)
+
+
+def history(
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Files or stored runs, oldest first (default: all stored runs).")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Only cases with this setting (repeatable).", metavar="NAME=VALUE"),
+    ] = None,
+    form: Annotated[HistoryFormat, typer.Option("--format", help="How it is printed.")] = HistoryFormat.text,
+    margin: Annotated[
+        float, typer.Option("--margin", min=0.0001, max=0.99, help="Changes of level below it are not reported.")
+    ] = 0.03,
+    no_changes: Annotated[bool, typer.Option("--no-changes", help="Do not look for changes of level.")] = False,
+    store: StorePath = None,
+) -> int:
+    """Show each case over time, and since which run its level has changed. Reports; never fails a build.
+
+    \b
+    Examples:
+      harness history
+      harness history --where phase=decode --format json
+    """
+    from harness.cli.trends import HistoryOptions, history_command
+
+    return history_command(
+        HistoryOptions(
+            tables=tuple(tables or ()),
+            where=tuple(where or ()),
+            form=form.value,
+            margin=margin,
+            changes=not no_changes,
+            store=store,
+        )
+    )
+
+
+baseline = typer.Typer(help="The stored run that others are compared with.", no_args_is_help=True)
+
+
+@baseline.command("set")
+def baseline_set(
+    name: Annotated[str, typer.Argument(help="Id or label of a stored run.", metavar="ID")], store: StorePath = None
+) -> int:
+    """Remember a run; `harness compare baseline latest` then finds it."""
+    from harness.cli.baseline import baseline_set
+
+    return baseline_set(name, store)
+
+
+@baseline.command("show")
+def baseline_show(store: StorePath = None) -> int:
+    """Print the id of the run that was set."""
+    from harness.cli.baseline import baseline_show
+
+    return baseline_show(store)

@@ -71,6 +71,10 @@ def read_table(name: str, store: Path | None) -> ResultTable:
         return intake.parse(_read(path, intake.SIZE_LIMIT_BYTES), name)
     from harness.cli.show import STORE, stored_record
 
+    if name == "baseline":
+        from harness.cli.baseline import baseline
+
+        name = baseline(store)
     if "/" in name or path.suffix in (".json", ".jsonl", ".csv"):
         raise UsageError(f"{name}: no such file; expected {intake.KNOWN}, or the id or label of a stored run")
     if not _is_file(store or STORE):

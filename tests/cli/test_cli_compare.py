@@ -10,6 +10,7 @@ import pytest
 
 from harness.record import Record
 from harness.report import jsonfile
+from harness.store import Store
 from tests import factories
 
 
@@ -117,3 +118,42 @@ def test_export(folder: Path, form: str) -> None:
     assert found.returncode == 0 and "model" in found.stdout, found.stderr
     if form != "csv":
         json.loads(found.stdout)
+
+
+@pytest.fixture
+def stored(folder: Path) -> Path:
+    """Ten stored runs of the same cases; the later five are at two thirds of the speed."""
+    record = factories.record(batches=(1, 4))
+    good = tuple(m for m in record.measurements if m.good and not m.invalid)
+    (folder / ".harness").mkdir()
+    with Store(folder / ".harness" / "store.sqlite") as store:
+        for day in range(10):
+            made = timed(record.model_copy(update={"measurements": good}), first=0, rate=1.0 if day < 5 else 0.67)
+            when = factories.BEGUN + dt.timedelta(days=day)
+            store.add(
+                made.model_copy(update={"record_id": f"2026-04-1{day}-aaaa", "created": when, "label": f"day{day}"})
+            )
+    return folder
+
+
+def test_stored_runs_are_tables_too(stored: Path) -> None:
+    assert run(stored, "compare", "baseline", "day9").returncode == 2
+    assert run(stored, "baseline", "set", "day0").returncode == 0
+    assert run(stored, "baseline", "show").stdout.strip() == "2026-04-10-aaaa"
+    found = run(stored, "compare", "baseline", "day9", "--drift", "0.02", "--fail-on", "slower", "--format", "json")
+    assert found.returncode == 3, found.stderr
+    assert {r["a_name"] for r in json.loads(found.stdout)["rows"]} == {"baseline"}
+    mixed = run(stored, "compare", "day0", "new.json", "--format", "json")
+    assert mixed.returncode == 0 and json.loads(mixed.stdout)["rows"]
+
+
+def test_history_finds_when_it_changed(stored: Path) -> None:
+    found = run(stored, "history", "--where", "phase=decode", "--format", "json")
+    assert found.returncode == 0, found.stderr
+    data = json.loads(found.stdout)
+    assert data["series"] and all(s["key"]["phase"] == "decode" and len(s["points"]) == 10 for s in data["series"])
+    assert run(stored, "history").stdout.count("█") > 0
+    assert run(stored, "history", "--where", "phase=none").returncode == 2
+    assert run(stored, "history", "--where", "phase").returncode == 2
+    if data["changes"] is not None:
+        assert {c["since"] for c in data["changes"]} == {"2026-04-15-aaaa"}

@@ -19,7 +19,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("claims",),
     ("config", "plan", "record", "planner", "validity", "assemble"),
     ("verdict",),
-    ("compare", "tables"),
+    ("compare", "tables", "history"),
     ("report", "tables.intake"),
     ("runtime", "probe"),
     ("measure", "worker", "host"),

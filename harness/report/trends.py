@@ -1,0 +1,124 @@
+"""Series over time as blocks and as JSON: the latest value, a sparkline, and where the level changed.
+
+Knows no format and no store.
+"""
+
+import json
+from collections.abc import Sequence
+
+from harness.history import Change, Series, host_changes
+from harness.report.blocks import Block, Callout, Column, Report, Table, Text
+from harness.tables.table import Setting
+from harness.units import UNKNOWN, interval, quantity, times
+
+BARS = "▁▂▃▄▅▆▇█"
+SPARK_WIDTH = 24
+
+
+def build(series: Sequence[Series], changes: Sequence[Change] | None) -> Report:
+    """The report on stored runs. `changes` is None where nobody looked for them."""
+    runs = {p.table for s in series for p in s.points}
+    blocks: list[Block] = [Text(text=_headline(len(series), len(runs), changes), lead=True)]
+    shared = frozenset.intersection(*(frozenset(s.key) for s in series)) if len(series) > 1 else frozenset()
+    blocks.append(_table(series, shared))
+    if changes:
+        blocks.append(_changes(changes, shared))
+        common = host_changes(changes, series)
+        if common:
+            text = (
+                f"Half or more of the cases changed together since {', '.join(common)}: the host changed, most likely."
+            )
+            blocks.append(Callout(tone="warning", text=text))
+    return Report(title="History", blocks=tuple(blocks))
+
+
+def as_json(series: Sequence[Series], changes: Sequence[Change] | None) -> str:
+    """One object: series with their points, and changes (null where nobody looked)."""
+    document = {
+        "schema": 1,
+        "kind": "history",
+        "series": [{**s.model_dump(mode="json"), "key": _named(s.key)} for s in series],
+        "changes": None if changes is None else [{**c.model_dump(mode="json"), "key": _named(c.key)} for c in changes],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sparkline(values: Sequence[float], width: int = SPARK_WIDTH) -> str:
+    """The latest `width` values as bars from their least to their greatest; all alike are bars of middle height."""
+    latest = list(values)[-width:]
+    low, high = min(latest), max(latest)
+    if high - low <= 1e-12 * high:
+        return BARS[3] * len(latest)
+    return "".join(BARS[min(len(BARS) - 1, int((v - low) / (high - low) * len(BARS)))] for v in latest)
+
+
+def _headline(series: int, runs: int, changes: Sequence[Change] | None) -> str:
+    text = f"{series} case{'s' if series != 1 else ''} over {runs} run{'s' if runs != 1 else ''}"
+    if changes is None:
+        return f"{text}; changes of level were not looked for (install harness[history] to find them)."
+    found = f"{len(changes) or 'no'} change{'s' if len(changes) != 1 else ''} of level"
+    return f"{text}; {found}. A change here stops nothing."
+
+
+def _table(series: Sequence[Series], shared: frozenset[Setting]) -> Table:
+    said = _settings(tuple(sorted(shared, key=lambda s: s.name)))
+    return Table(
+        title=f"Series (all: {said})" if said else "Series",
+        columns=(
+            Column(name="case"),
+            Column(name="host"),
+            Column(name="runs", align="right"),
+            Column(name="latest", align="right"),
+            Column(name=f"latest {SPARK_WIDTH}, low to high"),
+        ),
+        rows=tuple(
+            (
+                _settings(tuple(x for x in s.key if x not in shared)) or s.metric.name,
+                s.host or UNKNOWN,
+                str(len(s.points)),
+                _value(s),
+                sparkline([p.value.point for p in s.points]),
+            )
+            for s in series
+        ),
+        narrow="scroll",
+    )
+
+
+def _changes(changes: Sequence[Change], shared: frozenset[Setting]) -> Table:
+    return Table(
+        title="Changes of level",
+        columns=(
+            Column(name="case"),
+            Column(name="since"),
+            Column(name="speed", align="right"),
+            Column(name="runs before, after", align="right"),
+            Column(name="p", align="right"),
+        ),
+        rows=tuple(
+            (
+                _settings(tuple(s for s in c.key if s not in shared)) or c.metric,
+                c.since,
+                times(c.speed),
+                f"{c.runs_before}, {c.runs_after}",
+                f"{c.p_value:.1g}",
+            )
+            for c in changes
+        ),
+        narrow="cards",
+    )
+
+
+def _value(series: Series) -> str:
+    value, unit = series.points[-1].value, series.metric.unit
+    if value.low is None:
+        return quantity(value.point, unit)
+    return f"{quantity(value.point, unit)} {interval(value.low, value.high, unit)}"
+
+
+def _settings(settings: tuple[Setting, ...]) -> str:
+    return ", ".join(f"{s.name} {s.value}" for s in settings if s.value != "none")
+
+
+def _named(settings: tuple[Setting, ...]) -> dict[str, str]:
+    return {s.name: s.value for s in settings}
