@@ -5,9 +5,13 @@ to a session as values in memory and dropped once it has packed them in its own 
 decode draws them again from the seed, which is cheaper than keeping them twice.
 """
 
+import contextlib
+import ctypes
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -17,9 +21,11 @@ from harness.errors import UnfitHostError
 from harness.model.graph import Program, build
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout, stored_bytes
+from harness.model.operators import Executed
 from harness.model.spec import Precision, Spec, parameters
 from harness.model.weights import Progress, Stored, generate
 from harness.plan import Phase
+from harness.runtime.profile import read_profile
 from harness.runtime.session import Array, Session, open_session
 from harness.runtime.stepper import Choices, Decoder, DecodeStepper, PrefillStepper, run_traced
 
@@ -63,17 +69,44 @@ class Engine:
         engine.session(first, progress)
         return engine
 
+    def profile(
+        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int, steps: int
+    ) -> tuple[Executed, ...]:
+        """Every operator of `steps` steps of a workload, after one that is left out. Opens a session of its own.
+
+        `harness.model.operators.rows` adds them up by part of the model.
+        """
+        self.close()
+        with tempfile.TemporaryDirectory() as folder:
+            self._session = self._opened(self.program(phase), profile=str(Path(folder) / "profile"))
+            self._phase = phase
+            stepper = self.open(
+                phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
+            )
+            for _ in range(steps + 1):
+                stepper.step()
+            executed = read_profile(Path(self._session.end_profiling()))
+        self.close()
+        return executed[len(executed) // (steps + 1) :]
+
     def session(self, phase: Phase, progress: Progress | None = None) -> Session:
         """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took."""
         if self._session is not None and self._phase == phase:
             return self._session
-        self._session = self._phase = None
+        self.close()
         start = time.perf_counter()
-        self._session, self._phase = self._opened(self._program(phase), progress), phase
+        self._session, self._phase = self._opened(self.program(phase), progress), phase
         self.load_s = time.perf_counter() - start
         return self._session
 
-    def _program(self, phase: Phase) -> Program:
+    def close(self) -> None:
+        """Give back the memory of the session that is alive, if any. Its steppers cannot step any more."""
+        if self._session is not None:
+            self._session.close()
+        self._session = self._phase = None
+
+    def program(self, phase: Phase) -> Program:
+        """The graph of `phase`, without weights."""
         return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings)
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
@@ -87,6 +120,8 @@ class Engine:
         if progress is not None:
             progress("session", 0.0)
         session = open_session(program.model, arrays, self.threads, profile=profile)
+        arrays.clear()
+        _return_freed_memory()
         if progress is not None:
             progress("session", 1.0)
         return session
@@ -132,6 +167,13 @@ class Engine:
         if phase == "prefill":
             return PrefillStepper(self.spec, self.session(phase), batch, prompt_tokens, seed)
         return DecodeStepper(self.spec, self.session(phase), batch, depth + prompt_tokens, decode_tokens, seed)
+
+
+def _return_freed_memory() -> None:
+    """Ask glibc to hand freed pages back to the system: it keeps up to a fifth of the weights' size otherwise. Other C
+    libraries do so by themselves or not at all."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def check_memory(spec: Spec, precision: Precision) -> None:

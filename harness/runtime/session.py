@@ -16,9 +16,22 @@ class Session:
     """One ONNX Runtime session whose inputs and outputs are bound to memory before it runs."""
 
     def __init__(self, inner: ort.InferenceSession) -> None:
-        self._inner = inner
+        self._open: ort.InferenceSession | None = inner
         self.run_s = 0.0
+        self.binding_number = 0
+        self._binding: Any = None
+        self._bound: dict[str, ort.OrtValue | None] = {}
         self.unbind()
+
+    @property
+    def _inner(self) -> ort.InferenceSession:
+        if self._open is None:
+            raise ValueError("this session was closed when another phase was opened")
+        return self._open
+
+    def close(self) -> None:
+        """Give the session's memory back, whoever still holds it. It cannot run again."""
+        self._open, self._binding, self._bound = None, None, {}
 
     def bind_input(self, name: str, value: Array | ort.OrtValue) -> ort.OrtValue:
         """Read `name` from `value`, shared and not copied: an array edited in place is seen by the next run."""
@@ -37,8 +50,9 @@ class Session:
 
     def run(self) -> None:
         """One run with what is bound. Its duration, without anything of Python's, adds to `run_s`."""
+        inner, binding = self._inner, self._binding
         start = time.perf_counter()
-        self._inner.run_with_iobinding(self._binding)
+        inner.run_with_iobinding(binding)
         self.run_s += time.perf_counter() - start
 
     def outputs(self, names: Sequence[str]) -> list[Array]:
@@ -47,9 +61,10 @@ class Session:
         return [np.array(values[name].numpy()) for name in names]
 
     def unbind(self) -> None:
-        """Forget all inputs and outputs."""
+        """Forget all inputs and outputs. `binding_number` tells an owner whether what it bound is still there."""
+        self.binding_number += 1
         self._binding = self._inner.io_binding()
-        self._bound: dict[str, ort.OrtValue | None] = {}
+        self._bound = {}
 
     def unbind_outputs(self, names: Sequence[str]) -> None:
         """Forget the outputs `names` and keep the others."""
@@ -79,6 +94,7 @@ def open_session(
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = profile
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
     options.add_external_initializers(list(weights), values)
     return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))

@@ -25,6 +25,7 @@ class Decoder:
     def __init__(self, spec: Spec, session: Session, *, batch: int, capacity: int) -> None:
         self._session = session
         session.unbind()
+        self._number = session.binding_number
         self._tokens = np.zeros((batch, 1), dtype=np.int64)
         self._clock = (_LatentClock if spec.attention == "mla" else _GroupedClock)(batch, capacity)
         self.capacity = capacity
@@ -46,6 +47,7 @@ class Decoder:
 
     def step(self, tokens: Array) -> None:
         """Decode one token [B] of each sequence; `logits` then holds what follows."""
+        _check_owner(self._session, self._number)
         self._tokens[:, 0] = tokens
         self._clock.advance(self.length)
         self.length += 1
@@ -114,11 +116,13 @@ class PrefillStepper:
         self.tokens_per_step = batch * prompt_tokens
         self.outside_s = 0.0
         session.unbind()
+        self._number = session.binding_number
         session.bind_input("tokens", self._tokens)
         session.bind_output("logits", self._logits)
 
     def step(self) -> None:
         start, inside = time.perf_counter(), self._session.run_s
+        _check_owner(self._session, self._number)
         self._tokens[...] = self._prompts[self._taken % _PROMPTS]
         self._taken += 1
         self._session.run()
@@ -177,6 +181,12 @@ class DecodeStepper:
         steps = [_coverage(self._spec, self._session, decode) for _ in self._ids]
         self._decoder.rewind(self._depth)
         return sum(steps) / len(steps)
+
+
+def _check_owner(session: Session, number: int) -> None:
+    """Raise ValueError where another workload was bound to the session since."""
+    if session.binding_number != number:
+        raise ValueError("this workload is no longer bound: another one was opened on its session")
 
 
 def _coverage(spec: Spec, session: Session, step: Callable[[], None]) -> float:

@@ -1,0 +1,45 @@
+"""Graphs as documents: what they declare, without running them."""
+
+import numpy as np
+import pytest
+
+from harness.model.graph import build
+from harness.model.graph.forms import form_array
+from harness.model.layout import layout
+from harness.model.spec import Precision, Spec
+from harness.model.weights import generate
+from harness.models import preset
+from harness.plan import Phase
+from tests.parity.architectures import ARCHITECTURES
+
+TRILLION = preset("moe-article-l").model_copy(
+    update={"hidden_size": 7168, "num_hidden_layers": 61, "n_routed_experts": 384, "moe_intermediate_size": 2048}
+)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision: Precision) -> None:
+    program, tensors = build(spec, precision, phase, positions=32), {t.name: t for t in layout(spec)}
+    weights = generate(spec, precision, 0)
+    for b in program.bindings:
+        array = form_array(tensors[b.tensor], weights[b.tensor], b.form, precision, b.factor)
+        assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
+        assert array.flags.c_contiguous, b.name
+    assert {b.tensor for b in program.bindings} == set(tensors)
+
+
+def test_a_graph_holds_no_weights() -> None:
+    """A model of a trillion parameters is a document of a few hundred kilobytes, built at once."""
+    program = build(TRILLION, "int4", "decode", positions=64)
+    assert program.model.ByteSize() < 2_000_000
+    assert sum(int(np.prod(b.shape)) * b.dtype.itemsize for b in program.bindings) > 400e9
+
+
+def test_names_are_unique_and_every_part_is_named() -> None:
+    graph = build(preset("moe-tiny"), "int4", "decode", positions=64).model.graph
+    names = [node.name for node in graph.node]
+    assert len(names) == len(set(names))
+    parts = {name.split("/")[0] for name in names}
+    assert parts == {"embedding", "attention", "norm", "dense", "router", "routed experts", "shared expert", "head"}

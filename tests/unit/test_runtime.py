@@ -1,0 +1,130 @@
+"""Engines, steppers and profiles of a small model, run for real."""
+
+import numpy as np
+import pytest
+
+from harness.errors import UnfitHostError
+from harness.model.graph.work import count_work
+from harness.model.operators import by_part, rows
+from harness.model.spec import Precision, Spec, parameters
+from harness.models import preset
+from harness.plan import Phase
+from harness.runtime import Engine
+
+SPEC = preset("moe-tiny")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.load(SPEC, "int4", threads=1, seed=0)
+
+
+def expected_coverage(spec: Spec, tokens: int) -> float:
+    """U(B): distinct experts of `tokens` independent uniform choices of k of E."""
+    e, k = spec.n_routed_experts, spec.num_experts_per_tok
+    return e * (1 - (1 - k / e) ** tokens)
+
+
+@pytest.mark.parametrize(("phase", "batch", "tokens"), [("prefill", 2, 3), ("prefill", 1, 12), ("decode", 8, 8)])
+def test_coverage_follows_uniform_routing(phase: Phase, batch: int, tokens: int) -> None:
+    """Balanced routing of random tokens, over 64 experts to make chance small; within the scatter of so few layers."""
+    spec = SPEC.model_copy(update={"n_routed_experts": 64, "num_hidden_layers": 9, "num_experts_per_tok": 4})
+    engine = Engine.load(spec, "int4", threads=1, seed=1, first=phase)
+    stepper = engine.open(
+        phase, batch=batch, prompt_tokens=tokens if phase == "prefill" else 0, decode_tokens=16, seed=2
+    )
+    measured = stepper.coverage()
+    assert measured == pytest.approx(expected_coverage(spec, stepper.tokens_per_step), rel=0.08)
+
+
+def test_a_skew_lowers_coverage(engine: Engine) -> None:
+    even = engine.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).coverage()
+    skewed = Engine.load(SPEC, "int4", threads=1, seed=0, routing_skew=4.0)
+    uneven = skewed.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).coverage()
+    assert even is not None and uneven is not None
+    assert uneven < 0.8 * even
+
+
+def test_a_dense_control_has_no_coverage() -> None:
+    dense = Engine.load(preset("moe-tiny:equal-active"), "int4", threads=1, seed=0)
+    assert dense.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0).coverage() is None
+
+
+def test_steps_are_the_same_for_the_same_seed(engine: Engine) -> None:
+    for phase in ("prefill", "decode"):
+        seen = []
+        for _ in range(2):
+            stepper = engine.open(phase, batch=2, prompt_tokens=5, decode_tokens=3, seed=4)
+            stepper.step()
+            stepper.step()
+            seen.append(stepper.logits().copy())
+        assert np.array_equal(*seen)
+
+
+def test_decoding_starts_over_when_the_cache_is_full(engine: Engine) -> None:
+    stepper = engine.open("decode", batch=2, prompt_tokens=3, decode_tokens=2, depth=4, seed=0)
+    logits = []
+    for _ in range(4):
+        stepper.step()
+        logits.append(stepper.logits().copy())
+    assert np.array_equal(logits[0], logits[2]) and np.array_equal(logits[1], logits[3])
+    assert not np.array_equal(logits[0], logits[1])
+
+
+def test_a_step_spends_little_outside_the_runtime(engine: Engine) -> None:
+    stepper = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=64, seed=0)
+    for _ in range(50):
+        stepper.step()
+    assert 0 < stepper.outside_s < 50 * 500e-6
+
+
+def test_a_workload_that_lost_its_session_says_so(engine: Engine) -> None:
+    first = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0)
+    engine.open("decode", batch=2, prompt_tokens=0, decode_tokens=4, seed=0)
+    with pytest.raises(ValueError, match="another one was opened"):
+        first.step()
+    second = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0)
+    engine.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0)
+    with pytest.raises(ValueError, match="closed"):
+        second.step()
+
+
+def test_progress_is_reported() -> None:
+    seen: list[tuple[str, float]] = []
+    Engine.load(SPEC, "int4", threads=1, seed=0, progress=lambda what, share: seen.append((what, share)))
+    assert seen[-1] == ("session", 1.0)
+    shares = [share for what, share in seen if what == "weights"]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_built() -> None:
+    huge = preset("moe-article-l").model_copy(update={"n_routed_experts": 100_000})
+    with pytest.raises(UnfitHostError, match="GiB of memory are free"):
+        Engine.load(huge, "fp32", threads=1, seed=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_work_follows_the_active_parameters(phase: Phase, precision: Precision) -> None:
+    """Every matrix that a token meets is multiplied once: 2 operations a weight, for the chosen experts only. The head
+    runs once a sequence; norms and selection biases are not products."""
+    engine, batch, prompt = Engine.load(SPEC, precision, threads=1, seed=0, first=phase), 2, 8
+    executed = engine.profile(phase, batch=batch, prompt_tokens=prompt, decode_tokens=4, seed=0, steps=1)
+    work = count_work(engine.program(phase).model, executed)
+    count = parameters(SPEC)
+    tokens = batch * prompt if phase == "prefill" else batch
+    biases = SPEC.moe_layers * SPEC.n_routed_experts
+    products = count.active - count.norms - count.head - biases
+    assert work.linear_flop == 2 * tokens * products + 2 * batch * count.head
+    assert work.context_flop > 0
+
+
+def test_a_profile_names_every_part_and_adds_up(engine: Engine) -> None:
+    executed = engine.profile("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0, steps=3)
+    profile = rows(executed, 3)
+    assert sum(row.share for row in profile) == pytest.approx(1)
+    assert sum(row.duration_s for row in profile) == pytest.approx(sum(run.duration_s for run in executed) / 3)
+    assert [row.duration_s for row in profile] == sorted((row.duration_s for row in profile), reverse=True)
+    parts = {part for part, _ in by_part(profile)}
+    assert parts >= {"attention", "router", "routed experts", "shared expert", "head"}
+    assert next(row for row in profile if row.operator == "QMoE").calls == SPEC.moe_layers
