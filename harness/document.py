@@ -145,7 +145,7 @@ def _nearby(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml", ".json")]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"; did you mean '{path.parent / near[0]}'?" if near else ""
 
 

@@ -32,7 +32,7 @@ def _guarded(arguments: list[str]) -> int:
         _say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        _quiet_stdout()  # the reader has seen enough: `harness list | head`
+        _quiet_stdout()
         return 0
     except KeyboardInterrupt:
         _say("interrupted")
@@ -62,6 +62,9 @@ def _dispatch(arguments: list[str]) -> int:
         if message:  # empty where the help was printed instead
             _say(f"{message[0].lower()}{message[1:].rstrip('.')}; see harness --help")
         return 2
+    except SystemExit:  # the parser ends so, and only so, when whoever reads stdout has gone: `harness list | head`
+        _quiet_stdout()
+        return 0
     return int(code or 0)
 
 

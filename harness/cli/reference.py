@@ -68,9 +68,8 @@ def chips_command() -> int:
 
     rows = [
         (
-            chip.name,
-            str(chip.dies_per_package),
-            *(_span(chip.peak(name), 1e12, chip.supports(name)) for name in ("bf16", "fp8", "int8", "fp4")),
+            chip.name if chip.dies_per_package == 1 else f"{chip.name} ×{chip.dies_per_package}",
+            *(_span(chip.peak(name), 1e15, chip.supports(name)) for name in ("bf16", "fp8", "int8", "fp4")),
             _span(chip.memory, 1e9),
             _span(chip.bandwidth, 1e12),
             _span(chip.link, 1e9),
@@ -78,8 +77,8 @@ def chips_command() -> int:
         )
         for chip in chips()
     ]
-    rates = [f"{name}\nTFLOP/s" for name in ("bf16", "fp8", "int8", "fp4")]
-    headers = ("chip", "dies", *rates, "memory\nGB", "read\nTB/s", "links\nGB/s", "power\nW")
+    rates = [f"{name}\nPFLOP/s" for name in ("bf16", "fp8", "int8", "fp4")]
+    headers = ("chip ×dies", *rates, "memory\nGB", "read\nTB/s", "links\nGB/s", "power\nW")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right", colalign=("left",)))
     typer.echo(
         "\nOf one package, dense rates, links in one direction. Where sources disagree both ends are given;\n"
@@ -94,8 +93,9 @@ def _span(value: "Range | None", unit: float, supported: bool | None = None) -> 
         return "no"
     if value is None:
         return units.UNKNOWN
-    low, high = units.number(value.low / unit), units.number(value.high / unit)
-    return low if low == high else f"{low}–{high}"
+    if value.low == value.high:
+        return units.number(value.low / unit)
+    return f"{units.number(value.low / unit, 2)}–{units.number(value.high / unit, 2)}"
 
 
 def init_command() -> int:

@@ -1,0 +1,54 @@
+"""The installed program, started as a user types it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIGS = ROOT / "configs"
+SEEDS = ROOT / "seeds"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment_of(cwd: Path) -> dict[str, str]:
+    """Warnings are errors, and the lock that keeps runs apart is this test session's own."""
+    return {**os.environ, "PYTHONWARNINGS": "error", "TMPDIR": str(cwd.parent)}
+
+
+def harness(*arguments: str | Path, cwd: Path, timeout_s: float = 60) -> Result:
+    """Run `harness` in `cwd`."""
+    program = Path(sys.executable).with_name("harness")
+    done = subprocess.run(
+        [str(program), *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment_of(cwd),
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+CONFIG = """\
+harness: 1
+name: tiny
+measure:
+  models: [moe-tiny]
+  phases: [decode]
+  batches: [1]
+  prompt_tokens: 8
+  decode_tokens: 4
+  repetitions: 2
+  step_time_s: 0.02
+"""
