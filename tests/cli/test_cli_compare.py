@@ -142,7 +142,7 @@ def test_stored_runs_are_tables_too(stored: Path) -> None:
     assert run(stored, "baseline", "show").stdout.strip() == "2026-04-10-aaaa"
     found = run(stored, "compare", "baseline", "day9", "--drift", "0.02", "--fail-on", "slower", "--format", "json")
     assert found.returncode == 3, found.stderr
-    assert {r["a_name"] for r in json.loads(found.stdout)["rows"]} == {"baseline"}
+    assert {r["a_name"] for r in json.loads(found.stdout)["rows"]} == {"2026-04-10-aaaa"}
     mixed = run(stored, "compare", "day0", "new.json", "--format", "json")
     assert mixed.returncode == 0 and json.loads(mixed.stdout)["rows"]
 
