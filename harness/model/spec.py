@@ -14,6 +14,7 @@ Family = Literal[
     "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_v4", "mixtral", "qwen3_moe", "gpt_oss", "llama"
 ]
 Precision = Literal["fp32", "int8", "int4"]
+Phase = Literal["prefill", "decode"]
 Attention = Literal["mla", "gqa", "v4"]
 
 

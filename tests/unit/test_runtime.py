@@ -58,7 +58,7 @@ def test_steps_are_the_same_for_the_same_seed(engine: Engine) -> None:
             stepper.step()
             stepper.step()
             seen.append(stepper.logits().copy())
-        assert np.array_equal(*seen)
+        assert np.array_equal(seen[0], seen[1])
 
 
 def test_decoding_starts_over_when_the_cache_is_full(engine: Engine) -> None:

@@ -12,8 +12,7 @@ from harness.model.graph.latent import LatentAttention
 from harness.model.graph.nodes import Nodes, Program
 from harness.model.graph.parts import linear, norm, rope_tables
 from harness.model.layout import layout
-from harness.model.spec import Precision, Spec
-from harness.plan import Phase
+from harness.model.spec import Phase, Precision, Spec
 
 
 def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> Program:

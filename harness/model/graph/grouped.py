@@ -12,8 +12,7 @@ import numpy as np
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear, norm
 from harness.model.layout import Tensor
-from harness.model.spec import Spec
-from harness.plan import Phase
+from harness.model.spec import Phase, Spec
 
 
 @dataclass
