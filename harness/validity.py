@@ -191,10 +191,11 @@ def _coverage(m: Measurement, context: Context) -> Broken | None:
 
 
 def _share(m: Measurement, value: Callable[[Observation], float | None]) -> float | None:
-    """Median over processes of a time, divided by the timed section that it fell into."""
-    timed = [(value(o), sum(o.durations_s)) for o in m.good]
-    shares = [part / whole for part, whole in timed if part is not None and whole > 0]
-    return median(shares) if shares else None
+    """A time over all processes, divided by the timed sections that it fell into. Over all, not the median of each: the
+    kernel counts processor time in ticks of a hundredth of a second, which is coarse beside one process's section."""
+    timed = [(part, sum(o.durations_s)) for o in m.good if (part := value(o)) is not None]
+    whole_s = sum(section_s for _, section_s in timed)
+    return sum(part_s for part_s, _ in timed) / whole_s if whole_s > 0 else None
 
 
 def _outside(m: Measurement, context: Context) -> Broken | None:

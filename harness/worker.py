@@ -34,6 +34,10 @@ Clock = Callable[[], int]
 CONTROL_REPEATS = 5
 """Runs of the control kernel before and after each workload."""
 
+SETTLE_S = 0.05
+"""Between the last step and the control kernel: the runtime's idle threads spin on for some tens of milliseconds, and a
+control kernel beside them took twice its time in about one of three trials; after 50 ms in none."""
+
 _CONTROL_WIDTH = 512
 _CONTROL_FLOATS = 16 << 20
 """64 MiB: beyond the last-level cache of most hosts, so that the kernel feels bandwidth stolen by neighbours too."""
@@ -175,6 +179,7 @@ def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, contro
         )
         timed, spent = _timed(stepper, task.timing, clock)
         del stepper
+        time.sleep(SETTLE_S)
         control_s = control_before + control()
     except MemoryError as error:
         return failed(task.round, started, f"out of memory: {error or 'allocation refused'}")

@@ -39,6 +39,9 @@ CREATE TABLE assessment (
 );
 """
 
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises. The second where SQLite's own message quotes damaged text."""
+
 Migrations = Mapping[int, str]
 MIGRATIONS: Migrations = {}
 """From each past version, the SQL that makes the next one of it."""
@@ -69,7 +72,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     """Turn what SQLite and the file system raise into a StoreError that names the file and the way out."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (*FAULTS, OSError) as error:
         raise StoreError(f"{path}: could not {doing}: {error}. {_advice(error)}") from error
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.assemble import Header
 from harness.frozen import Frozen
-from harness.store.file import APPLICATION_ID, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
+from harness.store.file import APPLICATION_ID, FAULTS, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
 from harness.store.runs import read_document, read_kept
 from harness.verdict.evidence import Assessment
 
@@ -129,7 +129,7 @@ def _structure(connection: sqlite3.Connection) -> list[Damage]:
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         rows = connection.execute(f"PRAGMA integrity_check({_SHOWN})").fetchall()
-    except sqlite3.Error as error:
+    except FAULTS as error:
         return [Damage(where="file", what=str(error))]
     found = [Damage(where="file", what=str(row[0])) for row in rows if row[0] != "ok"]
     if owner != APPLICATION_ID:
@@ -151,7 +151,7 @@ def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> I
                 last, misses = number, 0
                 yield number, tuple(None if part is None else str(part) for part in row)
             return
-        except sqlite3.Error as error:
+        except FAULTS as error:
             if not misses:
                 damage.append(Damage(where=f"{table} after row {last}", what=str(error)))
         found = False
@@ -161,7 +161,7 @@ def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> I
                 for number, *row in connection.execute(one, (last,)):
                     found, misses = True, 0
                     yield number, tuple(None if part is None else str(part) for part in row)
-            except sqlite3.Error:
+            except FAULTS:
                 continue
 
 
