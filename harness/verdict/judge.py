@@ -1,7 +1,7 @@
 """A sheet of claims, judged: one small judge for each kind, and what belongs to all of them. Pure; measures nothing."""
 
 from harness.catalogue import Catalogue
-from harness.claims import Claim, Sheet
+from harness.claims import ChipRatio, Claim, Sheet
 from harness.published.facts import Fact
 from harness.record import Record
 from harness.verdict.architecture import judge_architecture
@@ -11,8 +11,9 @@ from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
 from harness.verdict.model_ratios import judge_model_ratio
+from harness.verdict.normalisers import as_evidence
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
-from harness.verdict.ratios import judge_chip_ratio
+from harness.verdict.ratios import judge_chip_ratio, pairs
 from harness.verdict.scale import scale
 from harness.verdict.sets import inconsistent_sets
 from harness.verdict.throughput import judge_throughput
@@ -25,7 +26,7 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
         case "throughput":
             return judge_throughput(claim, knowledge, sheet)
         case "chip_ratio":
-            return judge_chip_ratio(claim, knowledge, sheet)
+            return _normalised(claim, judge_chip_ratio(claim, knowledge, sheet), knowledge)
         case "model_ratio":
             return judge_model_ratio(claim, knowledge, sheet)
         case "architecture":
@@ -46,6 +47,18 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
             return judge_fact(claim, knowledge)
         case "out_of_reach":
             return judge_out_of_reach(claim, knowledge)
+
+
+def _normalised(claim: ChipRatio, finding: Finding, knowledge: Knowledge) -> Finding:
+    """The finding with its best-graded pairs under every normaliser, one for each phase."""
+    chip, reference = knowledge.chip(claim.chip), knowledge.chip(claim.reference)
+    if chip is None or reference is None:
+        return finding
+    by_phase = {
+        p.rate.phase: p for p in reversed(pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase))
+    }
+    shown = tuple(as_evidence(p, chip, reference) for p in by_phase.values())
+    return finding.model_copy(update={"evidence": (*finding.evidence, *shown)})
 
 
 def _attributed(claim: Claim, finding: Finding, knowledge: Knowledge) -> Finding:

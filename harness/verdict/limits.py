@@ -125,7 +125,8 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     completed = completions(conditions, chip, models)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     reach = reach_of(phase, chip.vendor, own, knowledge)
-    rows = [_times(c, chip, claim) for c in completed.each]
+    exposed = 0.0 if reach is None else reach.exposed_link
+    rows = [_times(c, chip, claim, exposed) for c in completed.each]
     floors, least, usual = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
     outcomes: list[Outcome] = []
     for floor, reference in zip(floors, usual, strict=True):
@@ -186,14 +187,14 @@ def _share_outcome(share: float, low90: float, high90: float, high99: float) -> 
     return "consistent" if low90 <= share <= high90 else "undecided"
 
 
-def _times(c: Completion, chip: Chip, claim: Latency) -> tuple[float, float, float]:
+def _times(c: Completion, chip: Chip, claim: Latency, exposed: float) -> tuple[float, float, float]:
     """Least time, least time of expert messages alone, and the time at the nominal reference point."""
     generous = most_generous(c.model.spec, chip, c.deployment, c.phase)
     nominal = ceiling(c.model.spec, chip, c.deployment, c.phase)
     if claim.figure == "tpot":
         floor = max(generous.tpot_floor_s or 0.0, generous.latency_floor_s or 0.0)
         batch = c.deployment.batch or 1.0
-        return floor, generous.latency_floor_s or 0.0, batch / reference_tok_s(nominal, 0.0)
+        return floor, generous.latency_floor_s or 0.0, batch / reference_tok_s(nominal, exposed)
     prompt, chips = c.deployment.prompt_tokens or 1.0, c.deployment.chips or 1
     return prompt / (generous.rate_tok_s * chips), 0.0, prompt / (nominal.rate_tok_s * chips)
 

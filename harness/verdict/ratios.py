@@ -6,6 +6,7 @@ one completion of what the source leaves out; the ratio of peaks and the ratio o
 
 import math
 
+from harness.citation import Range
 from harness.claims import ChipRatio, Sheet
 from harness.cost import format_of
 from harness.frozen import Frozen
@@ -100,12 +101,16 @@ def _beside(chip: str, reference: str, knowledge: Knowledge, phase: str | None) 
     return tuple(out)
 
 
+def eight_bit(chip: Chip) -> Range | None:
+    """The 8-bit peak, floating-point first."""
+    return chip.peak("fp8") or chip.peak("int8")
+
+
 def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
     """Ratios of peaks, bandwidth, memory and links: what the hardware alone would give."""
     out = []
-    eight = (chip.peak("fp8") or chip.peak("int8"), reference.peak("fp8") or reference.peak("int8"))
     rows = (
-        ("dense 8-bit peak", eight[0], eight[1]),
+        ("dense 8-bit peak", eight_bit(chip), eight_bit(reference)),
         ("dense 16-bit peak", chip.peak("bf16"), reference.peak("bf16")),
         ("memory bandwidth", chip.bandwidth, reference.bandwidth),
         ("memory", chip.memory, reference.memory),

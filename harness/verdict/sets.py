@@ -7,7 +7,7 @@ from harness.cost import format_of
 from harness.published import Rate
 from harness.units import number
 from harness.verdict.architecture import figures
-from harness.verdict.equations import Contradiction, Equation, contradictions, implied
+from harness.verdict.equations import Contradiction, Equation, contradictions
 from harness.verdict.evidence import InconsistentSet
 from harness.verdict.finding import claimed
 from harness.verdict.knowledge import Knowledge
@@ -225,13 +225,10 @@ def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
 def _as_set(found: Contradiction) -> InconsistentSet:
     claims = tuple(dict.fromkeys(m.claim for m in found.members if m.claim is not None))
     factor = math.exp(abs(found.residual))
-    target = next((m for m in reversed(found.members) if m.claim is None), found.members[-1])
-    value = implied(target, [m for m in found.members if m is not target])
-    implies = "" if value is None else f"The others make {number(math.exp(value), 4)} of it: {target.name}. "
     return InconsistentSet(
         claims=claims,
         residual=found.residual,
-        explanation=f"{implies}They miss by a factor of {number(factor, 3)}, more than rounding and the spread between "
-        "systems allow at 95 %.",
+        explanation=f"They miss each other by a factor of {number(factor, 3)}, more than rounding and the spread "
+        "between systems allow at 95 %.",
         members=tuple(m.name for m in found.members),
     )

@@ -25,8 +25,8 @@ SEED = 20260424
 """Of the draws: a verdict never depends on when it is asked."""
 
 COMPUTE_GAIN = 1.5
-"""'Keeps compute low' needs a gain in prefill over dense of equal total size above this; a tenth of the article's own
-ratio of 1000 to 37 would be 2.7, and half of that could be overhead of routing."""
+"""'Keeps compute low' needs a gain in prefill over dense of equal total size above this. Fixed before anything was
+measured; the article's own ratio of 1000 to 37 would allow 27."""
 
 LATENCY_LOSS = 2.0
 """'Keeps latency low' as a blanket statement falls where sparse is slower than dense of equal active size by more."""

@@ -256,8 +256,9 @@ class _Case:
             reach = None if r.nominal is None else self._reach(r.nominal.phase)
             if r.nominal is not None and reach is not None:
                 low, _, high = usual_tok_s(reach, r.nominal)
-                lows.append(low * scale)
-                highs.append(high * scale)
+                top = high if r.generous is None else min(high, r.generous.rate_tok_s)
+                lows.append(min(low, top) * scale)
+                highs.append(top * scale)
         if not lows:
             return None, None
         of = f"what published systems reach, {' or '.join(sorted(phases))}, over {_completions(len(ratings))}"

@@ -192,3 +192,12 @@ def test_completions_are_damned_only_together() -> None:
     assert tally([*[fine] * 9, open_]).outcome == "consistent"
     mixed = tally([*[fine] * 6, *[refuted] * 4])
     assert (mixed.outcome, mixed.also, mixed.stability) == ("undecided", "consistent", 0.6)
+
+
+def test_no_ranking_is_stated_where_normalisers_disagree() -> None:
+    """Decode, 910C over H100: 0.895 per package, and 1.29 over 1.10 tokens a second for each TFLOPS."""
+    notes = [e.note for e in judged(ratio(0.60)).evidence if e.note and "normaliser" in e.note]
+    assert len(notes) == 2
+    for note in notes:
+        assert "No ranking holds" in note and "0.90 per package" in note.replace("0.89 per package", "0.90 per package")
+        assert "1.2 per TFLOPS" in note
