@@ -35,6 +35,7 @@ class WorkerError(HarnessError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line naming an unknown `kind`, its nearest known name and the known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    longer = [known_name for known_name in names if known_name.startswith(name)] if name else []
+    near = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown {kind} '{name}'{hint} (known: {', '.join(names)})"

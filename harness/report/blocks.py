@@ -39,6 +39,7 @@ class Heading(Frozen):
     kind: Literal["heading"] = "heading"
     level: int = Field(ge=1, le=3)
     text: str
+    folded: bool = Field(default=False, description="stands over blocks that a terminal shows only when asked")
 
 
 class Text(Frozen):
@@ -162,6 +163,7 @@ class Details(Frozen):
     summary: str
     outcome: str | None = Field(default=None, description="the outcome that a format may set beside the summary")
     brief: str
+    folded: bool = Field(default=False, description="a terminal shows not even `brief` unless asked")
     blocks: tuple[Heading | Text | Bullets | Callout | Table, ...]
 
 

@@ -33,14 +33,17 @@ def headline(assessment: Assessment) -> str:
 
 
 def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
-    """The table of verdicts, the sets of claims that cannot all hold, `charts`, and the evidence."""
+    """The table of verdicts, what is out of reach, the sets that cannot all hold, `charts`, and the evidence."""
     blocks: list[Block] = [Heading(level=2, text="Verdicts"), verdict_table(assessment)]
+    beyond = [v for v in assessment.verdicts if v.outcome == "out of reach"]
+    if beyond:
+        blocks.append(_beyond_table(beyond))
     if assessment.inconsistent_sets:
         sets = tuple(f"{'; '.join(s.members or s.claims)}. {s.explanation}" for s in assessment.inconsistent_sets)
         blocks += [Callout(tone="warning", text=_cannot_all_hold(len(sets))), Bullets(items=sets)]
     blocks += charts
     if assessment.verdicts:
-        blocks.append(Heading(level=2, text="Evidence"))
+        blocks.append(Heading(level=2, text="Evidence", folded=True))
         blocks += [_details(v) for v in assessment.verdicts]
     return tuple(blocks)
 
@@ -52,19 +55,19 @@ def _cannot_all_hold(sets: int) -> str:
 
 
 def verdict_table(assessment: Assessment) -> Table:
-    seen = {v.outcome for v in assessment.verdicts}
+    """What was judged; claims that nothing here reaches stand in a table of their own."""
+    judged = [v for v in assessment.verdicts if v.outcome != "out of reach"]
+    seen = {v.outcome for v in judged}
     legend = "; ".join(f"{outcome}: {_MEANINGS[outcome]}" for outcome in OUTCOMES if outcome in seen)
     return Table(
         title="Each claim and what became of it",
         columns=(
             Column(name="Claim"),
-            Column(name="Claimed"),
-            Column(name="Outcome", meaning="outcome"),
-            Column(name=f"{_level(LEVEL)} interval, bound"),
-            Column(name="Why"),
-            Column(name="Flags, missing", meaning="list"),
+            Column(name=f"Claimed; {_level(LEVEL)} interval, bound"),
+            Column(name="Outcome, flags", meaning="outcome"),
+            Column(name="Why, and what is missing"),
         ),
-        rows=tuple(_verdict_row(v) for v in assessment.verdicts),
+        rows=tuple(_verdict_row(v) for v in judged),
         note=f"{legend[0].upper()}{legend[1:]}." if legend else None,
         narrow="cards",
     )
@@ -73,13 +76,21 @@ def verdict_table(assessment: Assessment) -> Table:
 def _verdict_row(v: Verdict) -> tuple[Cell, ...]:
     outcome = v.outcome if v.also is None else f"{v.outcome}\nor {v.also}"
     missing = [f"missing: {', '.join(v.missing)}"] if v.missing else []
+    claimed = () if v.claimed is None else (units.quantity(v.claimed, v.unit),)
     return (
         f"{v.statement}\n({v.id})",
-        units.quantity(v.claimed, v.unit),
-        outcome,
-        "\n".join(_bounds(v)) or units.UNKNOWN,
-        v.reason,
-        "\n".join((*v.flags, *missing)) or units.UNKNOWN,
+        "\n".join((*claimed, *_bounds(v))) or units.UNKNOWN,
+        "\n".join((outcome, *v.flags)),
+        "\n".join((v.reason, *missing)),
+    )
+
+
+def _beyond_table(verdicts: list[Verdict]) -> Table:
+    return Table(
+        title=f"Out of reach: {_MEANINGS['out of reach']}",
+        columns=(Column(name="Claim"), Column(name="Why")),
+        rows=tuple((f"{v.statement}\n({v.id})", v.reason) for v in verdicts),
+        narrow="cards",
     )
 
 
@@ -113,7 +124,9 @@ def _details(v: Verdict) -> Details:
     blocks: list[Bullets | Table] = [Bullets(items=tuple(facts))]
     if v.evidence:
         blocks.append(_evidence_table(v))
-    return Details(summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", blocks=tuple(blocks))
+    return Details(
+        summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", folded=True, blocks=tuple(blocks)
+    )
 
 
 def _brief(v: Verdict) -> str:
@@ -153,7 +166,7 @@ def _evidence_row(e: Evidence) -> tuple[Cell, ...]:
 
 
 def scaled_blocks(assessment: Assessment) -> tuple[Block, ...]:
-    """The scaled table, then each chain from this host's figure to the reported one."""
+    """The scaled table, what of it transfers, then each chain from this host's figure to the reported one."""
     if not assessment.scaled:
         return ()
     return (
@@ -163,8 +176,20 @@ def scaled_blocks(assessment: Assessment) -> tuple[Block, ...]:
             "own ratio or ceiling would allow, and the fraction of the ceiling that the report implies."
         ),
         scaled_table(assessment),
+        Text(text="What transfers, row by row:"),
+        Bullets(items=tuple(_grouped((f"{s.transfers}: {s.why}", s.quantity) for s in assessment.scaled))),
+        Text(text="What 'hardware allows' is:"),
+        Bullets(items=tuple(_grouped((s.hardware_as, s.quantity) for s in assessment.scaled if s.hardware_as))),
         *_chains(assessment),
     )
+
+
+def _grouped(remarks: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """Each remark once, with the rows that it belongs to."""
+    rows: dict[str, list[str]] = {}
+    for remark, row in remarks:
+        rows.setdefault(remark, []).append(row)
+    return (f"{remark.rstrip('.')} ({'; '.join(names)})." for remark, names in rows.items())
 
 
 def _chains(assessment: Assessment) -> tuple[Block, ...]:
@@ -172,8 +197,7 @@ def _chains(assessment: Assessment) -> tuple[Block, ...]:
     if not chained:
         return ()
     return (
-        Heading(level=3, text="The chains"),
-        Text(text="Step by step from this host's figure to the reported one, with what does not transfer."),
+        Heading(level=3, text="The chains, from this host's figure to the reported one"),
         *(_chain_details(s) for s in chained),
     )
 
@@ -202,7 +226,6 @@ def _scaled_row(s: Scaled) -> tuple[Cell, ...]:
         measured.append(interval(s.measured_interval, s.unit))
     if s.measured_as:
         measured.append(s.measured_as)
-    hardware = [interval(s.hardware, s.unit)] + ([s.hardware_as] if s.hardware_as else [])
     ceiling = [units.percent(s.ceiling_fraction)]
     if s.ceiling is not None:
         ceiling.append(f"of {units.quantity(s.ceiling, 'tok/s')}")
@@ -211,9 +234,9 @@ def _scaled_row(s: Scaled) -> tuple[Cell, ...]:
         units.quantity(s.reported, s.unit),
         "\n".join(measured),
         interval(s.factor, "ratio"),
-        "\n".join(hardware),
+        interval(s.hardware, s.unit),
         "\n".join(ceiling),
-        f"{s.transfers}: {s.why}",
+        s.transfers,
     )
 
 

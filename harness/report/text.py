@@ -12,6 +12,7 @@ from harness.report.blocks import Text as Paragraph
 from harness.report.printable import line, lines
 
 WIDTH = 100
+HINT = "The evidence behind each verdict, with its sources: --details, --format markdown or --html FILE."
 _GAP = 2  # what tabulate's "plain" format puts between columns
 _LEAST = 4  # terminal cells that a column keeps however narrow the page
 _TALL = 2  # line breaks in a cell from which rows are set apart
@@ -22,7 +23,11 @@ def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
     """`report` as lines of at most `width` terminal cells, with a final newline. `details` unfolds all evidence."""
     parts = [_rule(report.title, "=", width)]
     brief: list[str] = []
+    hidden = False
     for block in report.blocks:
+        if not details and _folded(block):
+            hidden = True
+            continue
         if isinstance(block, Details) and not details:
             brief += _bullet(block.brief, width)
             continue
@@ -32,9 +37,13 @@ def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
         text = _block(block, width, details)
         if text:
             parts.append(text)
-    if brief:
-        parts.append("\n".join(brief))
+    parts += ["\n".join(brief)] if brief else []
+    parts += ["\n".join(_wrap(HINT, width))] if hidden else []
     return "\n\n".join(parts) + "\n"
+
+
+def _folded(block: Block) -> bool:
+    return isinstance(block, Details | Heading) and block.folded
 
 
 def table(block: Table, width: int = WIDTH) -> str:

@@ -18,7 +18,7 @@ from harness.report.blocks import (
     ThroughputData,
 )
 from harness.report.charted import reported_chart, roofline_chart, throughput_charts
-from harness.report.judged import headline, verdict_table
+from harness.report.judged import headline, verdict_blocks
 from harness.report.measured import gains, rows
 from harness.report.ran import measured_table
 from harness.verdict.evidence import Assessment
@@ -70,9 +70,9 @@ def test_either_half_stands_alone() -> None:
 
 
 def test_the_verdict_table_names_flags_missing_conditions_and_the_rival_outcome() -> None:
-    table = verdict_table(ASSESSMENT)
-    assert len(table.rows) == len(ASSESSMENT.verdicts)
-    text = words(table)
+    tables = [b for b in verdict_blocks(ASSESSMENT, ()) if isinstance(b, Table)]
+    assert sum(len(table.rows) for table in tables) == len(ASSESSMENT.verdicts)
+    text = "\n".join(words(table) for table in tables)
     for verdict in ASSESSMENT.verdicts:
         assert verdict.reason in text
         assert all(flag in text for flag in verdict.flags)

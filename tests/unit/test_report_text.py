@@ -92,9 +92,11 @@ def test_details_are_short_unless_asked_for() -> None:
     brief, whole = text.render(report), text.render(report, details=True)
     address = "[1] https://arxiv.org/abs/2506.12708"
     assert address not in brief and address in whole
+    assert text.HINT in brief and text.HINT not in whole
     for block in report.blocks:
         if isinstance(block, Details):
-            assert f"- {block.summary}" in brief
+            assert (f"- {block.summary}" in brief) is not block.folded
+            assert block.summary in whole
 
 
 def test_tall_rows_are_set_apart_and_short_ones_are_not() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness import document
 from harness.claims import Sheet
-from harness.verdict.equations import Equation, contradictions, implied, inconsistent, misfit
+from harness.verdict.equations import Equation, contradictions, inconsistent, misfit
 from harness.verdict.knowledge import knowledge_of
 from harness.verdict.sets import inconsistent_sets
 from tests.sheets import R1_DECODE, one, sheet
@@ -44,13 +44,6 @@ def test_the_smallest_sets_are_named_and_no_larger_one() -> None:
 
 def test_published_figures_alone_are_not_the_sheet_s_contradiction() -> None:
     assert contradictions([equation("a", 1, claim=False, x=1), equation("b", 9, claim=False, x=1)]) == ()
-
-
-def test_what_the_others_imply() -> None:
-    others = [equation("x", 60, x=1), equation("r", 0.6, x=1, y=-1)]
-    value = implied(equation("y", 1, y=1), others)
-    assert value is not None and math.exp(value) == pytest.approx(100)
-    assert implied(equation("z", 1, z=1), others) is None
 
 
 @settings(max_examples=50, deadline=None)
