@@ -80,6 +80,17 @@ def inconsistent(equations: Sequence[Equation]) -> bool:
     return free > 0 and squares > float(chdtri(free, 1 - LEVEL))
 
 
+def implied(target: Equation, others: Sequence[Equation]) -> float | None:
+    """What the others make of the value of `target`; None where they leave it open."""
+    import numpy as np
+
+    a, b, _ = _system([*others, target])
+    solution, *_ = np.linalg.lstsq(a[:-1], b[:-1], rcond=None)
+    if np.linalg.matrix_rank(a) > np.linalg.matrix_rank(a[:-1]):
+        return None
+    return float(a[-1] @ solution)
+
+
 def _groups(equations: Sequence[Equation]) -> list[list[Equation]]:
     """Equations that share unknowns, directly or through others."""
     groups: list[tuple[set[str], list[Equation]]] = []

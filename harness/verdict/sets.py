@@ -5,7 +5,7 @@ import math
 from harness.claims import ChipRatio, Claim, Conditions, Cost, Efficiency, Sheet, Throughput
 from harness.cost import format_of
 from harness.published import Rate
-from harness.units import number
+from harness.units import count, number
 from harness.verdict.architecture import figures
 from harness.verdict.equations import Contradiction, Equation, contradictions
 from harness.verdict.evidence import InconsistentSet
@@ -230,5 +230,5 @@ def _as_set(found: Contradiction) -> InconsistentSet:
         residual=found.residual,
         explanation=f"They miss each other by a factor of {number(factor, 3)}, more than rounding and the spread "
         "between systems allow at 95 %.",
-        members=tuple(m.name for m in found.members),
+        members=tuple(m.name for m in (*(m for m in found.members if m is not target), target)),
     )
