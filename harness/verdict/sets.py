@@ -7,7 +7,7 @@ from harness.cost import format_of
 from harness.published import Rate
 from harness.units import count, number
 from harness.verdict.architecture import figures
-from harness.verdict.equations import Contradiction, Equation, contradictions
+from harness.verdict.equations import Contradiction, Equation, contradictions, implied
 from harness.verdict.evidence import InconsistentSet
 from harness.verdict.finding import claimed
 from harness.verdict.knowledge import Knowledge
@@ -223,12 +223,16 @@ def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
 
 
 def _as_set(found: Contradiction) -> InconsistentSet:
+    """The members with what is checked last: a published figure where there is one, else the last claim."""
     claims = tuple(dict.fromkeys(m.claim for m in found.members if m.claim is not None))
-    factor = math.exp(abs(found.residual))
+    last = next((m for m in reversed(found.members) if m.claim is None), found.members[-1])
+    rest = [m for m in found.members if m is not last]
+    value = implied(last, rest)
+    implies = "" if value is None else f"The rest implies {count(math.exp(value), 4)} for the last. "
     return InconsistentSet(
         claims=claims,
         residual=found.residual,
-        explanation=f"They miss each other by a factor of {number(factor, 3)}, more than rounding and the spread "
-        "between systems allow at 95 %.",
-        members=tuple(m.name for m in (*(m for m in found.members if m is not target), target)),
+        explanation=f"{implies}They miss by a factor of {number(math.exp(abs(found.residual)), 3)}, more than rounding "
+        "and the spread between systems allow at 95 %.",
+        members=tuple(m.name for m in (*rest, last)),
     )
