@@ -228,7 +228,7 @@ def _as_set(found: Contradiction) -> InconsistentSet:
     last = next((m for m in reversed(found.members) if m.claim is None), found.members[-1])
     rest = [m for m in found.members if m is not last]
     value = implied(last, rest)
-    implies = "" if value is None else f"The rest implies {count(math.exp(value), 4)} for the last. "
+    implies = "" if value is None or len(rest) < 2 else f"The rest implies {count(math.exp(value), 4)} for the last. "
     return InconsistentSet(
         claims=claims,
         residual=found.residual,
