@@ -110,7 +110,7 @@ def assess(
         sheet_id=sheet.id,
         sheet_title=sheet.source.title,
         record_id=record.record_id if record is not None else None,
-        scaled=scale(sheet, record, knowledge),
+        scaled=scale(sheet, record, knowledge, chips),
         verdicts=found,
         inconsistent_sets=inconsistent_sets(sheet, knowledge),
         transfers=transfers(record),

@@ -6,7 +6,7 @@ from this host's figure to the reported one, and says at which link it may not b
 """
 
 from harness.claims import Sheet, Throughput
-from harness.cost import Ceiling, ceiling, most_generous
+from harness.cost import Ceiling, Deployment, Precision, ceiling, most_generous, runs
 from harness.frozen import Frozen
 from harness.hardware import Chip
 from harness.models.catalogue import ReleasedModel
@@ -36,6 +36,7 @@ class Placed(Frozen):
     """the conditions, in words"""
     active: float
     """active parameters: the source's own figure, else the model's"""
+    deployment: Deployment
 
     @property
     def fraction(self) -> float:
@@ -75,16 +76,19 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
         generous=most_generous(spec, chip, deployment, phase),
         at=f"{chosen.model.title} on {chip.title}, {source}",
         active=active or chosen.model.published_active,
+        deployment=deployment,
     )
 
 
-def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge) -> tuple[Scaled, ...]:
-    """The scaled table. Without a record the measured column is empty and the chip's side remains."""
+def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge, chips: tuple[str, ...] = ()) -> tuple[Scaled, ...]:
+    """The scaled table. Without a record the measured column is empty and the chip's side remains. The ceilings of
+    `chips` are set beside every reported rate."""
     placed = [p for c in sheet.claims if c.kind == "throughput" and (p := place(c, sheet, knowledge)) is not None]
     rows: list[Scaled] = []
     for p in placed:
         cell = _cell(p, record)
-        rows += [_package(p, cell), _work(p, cell), *_die(p), *_system(p)]
+        others = [c for name in chips if name != p.chip.name and (c := knowledge.chip(name)) is not None]
+        rows += [_package(p, cell), _work(p, cell), *_die(p), *_system(p), *(_beside(p, c) for c in others)]
     rates = tuple((p.claim, p.rate_tok_s, p.nominal) for p in placed)
     cells = tuple(_cell(p, record) for p in placed)
     return (*ratio_rows(sheet, record, knowledge, rates, cells), *rows)
@@ -196,6 +200,40 @@ def _work_steps(cell: HostCell | None, mine: float | None) -> tuple[Step, ...]:
         Step(text="active parameters of the model measured", value=active, unit="parameters", basis="modelled"),
         Step(text="active work here", value=mine, unit="FLOP/s", basis="measured"),
         Step(text="from this host's arithmetic to the chip's: another machine", basis="modelled", walkable=False),
+    )
+
+
+def _beside(p: Placed, chip: Chip) -> Scaled:
+    """Another chip's ceiling for the same work: what its hardware alone would allow of the reported rate."""
+    wanted: tuple[Precision | None, ...] = (p.deployment.precision, "fp8", "int8", "bf16")
+    precision = next((x for x in wanted if x is not None and runs(chip, x)), None)
+    deployment = p.deployment.model_copy(update={"precision": precision, "expert_slots": None})
+    known = precision is not None and chip.bandwidth is not None
+    nominal = ceiling(p.model.spec, chip, deployment, p.nominal.phase) if known else None
+    most = most_generous(p.model.spec, chip, deployment, p.nominal.phase) if known else None
+    top = None if nominal is None else nominal.rate_tok_s
+    fits = "" if nominal is None or nominal.fits is not False else "; the work does not fit its memory"
+    return Scaled(
+        id=f"{p.claim.id}-beside-{chip.name}",
+        claim=p.claim.id,
+        quantity=f"{p.nominal.phase} rate of a package, beside the ceiling of {chip.title}",
+        reported=p.rate_tok_s,
+        unit="tok/s",
+        measured=None,
+        hardware=None
+        if nominal is None or most is None
+        else Interval(low=nominal.rate_tok_s, high=most.rate_tok_s, level=0.99),
+        hardware_as=f"ceilings of {chip.title} for the same work in {precision}, bound by "
+        f"{nominal.binding if nominal else 'nothing that is known'}{fits}",
+        ceiling=top,
+        ceiling_fraction=None if top is None else p.rate_tok_s / top,
+        transfers="no",
+        why="Set beside, not compared: which fraction of its ceiling a chip reaches is its own.",
+        chain=(
+            Step(text=f"ceiling of {p.chip.title}", value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"),
+            Step(text=f"ceiling of {chip.title} for the same work", value=top, unit="tok/s", basis="modelled"),
+            Step(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"),
+        ),
     )
 
 

@@ -125,3 +125,13 @@ def test_no_measured_rate_is_above_this_host_s_ceiling() -> None:
     assert cell is not None and cell.fraction is not None and 0 < cell.fraction < 1
     without = host_cell(found.model_copy(update={"ceilings": None}), found.measurements[0])
     assert without is not None and without.ceiling_tok_s is None and without.fraction is None
+
+
+def test_other_chips_are_set_beside_each_rate() -> None:
+    article = document.read(ARTICLE, Sheet, what="sheet")
+    found = {s.id: s for s in assess(article, chips=("ascend-910c", "h100-sxm", "mi355x")).scaled}
+    beside = found["cloudmatrix-decode-beside-h100-sxm"]
+    assert beside.ceiling is not None and beside.hardware is not None
+    assert beside.hardware_as is not None and "in int8" in beside.hardware_as
+    assert "cloudmatrix-prefill-beside-mi355x" in found
+    assert not any(name.endswith("-beside-ascend-910c") for name in found)
