@@ -261,7 +261,7 @@ class _Case:
                 highs.append(top * scale)
         if not lows:
             return None, None
-        of = f"what published systems reach, {' or '.join(sorted(phases))}, over {_completions(len(ratings))}"
+        of = f"what published systems reach, {' or '.join(sorted(phases))}, {_completions(len(ratings))}"
         return Interval(low=min(lows), high=max(highs)), of
 
     def _binding(self, ratings: list[Rating]) -> str | None:
@@ -323,4 +323,4 @@ class _Case:
 
 
 def _completions(n: int) -> str:
-    return "the conditions given" if n == 1 else f"{n} completions"
+    return "under these conditions" if n == 1 else f"over {n} completions"

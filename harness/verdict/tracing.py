@@ -40,7 +40,7 @@ FILLED_WORDS = {
     "mtp_drafts": "drafted tokens",
     "mtp_acceptance": "acceptance of drafts (assumed, not measured)",
     "tpot_s": "time per output token",
-    "idealised": "ideal balance of experts, by assumption",
+    "idealised": "ideal balance of experts (assumed)",
     "cache_hits_counted": "cached tokens are counted",
 }
 
