@@ -19,6 +19,8 @@ from harness.tables.table import Metric, ResultTable, Setting
 SHORTEST_SEGMENT = 4
 """Runs on either side of a change: with fewer, no rank test reaches its level."""
 
+FEWEST_RUNS = 2 * SHORTEST_SEGMENT
+
 LONGEST_SERIES = 200
 """Only the latest runs are searched: the search takes time that grows with the square of the length."""
 
@@ -90,7 +92,7 @@ def changes(series: Series, margin: float) -> tuple[Change, ...]:
     weakest boundary is dropped until each is significant. Needs the optional package: see `searchable`.
     """
     points = series.points[-LONGEST_SERIES:]
-    if len(points) < 2 * SHORTEST_SEGMENT:
+    if len(points) < FEWEST_RUNS:
         return ()
     logs = [math.log(p.value.point) for p in points]
     kept = _significant(logs, _segments(logs), math.log1p(margin))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, Difference, LoneRow, RowComparison
 from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
+from harness.report.cases import said, shared, titled
 from harness.stats import Estimate, drift_half_width
 from harness.tables.table import Setting
 from harness.units import UNKNOWN, interval, number, percent, quantity, times
@@ -84,9 +85,9 @@ def _marked(difference: Difference) -> str:
 
 
 def _rows(comparison: Comparison) -> Table:
-    shared = _shared((comparison,))
+    common = _shared((comparison,))
     return Table(
-        title=_titled("Rows", shared),
+        title=titled("Rows", common),
         columns=(
             Column(name="case"),
             Column(name="first", align="right"),
@@ -96,7 +97,7 @@ def _rows(comparison: Comparison) -> Table:
             Column(name="why"),
         ),
         rows=tuple(
-            (_case(r, shared), _value(r.a, r.unit), _value(r.b, r.unit), _ratio(r.ratio), r.decision, _why(r))
+            (_case(r, common), _value(r.a, r.unit), _value(r.b, r.unit), _ratio(r.ratio), r.decision, _why(r))
             for r in comparison.rows
         ),
         note=_note(comparison),
@@ -107,16 +108,16 @@ def _rows(comparison: Comparison) -> Table:
 def _side_by_side(comparisons: Sequence[Comparison]) -> Table:
     """More than two tables: the first one's rows, and what each other table made of them."""
     every = [r for c in comparisons for r in c.rows]
-    shared = _shared(comparisons)
+    common = _shared(comparisons)
     found = [{(r.key, r.metric): r for r in c.rows} for c in comparisons]
     keys = list(dict.fromkeys((r.key, r.metric) for r in every))
     rows = []
     for key in keys:
         present = [f[key] for f in found if key in f]
         cells = [f"{_ratio(f[key].ratio)} {f[key].decision}" if key in f else "missing" for f in found]
-        rows.append((_case(present[0], shared), _value(present[0].a, present[0].unit), *cells))
+        rows.append((_case(present[0], common), _value(present[0].a, present[0].unit), *cells))
     return Table(
-        title=_titled(f"Rows, each table over {comparisons[0].a}", shared),
+        title=titled(f"Rows, each table over {comparisons[0].a}", common),
         columns=(
             Column(name="case"),
             Column(name=comparisons[0].a, align="right"),
@@ -149,12 +150,12 @@ def _after(comparison: Comparison, *, named: bool = False) -> list[Block]:
 
 
 def _missing(comparison: Comparison) -> Table:
-    shared = _shared((comparison,))
+    common = _shared((comparison,))
     return Table(
         title=f"Rows that only one table has ({len(comparison.lone)})",
         columns=(Column(name="only in"), Column(name="case"), Column(name="metric")),
         rows=tuple(
-            (comparison.a if lone.only_in == "a" else comparison.b, _case(lone, shared), lone.metric)
+            (comparison.a if lone.only_in == "a" else comparison.b, _case(lone, common), lone.metric)
             for lone in comparison.lone
         ),
         narrow="cards",
@@ -173,23 +174,12 @@ def _note(comparison: Comparison) -> str:
 
 
 def _shared(comparisons: Sequence[Comparison]) -> frozenset[Setting]:
-    """Settings that every row has alike, those of one table only too: said once, above the table."""
-    rows = [frozenset(r.key) for c in comparisons for r in c.rows]
-    keys = {*rows, *(frozenset(r.key) for c in comparisons for r in c.lone)}
-    return frozenset.intersection(*keys) if len(keys) > 1 else frozenset()
+    """Settings that every row has alike, those of one table only too."""
+    return shared([*(r.key for c in comparisons for r in c.rows), *(lone.key for c in comparisons for lone in c.lone)])
 
 
-def _titled(title: str, shared: frozenset[Setting]) -> str:
-    said = sorted((s for s in shared if s.value not in ("none", "")), key=lambda s: s.name)
-    return f"{title} (all: {_settings(tuple(said))})" if said else title
-
-
-def _case(row: RowComparison | LoneRow, shared: frozenset[Setting]) -> str:
-    return _settings(tuple(s for s in row.key if s not in shared and s.value != "none")) or row.metric
-
-
-def _settings(settings: tuple[Setting, ...]) -> str:
-    return ", ".join(f"{s.name} {s.value}" for s in settings)
+def _case(row: RowComparison | LoneRow, common: frozenset[Setting]) -> str:
+    return said(row.key, without=common) or row.metric
 
 
 def _value(estimate: Estimate | None, unit: str) -> str:

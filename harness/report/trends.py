@@ -6,8 +6,9 @@ Knows no format and no store.
 import json
 from collections.abc import Sequence
 
-from harness.history import Change, Series, host_changes
+from harness.history import FEWEST_RUNS, Change, Series, host_changes
 from harness.report.blocks import Block, Callout, Column, Report, Table, Text
+from harness.report.cases import said, shared, titled
 from harness.tables.table import Setting
 from harness.units import UNKNOWN, interval, quantity, times
 
@@ -18,11 +19,11 @@ SPARK_WIDTH = 24
 def build(series: Sequence[Series], changes: Sequence[Change] | None) -> Report:
     """The report on stored runs. `changes` is None where nobody looked for them."""
     runs = {p.table for s in series for p in s.points}
-    blocks: list[Block] = [Text(text=_headline(len(series), len(runs), changes), lead=True)]
-    shared = frozenset.intersection(*(frozenset(s.key) for s in series)) if len(series) > 1 else frozenset()
-    blocks.append(_table(series, shared))
+    blocks: list[Block] = [Text(text=_headline(series, len(runs), changes), lead=True)]
+    common = shared(s.key for s in series)
+    blocks.append(_table(series, common))
     if changes:
-        blocks.append(_changes(changes, shared))
+        blocks.append(_changes(changes, common))
         common = host_changes(changes, series)
         if common:
             text = (
@@ -52,18 +53,21 @@ def sparkline(values: Sequence[float], width: int = SPARK_WIDTH) -> str:
     return "".join(BARS[min(len(BARS) - 1, int((v - low) / (high - low) * len(BARS)))] for v in latest)
 
 
-def _headline(series: int, runs: int, changes: Sequence[Change] | None) -> str:
-    text = f"{series} case{'s' if series != 1 else ''} over {runs} run{'s' if runs != 1 else ''}"
+def _headline(series: Sequence[Series], runs: int, changes: Sequence[Change] | None) -> str:
+    text = f"{len(series)} case{'s' if len(series) != 1 else ''} over {runs} run{'s' if runs != 1 else ''}"
     if changes is None:
         return f"{text}; changes of level were not looked for (install harness[history] to find them)."
+    short = sum(len(s.points) < FEWEST_RUNS for s in series)
+    if short == len(series):
+        return f"{text}: too few to find a change of level, which needs {FEWEST_RUNS} runs of a case."
     found = f"{len(changes) or 'no'} change{'s' if len(changes) != 1 else ''} of level"
-    return f"{text}; {found}. A change here stops nothing."
+    unsearched = f" ({short} of the cases have fewer than the {FEWEST_RUNS} runs that this needs)" if short else ""
+    return f"{text}; {found}{unsearched}. A change here stops nothing."
 
 
-def _table(series: Sequence[Series], shared: frozenset[Setting]) -> Table:
-    said = _settings(tuple(sorted(shared, key=lambda s: s.name)))
+def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
     return Table(
-        title=f"Series (all: {said})" if said else "Series",
+        title=titled("Series", common),
         columns=(
             Column(name="case"),
             Column(name="host"),
@@ -73,7 +77,7 @@ def _table(series: Sequence[Series], shared: frozenset[Setting]) -> Table:
         ),
         rows=tuple(
             (
-                _settings(tuple(x for x in s.key if x not in shared)) or s.metric.name,
+                said(s.key, without=common) or s.metric.name,
                 s.host or UNKNOWN,
                 str(len(s.points)),
                 _value(s),
@@ -85,7 +89,7 @@ def _table(series: Sequence[Series], shared: frozenset[Setting]) -> Table:
     )
 
 
-def _changes(changes: Sequence[Change], shared: frozenset[Setting]) -> Table:
+def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
     return Table(
         title="Changes of level",
         columns=(
@@ -97,7 +101,7 @@ def _changes(changes: Sequence[Change], shared: frozenset[Setting]) -> Table:
         ),
         rows=tuple(
             (
-                _settings(tuple(s for s in c.key if s not in shared)) or c.metric,
+                said(c.key, without=common) or c.metric,
                 c.since,
                 times(c.speed),
                 f"{c.runs_before}, {c.runs_after}",
@@ -114,10 +118,6 @@ def _value(series: Series) -> str:
     if value.low is None:
         return quantity(value.point, unit)
     return f"{quantity(value.point, unit)} {interval(value.low, value.high, unit)}"
-
-
-def _settings(settings: tuple[Setting, ...]) -> str:
-    return ", ".join(f"{s.name} {s.value}" for s in settings if s.value != "none")
 
 
 def _named(settings: tuple[Setting, ...]) -> dict[str, str]:

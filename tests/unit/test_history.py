@@ -95,6 +95,11 @@ def test_when_all_cases_move_at_once_the_host_moved() -> None:
     assert len(data["series"]) == 4 and {c["key"]["case"] for c in data["changes"]} == {"x", "y", "z"}
 
 
+def test_too_few_runs_are_no_sign_of_steadiness() -> None:
+    series = gather([table(i, "h", x=1) for i in range(3)])
+    assert "too few" in text.render(trends.build(series, ()))
+
+
 def test_not_having_looked_is_not_no_change() -> None:
     series = gather([table(0, "h", x=1)])
     assert "not looked for" in text.render(trends.build(series, None))
