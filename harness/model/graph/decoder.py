@@ -23,7 +23,7 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> 
     int32 [1] for grouped. Outputs: logits fp32 [B, V], and of each layer
     with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
     """
-    nodes = Nodes(precision)
+    nodes = Nodes(precision, wide=phase == "prefill")
     tensors = {tensor.name: tensor for tensor in layout(spec)}
     d, eps = spec.hidden_size, spec.rms_norm_eps
     nodes.part = "embedding"
@@ -39,7 +39,7 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> 
         nodes.part = "norm"
         normed, residual = norm(nodes, tensors[f"layers.{layer}.mlp_norm"], hidden, residual, eps)
         hidden = feedforward.feed_forward(spec, nodes, tensors, layer, normed)
-    nodes.part = "head"
+    nodes.part, nodes.wide = "head", False
     if phase == "prefill":
         hidden, residual = (_last(nodes, x) for x in (hidden, residual or hidden))
     normed, _ = norm(nodes, tensors["norm"], hidden, residual, eps)

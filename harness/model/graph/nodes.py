@@ -55,8 +55,10 @@ class Program:
 class Nodes:
     """Collects operators. Each call adds one and returns the names of its outputs."""
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: Precision, *, wide: bool = False) -> None:
         self.precision = precision
+        self.wide = wide
+        """Whether products have many rows: prefill, up to the head."""
         self.part = ""
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []

@@ -17,10 +17,19 @@ ACCURACY_LEVEL = 4
 def linear(
     nodes: Nodes, tensor: Tensor, x: str, *, bias: Tensor | None = None, to: tuple[str, ...] | None = None
 ) -> str:
-    """[..., in] -> [..., out], with the weights at the graph's precision."""
+    """[..., in] -> [..., out], with the weights at the graph's precision.
+
+    With many rows, 8-bit weights of one scale a row go through an integer product that is twice as fast (754 against
+    422 GFLOP/s at 512 rows on two Zen 4 cores) and rounds all activations on one scale, where MatMulNBits has one for
+    each block: an error of 0.9 % of the product's deviation against 0.7 % (normal activations, 1,024 wide).
+    """
     added = "" if bias is None else nodes.weight(bias, "values")
     if nodes.precision == "fp32" or tensor.role not in ("matrix", "latent"):
         return _linear_fp32(nodes, tensor, x, added, to)
+    bits = 4 if nodes.precision == "int4" and tensor.role == "matrix" else 8
+    if nodes.wide and bits == 8:
+        columns, scales = nodes.weight(tensor, "columns"), nodes.weight(tensor, "column_scales")
+        return str(nodes.ms("DynamicQuantizeMatMul", x, columns, scales, *(("", added) if added else ()), to=to))
     out, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
     y: str = nodes.ms(
         "MatMulNBits",
@@ -31,7 +40,7 @@ def linear(
         to=to,
         K=width,
         N=out,
-        bits=4 if nodes.precision == "int4" and tensor.role == "matrix" else 8,
+        bits=bits,
         block_size=operator_block(tensor, nodes.precision),
         accuracy_level=ACCURACY_LEVEL,
     )
