@@ -14,6 +14,7 @@ from typing import Literal
 
 from harness.citation import Range
 from harness.cost.deployment import Deployment, Phase
+from harness.cost.launch import launch_s
 from harness.cost.precision import Precision, format_of
 from harness.cost.work import Arithmetic, Component, Work, work
 from harness.errors import UsageError
@@ -54,12 +55,17 @@ class Ceiling(Frozen):
     """None where the chip's links are unknown"""
     activation_s: float
     """time of the traffic between kernels: in no ceiling and not in the serial point, only in a band's reference"""
+    launch_s: float
+    """fixed time of starting kernels (see `harness.cost.launch`): likewise only in a band's reference"""
     shares: tuple[Share, ...]
     tpot_floor_s: float | None
     """least time per output token of a sequence at this batch; None where the phase has none"""
     latency_floor_s: float | None
     """least time per output token that expert-parallel messages allow (see `expert_parallel_limit_s`)"""
+    weight_bytes: float
+    cache_bytes: float
     memory_bytes: float
+    """weights, cache and communication buffers"""
     memory_limit_bytes: float | None
     fits: bool | None
     """None where the chip's memory is unknown"""
@@ -253,9 +259,12 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, 
         memory_s=times["memory"],
         link_s=None if link is None and step.link_bytes else times["link"],
         activation_s=step.activation_bytes / bandwidth,
+        launch_s=launch_s(spec, exchanges=deployment.chips > 1),
         shares=shares,
         tpot_floor_s=times[binding] / kept if decodes else None,
         latency_floor_s=times["link"] / kept if decodes and times["link"] else None,
+        weight_bytes=step.weight_bytes,
+        cache_bytes=step.cache_bytes,
         memory_bytes=step.resident_bytes,
         memory_limit_bytes=limit,
         fits=fits,
@@ -300,9 +309,12 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generou
         memory_s=math.fsum(s.memory_s for s in shares),
         link_s=None if decode.link_s is None else math.fsum(s.link_s for s in shares),
         activation_s=(decode.activation_s / per_decode + ratio * prefill.activation_s / per_prefill) / tokens,
+        launch_s=(decode.launch_s / per_decode + ratio * prefill.launch_s / per_prefill) / tokens,
         shares=shares,
         tpot_floor_s=decode.tpot_floor_s,
         latency_floor_s=decode.latency_floor_s,
+        weight_bytes=decode.weight_bytes,
+        cache_bytes=decode.cache_bytes,
         memory_bytes=decode.memory_bytes,
         memory_limit_bytes=decode.memory_limit_bytes,
         fits=decode.fits,

@@ -1,0 +1,331 @@
+"""A projection as blocks and as JSON: limits, times, memory, the band and what made it. Computes no limit itself.
+
+Knows nothing of claims and measures nothing: all figures are modelled, the fractions of the band published.
+"""
+
+import json
+from typing import Any
+
+from harness import units
+from harness.cost import Accuracy, Deployment, Projection, Spread
+from harness.report.blocks import Block, Bullets, Callout, Column, Heading, Report, Table, Text
+from harness.units import number, percent, seconds
+
+_RATE = "tok/s"
+_OPTIONS = {
+    "precision": "--precision",
+    "chips": "--chips",
+    "batch": "--batch",
+    "context": "--context",
+    "prompt": "--prompt",
+    "output": "--output",
+    "mtp": "--mtp",
+    "acceptance": "--acceptance",
+}
+_BINDINGS = {
+    "compute": "arithmetic",
+    "memory": "memory bandwidth",
+    "link": "the links",
+    "capacity": "memory capacity",
+}
+
+
+def build(model: str, found: Projection) -> Report:
+    """The report on what `model` could do, as projected."""
+    blocks: list[Block] = [Text(text=_lead(found), lead=True), *_open(found)]
+    if found.fits is False:
+        blocks.append(Callout(tone="warning", text=_misfit(found)))
+    blocks += [
+        _limits(found),
+        Heading(level=2, text="Where the time goes"),
+        _components(found),
+        Heading(level=2, text="Memory"),
+        _memory(found),
+        Heading(level=2, text="The same rate by other measures"),
+        _normalisers(found),
+        *_identities(found),
+        *_routing(found),
+        Heading(level=2, text="What made the band"),
+        Text(text=_accuracy(found)),
+        _rows(found),
+    ]
+    return Report(title=f"{model} on {found.chip}: {found.phase}", blocks=tuple(blocks))
+
+
+def _lead(found: Projection) -> str:
+    usual = found.band90_tok_s
+    return (
+        f"Published systems would reach {units.interval(usual.low, usual.high)} tokens a second and package here "
+        f"(90 %), with {number(usual.mid)} in the middle. The ceiling is {number(found.ceiling_tok_s, 4)}, bound by "
+        f"{_BINDINGS[found.binding]}. Modelled and published, not measured."
+    )
+
+
+def _open(found: Projection) -> tuple[Block, ...]:
+    if not found.missing:
+        return ()
+    names = ", ".join(_OPTIONS[name] for name in found.missing)
+    typical = "; ".join(f"{name} {value}" for name, value in _conditions(found.typical) if value is not None)
+    return (
+        Callout(
+            tone="note",
+            text=f"Not given, and ranged over: {names} ({units.whole(found.completions)} completions). The ceiling and "
+            "the ends of intervals are the outermost of them; giving any of these can only narrow an interval. Times, "
+            f"memory and identities are of one in the middle: {typical}.",
+        ),
+    )
+
+
+def _conditions(of: Deployment) -> tuple[tuple[str, str | None], ...]:
+    def text(value: float | None) -> str | None:
+        return None if value is None else number(value)
+
+    return (
+        ("precision", of.precision),
+        ("packages", None if of.chips is None else units.whole(of.chips)),
+        ("batch", text(of.batch)),
+        ("context", text(of.context_tokens)),
+        ("prompt", text(of.prompt_tokens)),
+        ("output", text(of.output_tokens)),
+        ("drafts", None if of.mtp_drafts is None else str(of.mtp_drafts)),
+        ("accepted", text(of.mtp_acceptance) if of.mtp_drafts else None),
+    )
+
+
+def _misfit(found: Projection) -> str:
+    return (
+        f"It does not fit: {units.binary(found.memory_bytes)} a package are needed, "
+        f"{units.binary(found.memory_limit_bytes)} are there. The rates below are of the speed alone."
+    )
+
+
+def _limits(found: Projection) -> Table:
+    of_best = "best of the completions, " if found.missing else ""
+    rows: list[tuple[str, str, str]] = [
+        (
+            "most generous ceiling",
+            number(found.generous_tok_s, 4),
+            "a claim above it is refuted; no system can pass it",
+        ),
+        (
+            "overlap ceiling",
+            number(found.ceiling_tok_s, 4),
+            f"{of_best}all parts at once at their peaks; bound by {_BINDINGS[found.binding]}",
+        ),
+        ("99 % band", _span(found.band99_tok_s), "a claim above it is implausible"),
+        ("90 % band", _span(found.band90_tok_s), f"middle {number(found.band90_tok_s.mid)}; what is usual"),
+        ("serial point", number(found.serial_tok_s, 4), "one part after another; an estimate, no bound"),
+    ]
+    if found.tpot_floor_s is not None:
+        rows.append(("least time per token", seconds(found.tpot_floor_s), "of one sequence, at the overlap ceiling"))
+    return Table(
+        title=f"Limits and band, {_RATE} and package",
+        columns=(Column(name="Quantity"), Column(name="Value", align="right"), Column(name="What it says")),
+        rows=tuple(rows),
+        narrow="cards",
+    )
+
+
+def _span(spread: Spread) -> str:
+    return units.interval(spread.low, spread.high)
+
+
+def _components(found: Projection) -> Table:
+    limits = found.limits
+    rows = [
+        (s.name.replace("_", " "), *(_time(v) for v in (s.compute_s, s.memory_s, s.link_s))) for s in found.components
+    ]
+    link = units.UNKNOWN if limits.link_s is None else seconds(limits.link_s)
+    rows.append(("all", seconds(limits.compute_s), seconds(limits.memory_s), link))
+    rows.append(("between kernels", "", seconds(limits.activation_s), ""))
+    rows.append(("launch and hand-over", seconds(limits.launch_s), "", ""))
+    of = "a step" if found.phase in ("prefill", "decode") else "a token"
+    return Table(
+        title=f"Time of {of} by component, each at the peak of its resource",
+        columns=(
+            Column(name="Component"),
+            Column(name="Arithmetic", align="right"),
+            Column(name="Memory", align="right"),
+            Column(name="Links", align="right"),
+        ),
+        rows=tuple(rows),
+        note="The last two are estimates that only the band's reference point counts; no ceiling does.",
+    )
+
+
+def _time(value: float) -> str:
+    return seconds(value) if value else units.UNKNOWN
+
+
+def _memory(found: Projection) -> Table:
+    limits = found.limits
+    buffers = limits.memory_bytes - limits.weight_bytes - limits.cache_bytes
+    fits = {True: "fits", False: "does not fit", None: "not known"}[found.fits]
+    if found.fits and limits.fits is False:
+        fits = "fits in other completions only"
+    return Table(
+        title=f"Memory of a package against capacity: {fits}",
+        columns=(Column(name="Part"), Column(name="Bytes", align="right"), Column(name="Of capacity", align="right")),
+        rows=tuple(
+            (name, units.binary(value), _of_capacity(value, limits.memory_limit_bytes))
+            for name, value in (
+                ("weights", limits.weight_bytes),
+                ("cache", limits.cache_bytes),
+                ("communication buffers", buffers),
+                ("all", limits.memory_bytes),
+                ("capacity", limits.memory_limit_bytes),
+            )
+        ),
+    )
+
+
+def _of_capacity(value: float | None, limit: float | None) -> str:
+    return percent(value / limit) if value is not None and limit else units.UNKNOWN
+
+
+def _normalisers(found: Projection) -> Table:
+    return Table(
+        title="90 % band of the rate, tok/s for each",
+        columns=(
+            Column(name="For each"),
+            Column(name="Of"),
+            Column(name="Low", align="right"),
+            Column(name="Middle", align="right"),
+            Column(name="High", align="right"),
+        ),
+        rows=tuple(
+            (n.per, n.of, *((units.UNKNOWN,) * 3 if n.value is None else _ends(n.value))) for n in found.normalisers
+        ),
+        note="A ranking of chips holds only where it holds in every row.",
+    )
+
+
+def _ends(spread: Spread) -> tuple[str, str, str]:
+    return number(spread.low), number(spread.mid), number(spread.high)
+
+
+def _identities(found: Projection) -> tuple[Block, ...]:
+    if not found.identities:
+        return ()
+    items = tuple(f"{i.text}: {units.quantity(i.value, i.unit)}" for i in found.identities)
+    lead = "Any rate of this deployment must satisfy these; the values are of the middle of the band:"
+    return Heading(level=2, text="Identities"), Text(text=lead), Bullets(items=items)
+
+
+def _routing(found: Projection) -> tuple[Block, ...]:
+    if not found.routing:
+        return ()
+    rows = tuple((r.name, number(r.experts_touched), units.times(r.busiest_over_mean)) for r in found.routing)
+    return (
+        Table(
+            title="Experts of a layer that the whole group touches in a step",
+            columns=(
+                Column(name="Routing"),
+                Column(name="Experts", align="right"),
+                Column(name="Busiest over mean", align="right"),
+            ),
+            rows=rows,
+            note="Ceilings take the even case; redundant copies are there to bring the skewed one near it.",
+        ),
+    )
+
+
+def _accuracy(found: Projection) -> str:
+    band = found.band
+    held = "; ".join(
+        f"leaving a {what} out, the 90 % intervals hold {percent(a.coverage)} of {units.whole(a.rows)} rates, "
+        f"median error {percent(a.median_error)}"
+        for what, a in (("source", band.loso), ("vendor", band.lovo))
+        if a is not None
+    )
+    left_out = ", ".join((*band.excluded_sources, *band.excluded_vendors))
+    tail = f" Left out on request: {left_out}." if left_out else ""
+    return (
+        f"{units.whole(len(band.rows))} published rates of {units.whole(len(band.sources))} publications. They reach "
+        f"{units.interval(band.low90, band.high90, 'fraction')} of the reference point, in which "
+        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}.{tail}"
+    )
+
+
+def _rows(found: Projection) -> Table:
+    return Table(
+        title="Published rates in the band, as a fraction of their own reference point",
+        columns=(
+            Column(name="Rate"),
+            Column(name="Publication"),
+            Column(name="Vendor"),
+            Column(name="Phase"),
+            Column(name="Fraction", align="right"),
+        ),
+        rows=tuple((r.rate_id, r.source_id, r.vendor, r.phase, percent(r.fraction)) for r in found.band.rows),
+    )
+
+
+def as_json(model: str, found: Projection) -> str:
+    """One object; rates in tokens a second and package, intervals as [low, middle, high]."""
+    return json.dumps(_document(model, found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _document(model: str, found: Projection) -> dict[str, Any]:
+    limits, band = found.limits, found.band
+    return {
+        "schema": 1,
+        "kind": "projection",
+        "model": model,
+        "chip": found.chip,
+        "phase": found.phase,
+        "basis": "modelled",
+        "given": found.deployment.model_dump(mode="json", exclude_none=True),
+        "missing": list(found.missing),
+        "completions": found.completions,
+        "typical": found.typical.model_dump(mode="json", exclude_none=True),
+        "ceiling_tok_s": found.ceiling_tok_s,
+        "binding": found.binding,
+        "generous_ceiling_tok_s": found.generous_tok_s,
+        "serial_tok_s": found.serial_tok_s,
+        "band90_tok_s": _three(found.band90_tok_s),
+        "band99_tok_s": _three(found.band99_tok_s),
+        "memory": {
+            "needed_bytes": limits.memory_bytes,
+            "weight_bytes": limits.weight_bytes,
+            "cache_bytes": limits.cache_bytes,
+            "capacity_bytes": limits.memory_limit_bytes,
+        },
+        "fits": found.fits,
+        "components": {
+            s.name: {"compute_s": s.compute_s, "memory_s": s.memory_s, "link_s": s.link_s} for s in found.components
+        },
+        "time_s": {
+            "compute": limits.compute_s,
+            "memory": limits.memory_s,
+            "link": limits.link_s,
+            "between_kernels": limits.activation_s,
+            "launch": limits.launch_s,
+        },
+        "tpot_floor_s": found.tpot_floor_s,
+        "normalisers": [
+            {"per": n.per, "of": n.of, "band90_tok_s": None if n.value is None else _three(n.value)}
+            for n in found.normalisers
+        ],
+        "identities": [i.model_dump(mode="json") for i in found.identities],
+        "routing": [r.model_dump(mode="json") for r in found.routing],
+        "band": {
+            "fraction90": [band.low90, band.mid, band.high90],
+            "fraction99": [band.low99, band.mid, band.high99],
+            "exposed_link": band.exposed_link,
+            "sources": list(band.sources),
+            "excluded_sources": list(band.excluded_sources),
+            "excluded_vendors": list(band.excluded_vendors),
+            "leave_one_source_out": _measured(band.loso),
+            "leave_one_vendor_out": _measured(band.lovo),
+            "rows": [r.model_dump(mode="json") for r in band.rows],
+        },
+    }
+
+
+def _three(spread: Spread) -> list[float]:
+    return [spread.low, spread.mid, spread.high]
+
+
+def _measured(accuracy: Accuracy | None) -> dict[str, Any] | None:
+    return None if accuracy is None else accuracy.model_dump(mode="json")
