@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.compare import baseline, compare, export, history
+from harness.cli.controls import controls
+from harness.cli.project import project
 from harness.cli.store import store as store_group
 
 app = typer.Typer(
@@ -314,6 +316,8 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
     return schema_command(name.value)
 
 
+app.command()(project)
+app.command()(controls)
 app.command()(compare)
 app.command()(export)
 app.command()(history)

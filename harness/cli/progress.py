@@ -62,14 +62,14 @@ class Remaining:
         return min(1.0, self.done_s / self.whole_s) if self.whole_s else 1.0
 
 
-def progress(plan: Plan, *, quiet: bool, stream: TextIO | None = None) -> Progress:
+def progress(plan: Plan, *, quiet: bool, stream: TextIO | None = None, every_s: float = PLAIN_EVERY_S) -> Progress:
     """A bar where stderr is a terminal, a line now and then where it is not, nothing if `quiet`."""
     target = stream or sys.stderr
     if quiet:
         return _Silent()
     if target.isatty():
-        return _Drawn(plan)
-    return _Lines(plan, target)
+        return _Drawn(plan, target)
+    return _Lines(plan, target, every_s)
 
 
 class _Silent:
@@ -84,17 +84,17 @@ class _Silent:
 
 
 class _Lines(_Silent):
-    """One line when a round begins, and otherwise at most one in ten seconds."""
+    """One line now and then."""
 
-    def __init__(self, plan: Plan, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream, clock
+    def __init__(self, plan: Plan, stream: TextIO, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._every_s, self._clock = stream, every_s, clock
         self._remaining = Remaining(plan, clock)
         self._rounds = 1 + max(task.round for task in plan.tasks)
         self._last = clock()
 
     def done(self, task: Task, workload: Workload | None) -> None:
         self._remaining.add(task, workload)
-        if self._clock() - self._last < PLAIN_EVERY_S:
+        if self._clock() - self._last < self._every_s:
             return
         self._last = self._clock()
         left = self._remaining.words
@@ -108,8 +108,8 @@ class _Lines(_Silent):
 class _Drawn(_Silent):
     """A bar that redraws only when told."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, stream: TextIO) -> None:
+        self._stream = stream
         self._remaining = Remaining(plan)
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -123,7 +123,7 @@ class _Drawn(_Silent):
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[left]} left"),
             TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
+            console=Console(file=self._stream),
             auto_refresh=False,
             transient=True,
         )
