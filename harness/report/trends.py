@@ -24,11 +24,10 @@ def build(series: Sequence[Series], changes: Sequence[Change] | None) -> Report:
     blocks.append(_table(series, common))
     if changes:
         blocks.append(_changes(changes, common))
-        common = host_changes(changes, series)
-        if common:
-            text = (
-                f"Half or more of the cases changed together since {', '.join(common)}: the host changed, most likely."
-            )
+        together = host_changes(changes, series)
+        if together:
+            runs_named = ", ".join(together)
+            text = f"Half or more of the cases changed together since {runs_named}: the host changed, most likely."
             blocks.append(Callout(tone="warning", text=text))
     return Report(title="History", blocks=tuple(blocks))
 

@@ -14,7 +14,7 @@ from harness.tables.table import Fact, Metric, ResultTable, Row, Sample, Summary
 TOOL = "google-benchmark"
 _REAL = Metric(name="real time", unit="s", better="lower")
 _SECONDS: dict[str, float] = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-_HEADER = "name,iterations,real_time,cpu_time,time_unit"
+_HEADER = ["name", "iterations", "real_time", "cpu_time", "time_unit"]
 _AGGREGATES = ("_mean", "_median", "_stddev", "_cv")
 # A frequency read once on a virtual machine says little; a debug build says all.
 _BINDING = ("num_cpus", "library_build_type")
@@ -58,17 +58,19 @@ def parse(text: str, name: str) -> ResultTable:
 
 def csv_start(text: str) -> int | None:
     """Where the header of a CSV table begins: lines about the host may stand before it. None where there is none."""
-    if text.startswith(_HEADER):
-        return 0
-    place = text.find("\n" + _HEADER)
-    return None if place < 0 else place + 1
+    place = 0
+    for line in text.splitlines(keepends=True):
+        if line.rstrip("\r\n").split(",")[: len(_HEADER)] == _HEADER:
+            return place
+        place += len(line)
+    return None
 
 
 def parse_csv(text: str, name: str) -> ResultTable:
     """The table of `--benchmark_format=csv`. Raises UsageError."""
     start = csv_start(text)
     if start is None:
-        refuse(name, f"no line starts with {_HEADER}")
+        refuse(name, f"no line starts with {','.join(_HEADER)}")
     entries = []
     for i, row in enumerate(table(text[start:], name), 1):
         where = f"{name} (row {i})"

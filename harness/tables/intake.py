@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from harness.errors import UsageError
 from harness.report import jsonfile
 from harness.tables import google_benchmark, hyperfine, llama_bench, own, pytest_benchmark
@@ -27,6 +29,14 @@ def parse(text: str, name: str) -> ResultTable:
 
     Raises UsageError: damaged, or of no known tool.
     """
+    try:
+        return _parsed(text, name)
+    except ValidationError as error:  # a file of the right form whose values no measurement gives
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        refuse(name, f"{'.'.join(map(str, found['loc'])) or 'a row'}: {found['msg']}")
+
+
+def _parsed(text: str, name: str) -> ResultTable:
     start = text.lstrip("\ufeff \t\r\n")
     if not start:
         refuse(name, f"is empty, expected {KNOWN}")

@@ -5,6 +5,7 @@ import hashlib
 from harness.plan import Arm
 from harness.record import Host, Measurement, Record
 from harness.tables.table import Fact, FactKind, Metric, ResultTable, Row, Sample, Setting, key, plain
+from harness.validity import Limits, judge_run
 
 TOOL = "harness"
 RATE = Metric(name="rate", unit="tok/s", better="higher")
@@ -12,13 +13,14 @@ RATE = Metric(name="rate", unit="tok/s", better="higher")
 
 def table(record: Record, name: str) -> ResultTable:
     """Every cell of `record`; a cell that failed or broke a validity rule is a row with its reason."""
-    notes = () if record.state == "complete" else (f"the run is {record.state}: cells may be missing",)
+    notes = [] if record.state == "complete" else [f"{name}: the run is {record.state}, cells may be missing"]
+    notes += [f"{name}: {finding.line}" for finding in judge_run(record, Limits())]
     return ResultTable(
         tool=TOOL,
         name=name,
         facts=_facts(record),
         rows=tuple(_row(m, record.arms) for m in record.measurements),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 

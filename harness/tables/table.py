@@ -5,7 +5,7 @@ where it has not; it never carries a bare mean. Knows no file format.
 """
 
 import datetime as dt
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,10 @@ from harness.stats import LEVEL, Estimate, median_estimate, summary_estimate
 Better = Literal["higher", "lower"]
 FactKind = Literal["host", "version", "input", "run"]
 Sampled = Literal["process", "inside"]
+
+
+Level = Annotated[float, Field(ge=1e-30, le=1e30)]
+"""No duration or rate of a computer lies outside, and none inside overflows when it is squared or divided."""
 
 
 class Setting(Frozen):
@@ -44,15 +48,17 @@ class Metric(Frozen):
 class Summary(Frozen):
     """What remains of samples in a file that did not keep them."""
 
-    point: float = Field(gt=0)
-    deviation: float = Field(ge=0, description="standard deviation of the samples, not the error of their mean")
+    point: Level
+    deviation: float = Field(
+        ge=0, le=1e30, description="standard deviation of the samples, not the error of their mean"
+    )
     n: int | None = Field(default=None, ge=1, description="None: the file does not say how many")
 
 
 class Sample(Frozen):
     """One value, with the time at which its measurement started where that is known."""
 
-    value: float = Field(gt=0)
+    value: Level
     started: dt.datetime | None = None
 
 

@@ -4,7 +4,11 @@ import contextlib
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness.compare.comparison import compare
+from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.tables.intake import parse
 from harness.tables.table import ResultTable, Row
@@ -255,3 +259,68 @@ def test_a_file_cut_anywhere_is_read_or_refused(text: str) -> None:
     for end in range(0, len(text), 7):
         with contextlib.suppress(UsageError):
             parse(text[:end], "cut")
+
+
+WHOLE = [
+    json.dumps([LLAMA]),
+    json.dumps(HYPERFINE),
+    json.dumps(PYTEST),
+    json.dumps(GOOGLE),
+    GOOGLE_CSV,
+    llama_csv(LLAMA),
+]
+junk = st.sampled_from(
+    [
+        "null",
+        "-1",
+        "0",
+        "1e999",
+        "[]",
+        "{}",
+        '"x"',
+        "true",
+        "9" * 5000,
+        '"\\u0000"',
+        "NaN",
+        "1e-320",
+        '"\\ud800"',
+        ",",
+        "",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(WHOLE), st.integers(0, 10_000), st.integers(0, 40), junk)
+def test_damage_anywhere_is_read_or_refused(text: str, place: int, length: int, junk: str) -> None:
+    """Whatever stands in a file: a table, or one message; what is read can be compared with itself."""
+    start = place % len(text)
+    try:
+        table = parse(text[:start] + junk + text[start + length :], "damaged")
+    except UsageError:
+        return
+    for row in table.rows:
+        estimate = row.estimate(0.99)
+        assert (estimate is None) == (row.problem is not None and not row.samples and row.summary is None)
+    if table.rows:
+        assert compare(table, table, Thresholds()).rows
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(WHOLE[:4]), st.data())
+def test_any_value_may_be_of_the_wrong_kind(text: str, data: st.DataObject) -> None:
+    """Every value of a JSON file in turn replaced by another kind of value."""
+    document = json.loads(text)
+    node, key = document, data.draw(st.sampled_from(list(document) if isinstance(document, dict) else [0]))
+    while isinstance(node[key], dict | list) and node[key] and data.draw(st.booleans()):
+        node = node[key]
+        key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else list(range(len(node)))))
+    node[key] = data.draw(
+        st.sampled_from([None, -1, 0, 1e308, 5e-324, "", "x", [], {}, True, [1], {"a": None}, [None]])
+    )
+    try:
+        table = parse(json.dumps(document), "odd")
+    except UsageError:
+        return
+    if table.rows:
+        compare(table, table, Thresholds())
