@@ -17,6 +17,8 @@ ClaimPhase = Literal["prefill", "decode", "output_all", "total_all"]
 Unit = Literal["package", "die", "node", "system"]
 Hedge = Literal["exactly", "about", "up to", "at least"]
 Positive = Annotated[float, Field(gt=0, lt=1e30)]
+Tokens = Annotated[float, Field(gt=0, lt=1e9)]
+Sequences = Annotated[float, Field(gt=0, lt=1e7)]
 
 
 class Source(Frozen):
@@ -48,11 +50,11 @@ class Conditions(Frozen):
     packages_per_unit: int | None = Field(
         default=None, gt=0, le=1 << 20, description="packages of one unit, where the unit is a node or a system"
     )
-    chips: int | None = Field(default=None, gt=0, description="packages of the group that works together")
-    batch: Positive | None = Field(default=None, description="sequences a package (decode)")
-    prompt_tokens: Positive | None = None
-    context_tokens: Positive | None = None
-    output_tokens: Positive | None = None
+    chips: int | None = Field(default=None, gt=0, lt=1_000_000, description="packages of the group that works together")
+    batch: Sequences | None = Field(default=None, description="sequences a package (decode)")
+    prompt_tokens: Tokens | None = None
+    context_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
     tpot_s: Positive | None = None
     tpot_independent: bool | None = Field(
         default=None, description="batch and time per token come from independent statements"

@@ -16,6 +16,8 @@ from harness.verdict.reach import made_of, reach_of
 from harness.verdict.thresholds import CEILING_SLACK, IDENTITY_TOLERANCE
 from harness.verdict.throughput import judge_throughput
 
+BEYOND_ANY_RATE = 1e18
+"""Tokens a second; an implied rate past it, or below its inverse, is as impossible there as where it stood."""
 ROOM = 0.90
 """Of the memory for weights and caches where a claim of fitting is to be supported; the rest is the runtime's."""
 
@@ -221,6 +223,7 @@ def _as_rate(
     claim: Efficiency | Cost, rate: float, factor: float, how: str, knowledge: Knowledge, sheet: Sheet
 ) -> Finding:
     """Judge the implied rate; the interval is given back in the claim's own unit."""
+    rate = min(max(rate, 1 / BEYOND_ANY_RATE), BEYOND_ANY_RATE)
     words = claim.model_dump(include={"id", "place", "statement", "attributed_to", "hedge", "conditions"})
     implied = Throughput.model_validate({**words, "kind": "throughput", "rate_tok_s": rate})
     found = judge_throughput(implied, knowledge, sheet)

@@ -40,11 +40,11 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> 
             interval=Interval(low=value * min(formats), high=value * max(formats)) if len(formats) > 1 else None,
             basis="modelled",
             source="counted from the released configurations",
-            bearing="context",
+            bearing="supports" if any(_agrees(claim, value * f) for f in formats) else "contradicts",
         )
         for a, b, n, value in counted
     )
-    hits: list[Outcome] = ["supported" if abs(claim.ratio / v - 1) <= ARTEFACT_TOLERANCE else "refuted" for v in values]
+    hits: list[Outcome] = ["supported" if _agrees(claim, v) else "refuted" for v in values]
     found = tally(hits)
     open_ = (
         ("context length", given is None),
@@ -66,6 +66,10 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> 
         largest_uncertainty=missing[0] if missing else None,
         evidence=evidence,
     )
+
+
+def _agrees(claim: ModelRatio, counted: float) -> bool:
+    return abs(claim.ratio / counted - 1) <= ARTEFACT_TOLERANCE
 
 
 def _rate_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:

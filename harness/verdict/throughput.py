@@ -33,6 +33,9 @@ from harness.verdict.tracing import (
     unit_trap,
 )
 
+MOST_SEQUENCES = 1e6
+"""Of one package, where a rate and a time imply more: no memory holds the caches of so many, and it is refuted so."""
+
 
 def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> Finding:
     chip_name = claim.conditions.chip
@@ -59,7 +62,7 @@ def _with_batch(conditions: Conditions, rate_tok_s: float | None) -> Conditions:
     c = conditions
     if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode":
         return c
-    return c.model_copy(update={"batch": rate_tok_s * c.tpot_s})
+    return c.model_copy(update={"batch": min(rate_tok_s * c.tpot_s, MOST_SEQUENCES)})
 
 
 class _Case:
