@@ -18,6 +18,7 @@ import psutil
 from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
+from harness.model.checkpoint import Checkpoint
 from harness.model.graph import Program, build
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout, stored_bytes
@@ -67,6 +68,16 @@ class Engine:
         engine = cls(spec, precision, threads, source)
         check_memory(spec, precision)
         engine.session(first, progress)
+        return engine
+
+    @classmethod
+    def of_checkpoint(
+        cls, checkpoint: Checkpoint, precision: Precision, *, threads: int, progress: Progress | None = None
+    ) -> "Engine":
+        """An engine whose weights are read from a checkpoint, each time that a session is opened."""
+        check_memory(checkpoint.spec, precision)
+        engine = cls(checkpoint.spec, precision, threads, partial(checkpoint.weights, precision))
+        engine.session("prefill", progress)
         return engine
 
     def profile(
