@@ -53,10 +53,11 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> 
     )
     missing = tuple(name for name, is_open in open_ if is_open)
     span = Interval(low=min(values), high=max(values))
+    equal = f", {times(counted[0][-1])} at equal bytes of an element" if len(formats) > 1 else ""
     word = {"supported": "agrees with", "refuted": "is more than 5 % off"}.get(found.outcome, "agrees in part with")
     return Finding(
         outcome=found.outcome,
-        reason=f"{times(claim.ratio)} {word} the count: {interval_text(span.low, span.high, 'ratio')}.",
+        reason=f"{times(claim.ratio)} {word} the count: {interval_text(span.low, span.high, 'ratio')}{equal}.",
         flags=("missing-condition",) if missing else (),
         also=found.also,
         interval=span,

@@ -39,10 +39,17 @@ def _phases(placed: tuple[Placed, ...], cells: tuple[HostCell | None, ...]) -> t
         for (dec, dec_rate, dec_top), dec_cell in zip(placed, cells, strict=True):
             if (pre.conditions.phase, dec.conditions.phase) != ("prefill", "decode"):
                 continue
-            if pre.conditions.chip != dec.conditions.chip:
+            if any(
+                _differ(getattr(pre.conditions, n), getattr(dec.conditions, n)) for n in ("chip", "model", "precision")
+            ):
                 continue
             out.append(_phase_row(pre, dec, (pre_rate, dec_rate), (pre_top, dec_top), (pre_cell, dec_cell)))
     return tuple(out)
+
+
+def _differ(a: object, b: object) -> bool:
+    """Both given, and not the same."""
+    return a is not None and b is not None and a != b
 
 
 def _phase_row(

@@ -4,8 +4,6 @@ A CPU's tokens a second say nothing of an accelerator's, so no measured evidence
 before is judged under the conditions of that publication, and what the source dropped on the way is named.
 """
 
-import statistics
-
 from harness.claims import Conditions, Sheet, Throughput
 from harness.cost import Phase
 from harness.cost.band import Band
@@ -268,8 +266,9 @@ class _Case:
         return Interval(low=min(lows), high=max(highs)), of
 
     def _binding(self, ratings: list[Rating]) -> str | None:
-        bindings = [r.generous.binding for r in ratings if r.generous is not None]
-        return statistics.mode(bindings) if bindings else None
+        """Of the highest ceiling over the completions: the one that a refutation rests on."""
+        tops = [r.generous for r in ratings if r.generous is not None]
+        return max(tops, key=lambda top: top.rate_tok_s).binding if tops else None
 
     def _uncertainty(self, completed: Completed) -> str:
         ceilings = []
