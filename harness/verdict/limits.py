@@ -1,8 +1,9 @@
 """Claims of fitting, latency, efficiency and cost: each a rate or a size in other words. Measures nothing."""
 
 from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
-from harness.cost import PRECISIONS, Precision, ceiling, format_of, kv_bytes, most_generous, runs
-from harness.cost.band import reference_tok_s
+from harness.cost import PRECISIONS, Phase, Precision, ceiling, format_of, kv_bytes, most_generous, runs
+from harness.cost.band import Band, reference_tok_s
+from harness.frozen import Frozen
 from harness.hardware import Chip
 from harness.model.spec import parameters
 from harness.models.catalogue import ReleasedModel
@@ -117,7 +118,7 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     if isinstance(found, Finding):
         return found
     chip, models = found
-    phase = "decode" if claim.figure == "tpot" else "prefill"
+    phase: Phase = "decode" if claim.figure == "tpot" else "prefill"
     conditions = claim.conditions.model_copy(update={"phase": phase, "per": "package"})
     can = None if conditions.precision is None else runs(chip, conditions.precision)
     if conditions.precision is not None and not can:
@@ -126,61 +127,76 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
         return Finding(outcome="undecided", reason=f"No source gives a {conditions.precision} peak of {chip.title}.")
     completed = completions(conditions, chip, models)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
-    reach = reach_of(phase, chip.vendor, own, knowledge)
-    exposed = 0.0 if reach is None else reach.exposed_link
-    rows = [_times(c, chip, claim, exposed) for c in completed.each]
-    floors, least, usual = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
-    outcomes: list[Outcome] = []
-    for floor, reference in zip(floors, usual, strict=True):
-        if claim.duration_s * CEILING_SLACK < floor:
-            outcomes.append("refuted")
-        elif reach is None or claim.figure == "ttft":
-            outcomes.append("undecided")
-        else:
-            share = reference / claim.duration_s
-            outcomes.append(_share_outcome(share, reach.low90, reach.high90, reach.high99))
-    whole = tally(outcomes)
-    span = None
-    if reach is not None and claim.figure == "tpot":
-        span = Interval(low=min(usual) / reach.high90, high=max(usual) / reach.low90)
-    evidence = [
-        Evidence(
-            quantity=f"least possible {'time per output token' if phase == 'decode' else 'time to the first token'}",
-            value=min(floors),
-            unit="s",
-            interval=Interval(low=min(floors), high=max(floors), level=0.99),
-            basis="modelled",
-            source="most generous ceiling",
-            bearing="contradicts" if claim.duration_s * CEILING_SLACK < min(floors) else "allows",
-        )
-    ]
-    if reach is not None and span is not None:
-        evidence.append(
-            Evidence(
-                quantity="what published systems would take",
-                value=None,
-                unit="s",
-                interval=span,
-                basis="published",
-                source=made_of(reach),
-                bearing="context",
-            )
-        )
-    shown = f"{seconds(claim.duration_s)} against a floor of {seconds(min(floors))}"
-    tail = f"; over the completions {whole.in_words}" if len(outcomes) > 1 else ""
+    reach = reach_of(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
+    times = [_times(c, chip, claim, 0.0 if reach is None else reach.exposed_link) for c in completed.each]
+    whole = tally([_time_outcome(claim.duration_s, t, reach) for t in times])
+    floor = min(t.floor_s for t in times)
+    span = None if reach is None else _usual_time(times, reach)
+    tail = f"; over the completions {whole.in_words}" if len(times) > 1 else ""
     return Finding(
         outcome=whole.outcome,
-        reason=f"{shown}{tail}.",
+        reason=f"{seconds(claim.duration_s)} against a floor of {seconds(floor)}{tail}.",
         also=whole.also,
         flags=("missing-condition",) if completed.missing else (),
         interval=span,
         interval_of="time that published systems would take" if span else None,
         missing=completed.missing,
         stability=whole.stability,
-        binding="link" if max(least) >= min(floors) and min(floors) in least else None,
-        largest_uncertainty=largest_effect(completed.each, floors) or "how much of a ceiling systems reach",
-        evidence=tuple(evidence),
+        binding=min(times, key=lambda t: t.floor_s).binding,
+        largest_uncertainty=largest_effect(completed.each, [t.floor_s for t in times])
+        or "how much of a ceiling systems reach",
+        evidence=_time_evidence(claim, times, reach, span),
     )
+
+
+class Time(Frozen):
+    """What one completion makes of a time."""
+
+    floor_s: float
+    """least possible, by the most generous ceiling and by the messages of experts"""
+    reference_s: float
+    """at the reference point that bands are fractions of"""
+    binding: str
+
+
+def _time_outcome(duration_s: float, time: Time, reach: Band | None) -> Outcome:
+    if duration_s * CEILING_SLACK < time.floor_s:
+        return "refuted"
+    if reach is None:
+        return "undecided"
+    return _share_outcome(time.reference_s / duration_s, reach.low90, reach.high90, reach.high99)
+
+
+def _usual_time(times: list[Time], reach: Band) -> Interval:
+    references = [t.reference_s for t in times]
+    return Interval(low=min(references) / reach.high90, high=max(references) / reach.low90)
+
+
+def _time_evidence(
+    claim: Latency, times: list[Time], reach: Band | None, span: Interval | None
+) -> tuple[Evidence, ...]:
+    floors = [t.floor_s for t in times]
+    words = "time per output token" if claim.figure == "tpot" else "time to the first token"
+    bound = Evidence(
+        quantity=f"least possible {words}",
+        value=min(floors),
+        unit="s",
+        interval=Interval(low=min(floors), high=max(floors), level=0.99),
+        basis="modelled",
+        source="most generous ceiling",
+        bearing="contradicts" if claim.duration_s * CEILING_SLACK < min(floors) else "allows",
+    )
+    if reach is None or span is None:
+        return (bound,)
+    usual = Evidence(
+        quantity="what published systems would take",
+        unit="s",
+        interval=span,
+        basis="published",
+        source=made_of(reach),
+        bearing="context",
+    )
+    return bound, usual
 
 
 def _share_outcome(share: float, low90: float, high90: float, high99: float) -> Outcome:
@@ -189,16 +205,17 @@ def _share_outcome(share: float, low90: float, high90: float, high99: float) -> 
     return "consistent" if low90 <= share <= high90 else "undecided"
 
 
-def _times(c: Completion, chip: Chip, claim: Latency, exposed: float) -> tuple[float, float, float]:
-    """Least time, least time of expert messages alone, and the time at the nominal reference point."""
+def _times(c: Completion, chip: Chip, claim: Latency, exposed: float) -> Time:
     generous = most_generous(c.model.spec, chip, c.deployment, c.phase)
     nominal = ceiling(c.model.spec, chip, c.deployment, c.phase)
     if claim.figure == "tpot":
-        floor = max(generous.tpot_floor_s or 0.0, generous.latency_floor_s or 0.0)
-        batch = c.deployment.batch or 1.0
-        return floor, generous.latency_floor_s or 0.0, batch / reference_tok_s(nominal, exposed)
+        step, messages = generous.tpot_floor_s or 0.0, generous.latency_floor_s or 0.0
+        reference = (c.deployment.batch or 1.0) / reference_tok_s(nominal, exposed)
+        binding = "link" if messages > step else generous.binding
+        return Time(floor_s=max(step, messages), reference_s=reference, binding=binding)
     prompt, chips = c.deployment.prompt_tokens or 1.0, c.deployment.chips or 1
-    return prompt / (generous.rate_tok_s * chips), 0.0, prompt / (nominal.rate_tok_s * chips)
+    least = prompt / (generous.rate_tok_s * chips)
+    return Time(floor_s=least, reference_s=prompt / (nominal.rate_tok_s * chips), binding=generous.binding)
 
 
 def judge_efficiency(claim: Efficiency, knowledge: Knowledge, sheet: Sheet) -> Finding:
