@@ -150,16 +150,16 @@ class Store:
             query = "SELECT created, state, header, checksum FROM run WHERE record_id=?"
             row = self._connection.execute(query, (record_id,)).fetchone()
         if row is None:
-            raise StoreError(f"{self.path}: {unknown('run', record_id, (r.record_id for r in self.runs()))}")
+            raise StoreError(f"{self.path}: {unknown('run', record_id, self._ids())}")
         created, state, body, kept_sum = row
         if body is None:
             raise StoreError(
                 f"{self.path}: the run {record_id} was imported as a finished record: it cannot be resumed"
             )
-        if kept_sum != checksum(record_id, created, state, body):
+        if kept_sum != checksum(record_id, str(created), str(state), str(body)):
             raise self._damaged(f"the run {record_id}")
         try:
-            return Header.model_validate_json(body)
+            return Header.model_validate_json(str(body))
         except ValidationError as error:
             raise self._damaged(f"the run {record_id}") from error
 
@@ -217,7 +217,7 @@ class Store:
         row = self._connection.execute(query, (record_id,)).fetchone()
         if row is None:
             raise StoreError(f"{self.path}: holds no run named {record_id}; `harness list` shows those it holds")
-        total = checksum(record_id, row[0], state, row[1] or "")
+        total = checksum(record_id, str(row[0]), state, str(row[1] or ""))
         self._connection.execute("UPDATE run SET state=?, checksum=? WHERE record_id=?", (state, total, record_id))
 
     def _put_document(self, record: Record) -> None:
@@ -228,7 +228,13 @@ class Store:
     def _state(self, record_id: str) -> State:
         with explained(self.path, f"read the run {record_id}"):
             row = self._connection.execute("SELECT state FROM run WHERE record_id=?", (record_id,)).fetchone()
-        return "running" if row[0] == "running" else "interrupted"
+        return "running" if row == ("running",) else "interrupted"
+
+    def _ids(self) -> tuple[str, ...]:
+        """The ids of the newest runs, whole or not: names to offer for an unknown one."""
+        with explained(self.path, "list the runs"):
+            rows = self._connection.execute("SELECT record_id FROM run ORDER BY rowid DESC LIMIT 8").fetchall()
+        return tuple(str(row[0]) for row in rows)
 
     def _has_header(self, record_id: str) -> bool:
         with explained(self.path, f"read the run {record_id}"):
