@@ -52,11 +52,11 @@ def _dispatch(arguments: list[str]) -> int:
     from typer.exceptions import TyperException
     from typer.main import get_command
 
-    from harness.cli.app import app, with_resume_value
+    from harness.cli.app import app, with_bare_options
 
     command = get_command(app)
     try:
-        code = command.main(with_resume_value(arguments), prog_name="harness", standalone_mode=False)
+        code = command.main(with_bare_options(arguments), prog_name="harness", standalone_mode=False)
     except TyperException as error:
         message = error.format_message()
         if message:  # empty where the help was printed instead

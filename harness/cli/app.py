@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.compare import baseline, compare, export, history
+from harness.cli.bench import bench
+from harness.cli.compare import ab, baseline, compare, export, history
 from harness.cli.controls import controls
 from harness.cli.project import project
 from harness.cli.store import store as store_group
@@ -77,6 +78,8 @@ def root(
       harness judge seeds/deepseek-v4-ascend.yaml
                                                  judge a sheet without measuring
       harness show                               the latest run again
+      harness bench moe-1b -b 1,4,16 -q int4,int8
+                                                 one row a setting, as llama-bench prints them
       harness init > my.yaml                     a config to start from
 
     \b
@@ -165,7 +168,8 @@ def run(
 def judge(
     sheet: Annotated[Path, typer.Argument(help="Claim sheet (YAML).", metavar="SHEET")],
     record: Annotated[
-        str | None, typer.Option("--record", help="Use the measurements of this run.", metavar="ID")
+        str | None,
+        typer.Option("--record", help="Use the measurements of this run, stored or in a file.", metavar="ID|FILE"),
     ] = None,
     chips: Annotated[
         list[str] | None, typer.Option("--chip", help="Set this chip beside the claims (repeatable).", metavar="NAME")
@@ -318,18 +322,29 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
 
 app.command()(project)
 app.command()(controls)
+app.command()(bench)
 app.command()(compare)
+app.command()(ab)
 app.command()(export)
 app.command()(history)
 app.add_typer(baseline, name="baseline")
 app.add_typer(store_group, name="store")
 
 
-def with_resume_value(arguments: list[str]) -> list[str]:
-    """`--resume` may stand without an id, which the parser does not allow: the latest is meant then."""
-    for index, argument in enumerate(arguments):
-        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        is_path = "/" in following or following.endswith((".yaml", ".yml", ".json"))
-        if argument == "--resume" and (following.startswith("-") or is_path):
-            return [*arguments[: index + 1], LATEST, *arguments[index + 1 :]]
-    return arguments
+_WRITES_JSON = ("run", "judge", "show")
+
+
+def with_bare_options(arguments: list[str]) -> list[str]:
+    """Two options may stand without their value, which the parser does not allow: `--resume` then means the latest
+    run, and `--json` of a command that could write a file prints on stdout."""
+    command = next((a for a in arguments if not a.startswith("-")), "")
+    out: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        alone = following.startswith("-") or following.endswith((".yaml", ".yml"))
+        if argument == "--resume" and (alone or "/" in following or following.endswith(".json")):
+            out += [argument, LATEST]
+        elif argument == "--json" and alone and command in _WRITES_JSON:
+            out += ["--format", Format.json.value]
+        else:
+            out.append(argument)
+    return out

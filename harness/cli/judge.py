@@ -47,7 +47,15 @@ def assess(sheet: Sheet, record: Record | None, catalogue: Catalogue, chips: tup
 
 
 def _record(options: JudgeOptions) -> Record:
+    """The run named: a file that `--json` wrote, or a stored run."""
     from harness.cli.show import stored_record
+    from harness.report import jsonfile
 
     assert options.record is not None
-    return stored_record(options.store, options.record)[0]
+    path = Path(options.record)
+    if path.suffix != ".json":
+        return stored_record(options.store, options.record)[0]
+    record = jsonfile.load(path)[0]
+    if record is None:
+        raise UsageError(f"{path}: holds verdicts and no measurements, expected the report of a run")
+    return record

@@ -1,8 +1,8 @@
 """What fraction of a reference point published systems reach, with an interval that allows for a new source.
 
 The reference point of a deployment is `tokens / (t_compute + t_memory + t_activations + t_launch + x * t_link)`: what a
-package does by itself, one part after the other, and the share x of communication that overlap does not hide. x is fitted to
-the same published rates as the band, by the least spread between sources; nothing else is fitted.
+package does by itself, one part after the other, and the share x of communication that overlap does not hide. x is
+fitted to the same published rates as the band, by the least spread between sources; nothing else is fitted.
 
 Fractions are taken as log-normal. The unit of sampling is a publication: its rows share code, cluster and authors, so
 they are averaged first. The variance between publications is shrunk towards that of uncalibrated analytical models,

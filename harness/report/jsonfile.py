@@ -68,7 +68,7 @@ class ReportFile(Frozen):
     sheet: JudgedSheet | None
     scaled: tuple[Scaled, ...]
     verdicts: tuple[Verdict, ...]
-    inconsistent_sets: tuple[InconsistentSet, ...]
+    inconsistencies: tuple[InconsistentSet, ...] = Field(description="sets of claims that cannot all hold, explained")
     transfers: tuple[str, ...]
 
     @model_validator(mode="after")
@@ -89,6 +89,11 @@ class ReportFile(Frozen):
     def gains(self) -> tuple[Gain, ...]:
         record = self.record()
         return gains(record) if record else ()
+
+    @computed_field(description="ids of claims that cannot all hold, set by set")  # type: ignore[prop-decorator]
+    @property
+    def inconsistent_sets(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(s.claims for s in self.inconsistencies)
 
     @computed_field(description="runs with different ones are not comparable")  # type: ignore[prop-decorator]
     @property
@@ -124,7 +129,7 @@ class ReportFile(Frozen):
             record_id=self.sheet.record_id,
             scaled=self.scaled,
             verdicts=self.verdicts,
-            inconsistent_sets=self.inconsistent_sets,
+            inconsistent_sets=self.inconsistencies,
             transfers=self.transfers,
         )
 
@@ -179,7 +184,7 @@ def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
         sheet=_sheet(assessment) if assessment else None,
         scaled=assessment.scaled if assessment else (),
         verdicts=assessment.verdicts if assessment else (),
-        inconsistent_sets=assessment.inconsistent_sets if assessment else (),
+        inconsistencies=assessment.inconsistent_sets if assessment else (),
         transfers=assessment.transfers if assessment else (),
     )
 

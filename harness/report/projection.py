@@ -243,7 +243,8 @@ def _accuracy(found: Projection) -> str:
     return (
         f"{units.whole(len(band.rows))} published rates of {units.whole(len(band.sources))} publications. They reach "
         f"{units.interval(band.low90, band.high90, 'fraction')} of the reference point, in which "
-        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}.{tail}"
+        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}.{tail} To test a "
+        "published rate, leave its own publication out (--without-source)."
     )
 
 

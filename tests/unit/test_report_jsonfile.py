@@ -55,7 +55,8 @@ def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -
     assert {g["control"] for g in data["gains"]} == {"equal-total", "equal-active"}
     assert {"id", "outcome", "flags", "interval", "missing", "evidence"} <= set(data["verdicts"][0])
     assert {"quantity", "basis", "source"} <= set(data["verdicts"][0]["evidence"][0])
-    assert data["inconsistent_sets"] and data["scaled"]
+    assert data["inconsistent_sets"] == [list(s.claims) for s in ASSESSMENT.inconsistent_sets] != []
+    assert data["inconsistencies"][0]["explanation"] and data["scaled"]
 
 
 def test_derived_figures_are_ignored_on_the_way_in() -> None:

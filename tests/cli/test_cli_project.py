@@ -1,0 +1,163 @@
+"""`harness project`: the golden decode of a 910C, missing conditions as ranges, wrong use refused in one message."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import Result, harness
+
+GOLDEN = (
+    "--model", "deepseek-r1", "--chip", "ascend-910c", "--phase", "decode", "--batch", "96", "--context", "4096",
+    "--precision", "int8", "--chips", "160", "--mtp", "1", "--acceptance", "0.7",
+)  # fmt: skip
+
+
+def project(cwd: Path, *arguments: str | Path) -> Result:
+    return harness("project", *arguments, cwd=cwd)
+
+
+def answer(cwd: Path, *arguments: str | Path) -> dict[str, Any]:
+    result = project(cwd, *arguments, "--json")
+    assert result.code == 0, result.err
+    found: dict[str, Any] = json.loads(result.out)
+    return found
+
+
+def changed(option: str, value: str | None) -> tuple[str, ...]:
+    """The golden arguments with one option set, or left out."""
+    pairs = {GOLDEN[i]: GOLDEN[i + 1] for i in range(0, len(GOLDEN), 2)}
+    if value is None:
+        del pairs[option]
+    else:
+        pairs[option] = value
+    return tuple(part for pair in pairs.items() for part in pair)
+
+
+def test_decode_of_r1_on_910c(tmp_path: Path) -> None:
+    """Times by hand from the CloudMatrix384 paper's deployment; ceiling and serial point follow from them."""
+    found = answer(tmp_path, *GOLDEN)
+    for resource, milliseconds in (("compute", 27.1), ("memory", 19.3), ("link", 5.6)):
+        assert 1000 * found["time_s"][resource] == pytest.approx(milliseconds, rel=0.01)
+        parts = sum(part[f"{resource}_s"] for part in found["components"].values())
+        assert parts == pytest.approx(found["time_s"][resource])
+    assert found["ceiling_tok_s"] == pytest.approx(6018, rel=0.01)
+    assert found["serial_tok_s"] == pytest.approx(3138, rel=0.01)
+    assert found["binding"] == "compute"
+    assert found["missing"] == [] and found["fits"] is True
+
+
+def test_the_document(tmp_path: Path) -> None:
+    found = answer(tmp_path, *GOLDEN)
+    low90, mid, high90 = found["band90_tok_s"]
+    low99, mid99, high99 = found["band99_tok_s"]
+    assert low99 < low90 < mid == mid99 < high90 < high99 <= found["generous_ceiling_tok_s"]
+    assert {n["per"] for n in found["normalisers"]} == {"package", "die", "TFLOP/s", "TB/s", "GB", "W"}
+    assert found["memory"]["needed_bytes"] < found["memory"]["capacity_bytes"]
+    assert found["identities"] and found["band"]["rows"]
+    assert found["band"]["leave_one_source_out"]["coverage"] >= 0.85
+    assert found["basis"] == "modelled"
+
+
+def test_conditions_not_given_are_ranges(tmp_path: Path) -> None:
+    found = answer(tmp_path, "--model", "kimi-k2", "--chip", "h200", "--phase", "decode", "--context", "2000")
+    assert found["missing"] == ["precision", "chips", "batch"]
+    low, mid, high = found["band90_tok_s"]
+    assert low < mid < high and high / low > 10
+    narrower = answer(
+        tmp_path, "--model", "kimi-k2", "--chip", "h200", "--phase", "decode", "--context", "2000", "--batch", "100"
+    )
+    assert narrower["missing"] == ["precision", "chips"]
+    assert narrower["band90_tok_s"][0] > low and narrower["band90_tok_s"][2] < high
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode", "output_all", "total_all"])
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_every_phase_in_words(tmp_path: Path, phase: str, form: str) -> None:
+    result = project(
+        tmp_path, *changed("--phase", phase), "--prompt", "4096", "--output", "512", "--format", form, "--chips", "32"
+    )
+    assert result.code == 0, result.err
+    assert phase in result.out.replace("\\", "") and "Published systems would reach" in result.out
+    if form == "text":
+        assert max(map(len, result.out.splitlines())) <= 100
+
+
+def test_what_is_not_given_is_named_in_words(tmp_path: Path) -> None:
+    result = project(tmp_path, *changed("--batch", None))
+    assert "Not given, and ranged over: --batch (" in result.out
+
+
+def test_a_model_that_does_not_fit_is_an_answer(tmp_path: Path) -> None:
+    found = answer(tmp_path, *changed("--chips", "2"))
+    assert found["fits"] is False and found["binding"] == "capacity"
+    assert "It does not fit: " in project(tmp_path, *changed("--chips", "2")).out
+
+
+def test_a_publication_left_out_does_not_make_the_band(tmp_path: Path) -> None:
+    found = answer(tmp_path, *GOLDEN, "--without-source", "cloudmatrix384", "--without-vendor", "AMD")
+    assert "cloudmatrix384" not in found["band"]["sources"]
+    assert found["band"]["excluded_sources"] == ["cloudmatrix384"]
+
+
+CATALOG = """\
+sources:
+  mine: {title: My datasheet, date: "2026-05", grade: B, how_seen: read}
+chips:
+  my-chip:
+    title: My chip
+    vendor: Me
+    peaks:
+      bf16: {dense: [{value: 1.0e15, source: mine}]}
+      int8: {dense: [{value: 2.0e15, source: mine}]}
+      fp8: unsupported
+    memory_bytes: [{value: 1.0e11, source: mine}]
+    bandwidth_bytes_s: [{value: 3.0e12, source: mine}]
+    link_bytes_s: [{value: 4.0e11, source: mine}]
+"""
+
+
+def test_a_chip_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(CATALOG)
+    found = answer(tmp_path, *changed("--chip", "my-chip"), "--catalog", "own.yaml")
+    assert found["chip"] == "my-chip"
+    assert next(n for n in found["normalisers"] if n["per"] == "W")["band90_tok_s"] is None
+    (tmp_path / "own.yaml").write_text(CATALOG.replace("1.0e11", "-1.0"))
+    result = project(tmp_path, *changed("--chip", "my-chip"), "--catalog", "own.yaml")
+    assert result.code == 2 and "own.yaml:11:" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (changed("--model", "deepseek-r2"), "unknown model 'deepseek-r2'; did you mean"),
+        (changed("--chip", "910c"), "unknown chip '910c'; did you mean 'ascend-910c'?"),
+        (changed("--phase", "train"), "'train' is not one of"),
+        (changed("--precision", "fp9"), "'fp9' is not one of"),
+        (changed("--precision", "fp8"), "ascend-910c has no arithmetic for fp8 (it has "),
+        (changed("--batch", "0"), "--batch 0.0: expected a value greater than 0"),
+        (changed("--batch", "-3"), "--batch -3.0: expected a value greater than 0"),
+        (changed("--batch", "nan"), "--batch nan: expected a "),
+        (changed("--batch", "inf"), "--batch inf: expected a "),
+        (changed("--batch", "1e300"), "--batch 1e+300: expected a value less than"),
+        (changed("--batch", "many"), "invalid value for '--batch'"),
+        (changed("--context", "1e8"), "deepseek-r1 takes 163,840 tokens at most"),
+        (changed("--chips", "-1"), "--chips -1: expected a value greater than 0"),
+        (changed("--chips", "1.5"), "invalid value for '--chips'"),
+        (changed("--chips", "1" + 30 * "0"), "--chips 1000"),
+        (changed("--mtp", "-1"), "--mtp -1: expected a value greater than or equal to 0"),
+        (changed("--acceptance", "1.2"), "expected at most the 1 drafts of --mtp 1"),
+        (changed("--mtp", None), "--acceptance 0.7: expected --mtp beside it"),
+        (changed("--model", None), "missing option '--model'"),
+        ((*GOLDEN, "--without-source", "me"), "unknown publication 'me'"),
+        ((*GOLDEN, "--without-vendor", "me"), "unknown vendor 'me'"),
+        ((*GOLDEN, "--catalog", "none.yaml"), "none.yaml: no such file"),
+    ],
+)
+def test_wrong_use_is_one_message(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = project(tmp_path, *arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert words in result.err
+    assert "Traceback" not in result.err and len(result.err.splitlines()) <= 3
