@@ -4,7 +4,6 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,27 +17,9 @@ from harness.measure import Bounds, Progress, run_lock
 from harness.plan import Phase, Plan, Task, Timing, Workload
 from harness.record import CeilingObservation, Observation
 from harness.worker import Message, carry_out, time_steps
+from tests.clock import ScriptedClock
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED
-
-
-class ScriptedClock:
-    """A clock that only steps advance."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def step_of(self, *durations_ns: int) -> Callable[[], None]:
-        """A step that takes each duration in turn, then the last one for ever."""
-        script: Iterator[int] = iter(durations_ns)
-
-        def step() -> None:
-            self.now_ns += next(script, durations_ns[-1])
-
-        return step
 
 
 def timed(timing: Timing, *durations_ns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
