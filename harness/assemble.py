@@ -51,10 +51,12 @@ def new_record_id(now: dt.datetime, token: str) -> str:
 
 
 def cell_round_key(task: Task, workload: Workload | None) -> str:
-    """What names one observation inside a run: its round, arm and workload. A digest, stable between versions as long
-    as the types' fields are."""
+    """What names one observation inside a run: its round, arm and workload (a plan holds an arm once a round at most).
+
+    A digest that a later version agrees with as long as the fields it adds have defaults.
+    """
     parts = [task.kind, str(task.round)]
-    parts += [part.model_dump_json() for part in (task.arm, workload) if part is not None]
+    parts += [part.model_dump_json(exclude_defaults=True) for part in (task.arm, workload) if part is not None]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -1,0 +1,45 @@
+"""Files of every version that was ever written are read for ever, as what they were.
+
+A new version adds its files here and never touches the old ones.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.assemble import remaining
+from harness.record import Record
+from harness.seal import import_record
+from harness.store import Store, check
+from tests.reliability import plans
+
+MUSEUM = Path(__file__).parent / "museum"
+
+
+def measured(record: Record) -> list[tuple[object, ...]]:
+    """What a version may not change: every cell's key and raw observations."""
+    return [
+        (m.model, m.phase, m.batch, m.precision, m.threads, tuple(o.durations_s for o in m.observations))
+        for m in record.measurements
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(MUSEUM.glob("store-v*.sqlite")), ids=lambda p: p.stem)
+def test_a_store_of_each_version_is_read_written_and_resumed(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    shutil.copy(path, copy)
+    expected = measured(plans.record(count=3))
+    with Store(copy) as store:
+        assert [(r.record_id, r.state) for r in store.runs()] == [("finished", "complete"), ("interrupted", "running")]
+        assert measured(store.load("finished")) == measured(store.load("interrupted")) == expected
+        made = store.header("interrupted")
+        done = store.done("interrupted")
+        assert len(done) == 12 and not [task for task in made.plan.tasks if remaining(task, done)]
+        store.begin(made.model_copy(update={"record_id": "new"}))
+    assert check(copy).ok
+
+
+@pytest.mark.parametrize("path", sorted(MUSEUM.glob("record-v*.json")), ids=lambda p: p.stem)
+def test_a_record_of_each_version_is_read(path: Path) -> None:
+    assert measured(import_record(path.read_bytes(), where=path.name)) == measured(plans.record(count=3))
