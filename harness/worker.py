@@ -262,7 +262,7 @@ class Channel:
     def __init__(self, number: int | None):
         self._socket = None if number is None else socket.socket(fileno=number)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Frozen) -> None:
         """Send `message` and wait for its acknowledgement; ends this process if the parent has gone."""
         line = message.model_dump_json(exclude_defaults=True) + "\n"
         if self._socket is None:

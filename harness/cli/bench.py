@@ -82,7 +82,8 @@ def bench(
       harness bench moe-1b moe-1b:equal-total -p 0 -n 64 -d 0,2048
       harness bench moe-tiny -p 64 -n 16 --profile
     """
-    from harness.cli.benchmarking import BenchOptions, bench_command
+    from harness.cli.benchgrid import BenchOptions
+    from harness.cli.benchmarking import bench_command
 
     return bench_command(
         BenchOptions(

@@ -1,0 +1,105 @@
+"""What `harness bench` is asked for: its options, and the grid of settings and architectures that they mean."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import document, grid
+from harness.errors import UsageError, unknown
+from harness.grid import Grid, Model
+from harness.model.spec import Spec
+from harness.models.presets import preset, preset_names
+from harness.planner import CONTROLS
+from harness.record import Host
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What the command line asks for; lists as they were written, empty threads for one a physical core."""
+
+    models: tuple[str, ...]
+    prompt: str
+    generate: str
+    batch: str
+    depth: str
+    precision: str
+    threads: str
+    repetitions: int
+    form: str
+    profile: bool = False
+    store: Path | None = None
+    seed: int = 0
+    routing_skew: float = 0.0
+    timeout_s: float = 600.0
+    quiet: bool = False
+    wait: bool = False
+    force: bool = False
+
+
+def grid_of(options: BenchOptions, here: Host) -> Grid:
+    """The options as numbers, names and specs. Raises UsageError naming the option that does not fit."""
+    tokens_limit = 1 << 20
+    return Grid(
+        models=_models(options.models),
+        prompt_tokens=grid.numbers(options.prompt, "-p", low=0, high=tokens_limit),
+        decode_tokens=grid.numbers(options.generate, "-n", low=0, high=tokens_limit),
+        batches=_some("-b", grid.numbers(options.batch, "-b", low=1, high=4096)),
+        depths=_some("-d", grid.numbers(options.depth, "-d", low=0, high=tokens_limit)),
+        precisions=grid.precisions(options.precision, "-q"),
+        threads=grid.numbers(options.threads, "-t", low=1, high=1024) or (max(1, here.cores),),
+        repetitions=options.repetitions,
+        seed=options.seed,
+        routing_skew=options.routing_skew,
+    )
+
+
+def _some(option: str, values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values:
+        raise UsageError(f"{option}: is empty, expected at least one number")
+    return values
+
+
+def _models(names: tuple[str, ...]) -> tuple[Model, ...]:
+    found: dict[str, Model] = {}
+    for name in names:
+        model = _model(name)
+        if found.setdefault(model.name, model) != model:
+            raise UsageError(f"{name}: another architecture named '{model.name}' is asked for too; rename one file")
+    return tuple(found.values())
+
+
+def _model(name: str) -> Model:
+    """A preset, or the spec in a YAML file; with a control's name behind a colon its dense control."""
+    base, _, control = name.rpartition(":") if ":" in name else (name, "", "")
+    path = Path(base)
+    if "/" in base or path.suffix in (".yaml", ".yml", ".json"):
+        spec, called = document.read(path, Spec, what="model spec"), re.sub(r"[^A-Za-z0-9._-]", "_", path.stem)
+    elif base in preset_names():
+        spec, called = preset(base), base
+    else:
+        raise UsageError(f"{unknown('model', base, preset_names())}; a file with a spec ends in .yaml")
+    if spec.attention == "v4" or spec.index_topk is not None:
+        raise UsageError(
+            f"{name}: attends sparsely over its context ({spec.model_type}), which is modelled here and not run; "
+            "expected a model with full attention"
+        )
+    if not control:
+        return Model(name=called, spec=spec)
+    if control not in CONTROLS:
+        raise UsageError(f"{name}: {unknown('control', control, CONTROLS)}")
+    try:
+        return Model(name=f"{called}:{control}", spec=CONTROLS[control](spec))
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def command_line(options: BenchOptions) -> str:
+    """The options as they could be typed again, kept with the run."""
+    lists = {"-p": options.prompt, "-n": options.generate, "-b": options.batch, "-d": options.depth}
+    lists |= {"-q": options.precision, "-r": str(options.repetitions), "--seed": str(options.seed)}
+    if options.threads:
+        lists["-t"] = options.threads
+    if options.routing_skew:
+        lists["--routing-skew"] = f"{options.routing_skew:g}"
+    return shlex.join(("harness", "bench", *options.models, *(word for pair in lists.items() for word in pair)))

@@ -1,0 +1,282 @@
+"""`harness bench` carried out: the grid, what was inspected, one run for each thread count, and the rows.
+
+Rows go to stdout, everything else to stderr. What is measured is kept in the store as it is made, like any run.
+"""
+
+import datetime as dt
+import hashlib
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import typer
+
+from harness import grid, host, measure
+from harness.assemble import Header, Kept, State, assemble, new_record_id
+from harness.cli.benchgrid import BenchOptions, command_line, grid_of
+from harness.cli.progress import progress
+from harness.cli.reference import harness_version
+from harness.cli.run import BESIDE, StoppedError
+from harness.cli.show import STORE
+from harness.counting import counts
+from harness.grid import Cell, Grid
+from harness.inspection import FidelityRequest, ProfileRequest
+from harness.measure import Bounds, run_lock
+from harness.measure.inspection import inspect
+from harness.model.spec import Precision
+from harness.needs import arm_bytes
+from harness.plan import Arm, Phase, Plan, Task, Workload
+from harness.planner import MEMORY_SHARE
+from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record, cell_key
+from harness.report import benchtable
+from harness.report.bench import ArmProfile, BenchRow, Inspections, rows, workload_of
+from harness.store import Store
+from harness.worker import failed
+
+ALL_FAILED = 5
+NO_INTERVAL = "no-interval"  # what one process cannot give, and who asks for one process knows
+_NOTHING = "what was measured so far is printed"
+
+
+def bench_command(options: BenchOptions) -> int:
+    """Measure the grid and print its rows. Returns the exit code; raises HarnessError for what the user can mend."""
+    here = host.describe()
+    asked = grid_of(options, here)
+    cells = grid.cells(asked, here.available_bytes)
+    if any(d > 0 for d in asked.depths) and any(p > 0 for p in asked.prompt_tokens) and not options.quiet:
+        typer.echo("note: -d concerns decode rows; prompts are read into an empty cache", err=True)
+    bench = _Bench(options, asked, cells, here)
+    try:
+        bench.carry_out()
+    except KeyboardInterrupt:
+        bench.print_rest()
+        raise StoppedError(f"interrupted: {_NOTHING}, with the number of processes that each row has") from None
+    bench.print_rest()
+    return bench.exit_code
+
+
+@dataclass
+class _Bench:
+    """A sweep while it goes on: what was inspected, the record of each thread count, and what was printed."""
+
+    options: BenchOptions
+    grid: Grid
+    cells: tuple[Cell, ...]
+    host: Host
+    inspections: tuple[Inspections, ...] = ()
+    profiles: tuple[ArmProfile, ...] = ()
+    finished: list[BenchRow] = field(default_factory=list)
+    running: "_Run | None" = None
+    printed: int = 0
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(timeout_s=self.options.timeout_s, memory_bytes=self.host.available_bytes)
+
+    @property
+    def streams(self) -> bool:
+        return self.options.form == "jsonl"
+
+    @property
+    def exit_code(self) -> int:
+        """0 if any row can be relied upon, save that one process gives no interval."""
+        valid = any(
+            row.rate_tok_s is not None and all(rule.startswith(NO_INTERVAL) for rule in row.invalid)
+            for row in self.finished
+        )
+        return 0 if valid else ALL_FAILED
+
+    def carry_out(self) -> None:
+        if all(cell.refusal for cell in self.cells):
+            for threads in self.grid.threads:
+                self._take(_Run(self, threads, None, alone=True))
+            return
+        policy: Literal["refuse", "wait", "force"]
+        policy = "force" if self.options.force else "wait" if self.options.wait else "refuse"
+        lock = run_lock("harness bench", policy, waiting=_say_waiting)
+        with lock as alone, Store(self.options.store or STORE) as store:
+            self._inspect()
+            for threads in self.grid.threads:
+                self.running = _Run(self, threads, grid.plan(self.cells, self.grid, threads), alone=alone)
+                self.running.carry_out(store)
+                self._take(self.running)
+
+    def _take(self, run: "_Run") -> None:
+        self.running = None
+        self.finished += run.rows("complete")
+        if self.streams:
+            run.print_lines(self.finished[-len(run.cells) :])
+            self.printed = len(self.finished)
+
+    def print_rest(self) -> None:
+        """What is not yet printed: of a run that was cut short the rows that have anything."""
+        if self.running is not None:
+            left = [row for row in self.running.rows("interrupted") if row.error is None or row.samples_s]
+            if self.streams:
+                self.running.print_lines(left)
+            self.finished += left
+            self.printed += len(left) if self.streams else 0
+        form = cast(benchtable.Format, self.options.form)
+        if not self.streams:
+            typer.echo(benchtable.render(self.finished, form), nl=False)
+        if form in ("csv", "sql") and any(row.profile for row in self.finished):
+            typer.echo(benchtable.profile_tables(self.finished), nl=False, err=True)
+
+    def say(self, message: str) -> None:
+        if not self.options.quiet:
+            typer.echo(message, err=True)
+
+    def _inspect(self) -> None:
+        """What needs no clock: distance from fp32 weights, and profiles."""
+        runnable = [cell for cell in self.cells if cell.refusal is None]
+        self.inspections = tuple(
+            self._compared([c for c in runnable if c.arm.model == model.name]) for model in self.grid.models
+        )
+        if not self.options.profile:
+            return
+        loads: dict[tuple[Arm, Phase], list[Workload]] = {}
+        for cell in runnable:
+            loads.setdefault((cell.arm, cell.workload.phase), []).append(cell.workload)
+        found: list[ArmProfile] = []
+        for (arm, phase), workloads in loads.items():
+            self.say(f"profile: {arm.model} {arm.precision} {phase}, {arm.threads} threads")
+            inspected = inspect(ProfileRequest(arm=arm, workloads=tuple(workloads)), self.bounds)
+            found += [ArmProfile(arm=arm, profile=profile) for profile in inspected.profiles]
+            if inspected.problem:
+                typer.echo(f"profile: {inspected.problem}", err=True)
+        self.profiles = tuple(found)
+
+    def _compared(self, cells: list[Cell]) -> Inspections:
+        quantised = tuple(dict.fromkeys(c.arm.precision for c in cells if c.arm.precision != "fp32"))
+        if not quantised:
+            return Inspections(model=cells[0].arm.model if cells else "")
+        arm, phases = cells[0].arm, tuple(dict.fromkeys(c.workload.phase for c in cells))
+        exact = arm.model_copy(update={"precision": "fp32"})
+        need = arm_bytes(exact, (Workload(phase="prefill", batch=32, prompt_tokens=16, decode_tokens=0),))
+        if need > MEMORY_SHARE * self.host.available_bytes:
+            return Inspections(model=arm.model, problem="fp32 weights to compare with do not fit into memory")
+        self.say(f"comparing logits with fp32: {arm.model} {', '.join(quantised)}")
+        inspected = inspect(FidelityRequest(arm=arm, precisions=quantised, phases=phases), self.bounds)
+        return Inspections(model=arm.model, fidelities=inspected.fidelities, problem=inspected.problem)
+
+    def quantisation_error(self, arm: Arm, phase: Phase) -> float | None:
+        if arm.precision == "fp32":
+            return 0.0
+        found = (f for i in self.inspections if i.model == arm.model for f in i.fidelities)
+        wanted: tuple[Precision, Phase] = (arm.precision, phase)
+        return next((f.logits_error for f in found if (f.precision, f.phase) == wanted), None)
+
+
+class _Run:
+    """The cells of one thread count: one run in the store, because ceilings depend on the number of threads."""
+
+    def __init__(self, bench: _Bench, threads: int, plan: Plan | None, *, alone: bool) -> None:
+        now = dt.datetime.now(dt.UTC)
+        self.bench, self.plan = bench, plan
+        self.cells = tuple(cell for cell in bench.cells if cell.arm.threads == threads)
+        needs = {"peak_bytes": 0, "duration_s": 0.0, "basis": "nothing can run"}
+        self.header = Header(
+            record_id=new_record_id(now, secrets.token_hex(3)),
+            name="bench",
+            created=now,
+            harness_version=harness_version(),
+            config_digest=hashlib.sha256(bench.grid.model_dump_json().encode()).hexdigest(),
+            config_text=command_line(bench.options) + "\n",
+            host=bench.host,
+            plan=plan or Plan.model_validate({"name": "bench", "tasks": (), "needs": needs}),
+            notes=() if alone else (BESIDE,),
+        )
+        self.kept: list[Kept] = []
+        self.made: Counter[tuple[Arm, Workload]] = Counter()
+        self.said: set[tuple[str, str, int, str, int, int, int, int]] = set()
+
+    def carry_out(self, store: Store) -> None:
+        """Measure the plan, each observation kept as it is made. A run that is cut short is kept as interrupted."""
+        if self.plan is None:
+            return
+        store.begin(self.header)
+        if self.bench.streams:
+            self.print_lines([row for row in self.rows("running") if self._is_refused(row)])
+        state: State = "interrupted"
+        try:
+            with progress(self.plan, quiet=self.bench.options.quiet) as shown:
+
+                def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
+                    store.keep(self.header.record_id, task, workload, observation)
+                    self._keep(task, workload, observation)
+                    shown.done(task, workload)
+
+                measure.run(self.plan, sink=sink, bounds=self.bench.bounds)
+            state = "complete"
+        finally:
+            store.finish(self.record(state))
+
+    def _is_refused(self, row: BenchRow) -> bool:
+        return any(cell.refusal and cell_key(cell.arm, cell.workload) == _key(row) for cell in self.cells)
+
+    def _keep(self, task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
+        if isinstance(observation, CeilingObservation):
+            self.kept.append(Kept(ceiling=observation))
+            return
+        self.kept.append(Kept(arm=task.arm, workload=workload, observation=observation))
+        if task.arm is None or workload is None:
+            return
+        self.made[task.arm, workload] += 1
+        if self.bench.streams and self.made[task.arm, workload] == self.bench.grid.repetitions:
+            key = cell_key(task.arm, workload)
+            self.print_lines([row for row in self.rows("running") if _key(row) == key])
+
+    def print_lines(self, finished: list[BenchRow]) -> None:
+        """Each row once, one JSON object a line, so that a reader sees it at once."""
+        for row in finished:
+            if _key(row) not in self.said:
+                self.said.add(_key(row))
+                typer.echo(benchtable.json_line(row), nl=False)
+
+    def rows(self, state: State) -> list[BenchRow]:
+        made = rows(self.record(state), self.bench.inspections, self.bench.profiles)
+        return [row.model_copy(update={"run": None}) if self.plan is None else row for row in made]
+
+    def record(self, state: State) -> Record:
+        """What was kept so far, in the grid's order; refused cells are in it with their reason."""
+        made = assemble(self.header, self.kept, state=state, counts=self._counts)
+        by_key = {(m.model, m.precision, m.threads, workload_of(m)): m for m in made.measurements}
+        cells = (
+            by_key.get((c.arm.model, c.arm.precision, c.arm.threads, c.workload)) or self._refused(c)
+            for c in self.cells
+        )
+        arms = tuple(dict.fromkeys(cell.arm for cell in self.cells))
+        return made.model_copy(update={"measurements": tuple(cells), "arms": arms})
+
+    def _refused(self, cell: Cell) -> Measurement:
+        reason = failed(0, self.header.created, cell.refusal or "not measured")
+        return Measurement(
+            model=cell.arm.model,
+            precision=cell.arm.precision,
+            threads=cell.arm.threads,
+            **cell.workload.model_dump(),
+            counts=self._counts(cell.arm, cell.workload) if grid.stored_bytes(cell.arm) is not None else None,
+            observations=(reason,),
+        )
+
+    def _counts(self, arm: Arm, workload: Workload) -> Counts:
+        error = self.bench.quantisation_error(arm, workload.phase)
+        return counts(arm, workload).model_copy(update={"quantisation_error": error})
+
+
+def _key(row: BenchRow) -> tuple[str, str, int, str, int, int, int, int]:
+    return (
+        row.model,
+        row.precision,
+        row.threads,
+        row.phase,
+        row.batch,
+        row.prompt_tokens,
+        row.decode_tokens,
+        row.depth,
+    )
+
+
+def _say_waiting(holder: str) -> None:
+    typer.echo(f"waiting for another run on this host to end: {holder}", err=True)

@@ -1,0 +1,59 @@
+"""What may be asked of a model besides how fast it is, and what came of it: distance from fp32 weights, and a profile.
+
+Knows no runtime and no process.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.frozen import Frozen
+from harness.model.operators import ProfileRow
+from harness.model.spec import Precision
+from harness.plan import Arm, Phase, Workload
+
+
+class FidelityRequest(Frozen):
+    """Compare each precision's logits with those of fp32 weights of the same seed."""
+
+    kind: Literal["fidelity"] = "fidelity"
+    arm: Arm = Field(description="its own precision does not matter")
+    precisions: tuple[Precision, ...]
+    phases: tuple[Phase, ...]
+
+
+class ProfileRequest(Frozen):
+    """Profile each workload of one phase."""
+
+    kind: Literal["profile"] = "profile"
+    arm: Arm
+    workloads: tuple[Workload, ...]
+
+
+class Fidelity(Frozen):
+    """How far a quantised model is from its fp32 weights: logits after the last token of seeded random sequences."""
+
+    precision: Precision
+    phase: Phase
+    logits_error: float = Field(ge=0, description="norm of the difference of logits over the norm of logits")
+    top_token_match: float = Field(ge=0, le=1, description="share of sequences with the same most likely token")
+    experts_kept: float | None = Field(ge=0, le=1, description="share of routed choices that are the same; dense: None")
+    sequences: int
+
+
+class Profile(Frozen):
+    """Where the time of one step of a workload goes, under the runtime's own profiler."""
+
+    workload: Workload
+    steps: int
+    rows: tuple[ProfileRow, ...]
+
+
+class Answer(Frozen):
+    """One line from an inspecting process."""
+
+    fidelity: Fidelity | None = None
+    profile: Profile | None = None
+
+
+Request = Annotated[FidelityRequest | ProfileRequest, Field(discriminator="kind")]

@@ -1,0 +1,126 @@
+"""One process that looks into a model instead of timing it: how far its logits are off, and where a step's time goes.
+
+Knows neither plan nor store. It reads one request as JSON on stdin and answers with one JSON line per finding, on the
+channel and by the manners of `harness.worker`.
+"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from harness.errors import HarnessError
+from harness.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
+from harness.model.operators import rows
+from harness.model.spec import Precision
+from harness.needs import step_s
+from harness.plan import Arm, Phase
+from harness.worker import Channel, die_with_parent
+
+if TYPE_CHECKING:
+    from harness.runtime import Engine
+    from harness.runtime.stepper import Choices
+
+SEQUENCES, TOKENS = 32, 16
+"""How many random sequences of which length logits are compared after: thousands of routing decisions, and short."""
+
+PROFILE_TIME_S = 1.0
+PROFILE_STEPS = (2, 32)  # least and most
+
+_REQUEST: TypeAdapter[FidelityRequest | ProfileRequest] = TypeAdapter(Request)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m harness.inspector`."""
+    parser = argparse.ArgumentParser(prog="python -m harness.inspector", description=__doc__)
+    parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
+    options = parser.parse_args(argv)
+    if options.channel is not None:
+        die_with_parent()
+    request = _REQUEST.validate_json(sys.stdin.buffer.read())
+    channel = Channel(options.channel)
+    try:
+        if isinstance(request, FidelityRequest):
+            _compare(request, channel)
+        else:
+            _profile(request, channel)
+    except (HarnessError, MemoryError) as error:
+        sys.stderr.write(f"{error or 'out of memory'}\n")
+        return error.exit_code if isinstance(error, HarnessError) else 1
+    return 0
+
+
+def _compare(request: FidelityRequest, channel: Channel) -> None:
+    arm = request.arm
+    random = np.random.default_rng([arm.seed, 2])
+    tokens = random.integers(0, arm.spec.vocab_size, (SEQUENCES, TOKENS), dtype=np.int64)
+    exact, chosen = _logits(_loaded(arm, "fp32", "prefill"), "prefill", tokens)
+    for precision in request.precisions:
+        for phase in request.phases:
+            logits, choices = _logits(_loaded(arm, precision, phase), phase, tokens)
+            found = Fidelity(
+                precision=precision,
+                phase=phase,
+                logits_error=float(np.linalg.norm(logits - exact) / np.linalg.norm(exact)),
+                top_token_match=float((logits.argmax(-1) == exact.argmax(-1)).mean()),
+                experts_kept=_kept(choices, chosen),
+                sequences=SEQUENCES,
+            )
+            channel.send(Answer(fidelity=found))
+
+
+def _loaded(arm: Arm, precision: Precision, phase: Phase) -> "Engine":
+    from harness.runtime import Engine
+
+    return Engine.load(
+        arm.spec, precision, threads=arm.threads, seed=arm.seed, routing_skew=arm.routing_skew, first=phase
+    )
+
+
+def _logits(engine: "Engine", phase: Phase, tokens: NDArray[np.int64]) -> "tuple[NDArray[np.float32], Choices]":
+    """Logits [B, V] after the last token and the experts [B, S, k] of each layer; the engine is closed."""
+    traced = engine.prefill_traced if phase == "prefill" else engine.decode_traced
+    logits, choices = traced(tokens, trace=engine.spec.is_sparse)
+    engine.close()
+    return logits.copy(), choices
+
+
+def _kept(ours: "Choices", theirs: "Choices") -> float | None:
+    """Share of chosen experts [B, S, k] that the other chose too; the order of a token's experts does not matter."""
+    if not ours:
+        return None
+    same = [(ours[i][..., :, None] == theirs[i][..., None, :]).any(-1).mean() for i in ours]
+    return float(np.mean(same))
+
+
+def _profile(request: ProfileRequest, channel: Channel) -> None:
+    from harness.runtime import Engine
+
+    arm, least, most = request.arm, *PROFILE_STEPS
+    engine = Engine.load(
+        arm.spec,
+        arm.precision,
+        threads=arm.threads,
+        seed=arm.seed,
+        routing_skew=arm.routing_skew,
+        first=request.workloads[0].phase,
+    )
+    for workload in request.workloads:
+        steps = min(most, max(least, int(PROFILE_TIME_S / step_s(arm, workload))))
+        executed = engine.profile(
+            workload.phase,
+            batch=workload.batch,
+            prompt_tokens=workload.prompt_tokens,
+            decode_tokens=workload.decode_tokens,
+            depth=workload.depth,
+            seed=arm.seed,
+            steps=steps,
+        )
+        channel.send(Answer(profile=Profile(workload=workload, steps=steps, rows=rows(executed, steps))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
