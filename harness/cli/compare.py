@@ -1,4 +1,4 @@
-"""How `harness compare`, `export`, `history` and `baseline` are asked for: options and help. Imports nothing heavy."""
+"""How `harness compare`, `ab`, `export`, `history` and `baseline` are asked for. Imports nothing heavy."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +36,19 @@ class HistoryFormat(StrEnum):
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Where runs are kept (default: .harness/store.sqlite).", metavar="PATH")
 ]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option("--fail-on", help="End with an error code for this (repeatable), see below.", metavar="WHAT[:N%]"),
+]
+ThresholdsFile = Annotated[
+    Path | None,
+    typer.Option("--thresholds", help="Margins and drift (default: harness.toml, if there).", metavar="FILE"),
+]
+Margin = Annotated[
+    float | None, typer.Option("--margin", min=0.0001, max=0.99, help="Change that does not matter (0.03: 3 %).")
+]
+JUnit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.", metavar="FILE")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")]
 
 
 def compare(
@@ -43,10 +56,7 @@ def compare(
         list[str], typer.Argument(help="Result files, or ids or labels of stored runs.", metavar="A B [C ...]")
     ],
     form: Annotated[ComparisonFormat, typer.Option("--format", help="How it is printed.")] = ComparisonFormat.text,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option("--fail-on", help="End with an error code for this (repeatable), see below.", metavar="WHAT[:N%]"),
-    ] = None,
+    fail_on: FailOn = None,
     ignore: Annotated[
         list[str] | None,
         typer.Option("--ignore", help="A setting, input or fact that does not matter (repeatable).", metavar="NAME"),
@@ -54,19 +64,14 @@ def compare(
     across_hosts: Annotated[
         bool, typer.Option("--across-hosts", help="Compare although the hosts differ: hosts, not programs.")
     ] = False,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option("--thresholds", help="Margins and drift (default: harness.toml, if there).", metavar="FILE"),
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option("--margin", min=0.0001, max=0.99, help="Change that does not matter (0.03: 3 %).")
-    ] = None,
+    thresholds: ThresholdsFile = None,
+    margin: Margin = None,
     drift: Annotated[
         float | None,
         typer.Option("--drift", min=0, max=0.99, help="Spread of this host's sessions for identical code."),
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.", metavar="FILE")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")] = None,
+    junit: JUnit = None,
+    html: Html = None,
     store: StorePath = None,
 ) -> int:
     """Compare result tables: what differs around them, each row's decision, and the whole.
@@ -94,21 +99,77 @@ def compare(
       margin = 0.05
       where = {phase = "decode"}
     """
-    from harness.cli.contrast import CompareOptions, compare_command
+    from harness.cli.contrast import Choices, Presentation, compare_command
 
     return compare_command(
-        CompareOptions(
-            tables=tuple(tables),
-            form=form.value,
-            fail_on=tuple(fail_on or ()),
-            ignore=tuple(ignore or ()),
-            across_hosts=across_hosts,
-            thresholds=thresholds,
-            margin=margin,
-            drift=drift,
-            junit=junit,
-            html=html,
+        tuple(tables),
+        Choices(ignore=tuple(ignore or ()), across_hosts=across_hosts, file=thresholds, drift=drift, margin=margin),
+        Presentation(form=form.value, fail_on=tuple(fail_on or ()), junit=junit, html=html),
+        store,
+    )
+
+
+def ab(
+    old: Annotated[Path, typer.Argument(help="Config of the side to compare with.", metavar="CONFIG")],
+    new: Annotated[
+        Path | None, typer.Argument(help="Config of the other side (default: the same).", metavar="[NEW]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value of 'measure' for the other side (repeatable).", metavar="NAME=VALUE"),
+    ] = None,
+    base_python: Annotated[
+        Path | None,
+        typer.Option("--base-python", help="Interpreter of the environment compared with.", metavar="PATH"),
+    ] = None,
+    head_python: Annotated[
+        Path | None, typer.Option("--head-python", help="Interpreter of the other environment.", metavar="PATH")
+    ] = None,
+    budget_s: Annotated[
+        float | None, typer.Option("--budget", min=1, help="Seconds after which no further pair starts.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the order in which the sides run.")] = 0,
+    form: Annotated[ComparisonFormat, typer.Option("--format", help="How it is printed.")] = ComparisonFormat.text,
+    fail_on: FailOn = None,
+    thresholds: ThresholdsFile = None,
+    margin: Margin = None,
+    junit: JUnit = None,
+    html: Html = None,
+    store: StorePath = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this host to end.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Measure beside another run, although both spoil each other.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> int:
+    """Measure two sides in turn on this host, one fresh process each, until every case is decided.
+
+    Looks after 10, 20 and 40 pairs. Both sides are kept in the store.
+
+    \b
+    Examples:
+      harness ab configs/ci.yaml --set threads=1
+      harness ab configs/ci.yaml --base-python old/bin/python --head-python new/bin/python --fail-on slower:5%
+      harness ab before.yaml after.yaml --budget 300
+    """
+    from harness.cli.ab import AbOptions, ab_command
+    from harness.cli.contrast import Choices, Presentation
+
+    return ab_command(
+        AbOptions(
+            old=old,
+            new=new,
+            settings=tuple(settings or ()),
+            old_python=base_python,
+            new_python=head_python,
+            budget_s=budget_s,
+            seed=seed,
+            choices=Choices(file=thresholds, margin=margin),
+            presentation=Presentation(form=form.value, fail_on=tuple(fail_on or ()), junit=junit, html=html),
             store=store,
+            wait=wait,
+            force=force,
+            quiet=quiet,
         )
     )
 

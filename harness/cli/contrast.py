@@ -3,7 +3,8 @@
 Reads files and the store; decides nothing.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -21,42 +22,61 @@ _THRESHOLDS_LIMIT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class CompareOptions:
-    """What the command line asks to be compared, and how."""
+class Choices:
+    """What counts as a change, and what is left out of account."""
 
-    tables: tuple[str, ...]
-    form: str = "text"
-    fail_on: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     across_hosts: bool = False
-    thresholds: Path | None = None
+    file: Path | None = None
     drift: float | None = None
     margin: float | None = None
+
+    def thresholds(self) -> Thresholds:
+        """From the file named, or harness.toml if there is one; then what the command line says. Raises UsageError."""
+        path = self.file or THRESHOLDS_FILE
+        found = Thresholds()
+        if self.file is not None or _is_file(path):
+            found = parse_thresholds(_read(path, _THRESHOLDS_LIMIT_BYTES), str(path))
+        changes: dict[str, object] = {}
+        if self.drift is not None:
+            changes |= {"drift": self.drift, "drift_known": True}
+        if self.margin is not None:
+            changes |= {"margin": self.margin, "rules": ()}
+        return Thresholds.model_validate({**dict(found), **changes}) if changes else found
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a comparison is printed and written, and when it ends with an error code."""
+
+    form: str = "text"
+    fail_on: tuple[str, ...] = ()
     junit: Path | None = None
     html: Path | None = None
-    store: Path | None = None
-    targets: tuple[Target, ...] = field(init=False, default=())
 
-    def __post_init__(self) -> None:
+    @property
+    def targets(self) -> tuple[Target, ...]:
         named = (("--junit", self.junit), ("--html", self.html))
-        targets = tuple(Target(path=path, asked_by=option) for option, path in named if path is not None)
-        object.__setattr__(self, "targets", targets)
+        return tuple(Target(path=path, asked_by=option) for option, path in named if path is not None)
+
+    def gates(self, inputs: Iterable[Path] = ()) -> tuple[Gate, ...]:
+        """The gates asked for, after a check that the files can be written. Raises UsageError."""
+        check(self.targets, inputs)
+        return tuple(parse(text) for text in self.fail_on)
 
 
-def compare_command(options: CompareOptions) -> int:
+def compare_command(tables: tuple[str, ...], choices: Choices, presentation: Presentation, store: Path | None) -> int:
     """Print the comparison of each table with the first. Returns the exit code."""
-    gates = tuple(parse(text) for text in options.fail_on)
-    if len(options.tables) < 2:
+    if len(tables) < 2:
         raise UsageError("compare needs at least two tables: the first is what the others are compared with")
-    check(options.targets, (Path(name) for name in options.tables))
-    thresholds = _thresholds(options)
-    first, *others = (read_table(name, options.store) for name in options.tables)
+    gates = presentation.gates(Path(name) for name in tables)
+    thresholds = choices.thresholds()
+    first, *others = (read_table(name, store) for name in tables)
+    ignore = frozenset(choices.ignore)
     comparisons = tuple(
-        compare(first, other, thresholds, ignore=frozenset(options.ignore), across_hosts=options.across_hosts)
-        for other in others
+        compare(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in others
     )
-    _deliver(options, comparisons, gates)
-    return exit_code(comparisons, gates)
+    return conclude(presentation, comparisons, gates)
 
 
 def read_table(name: str, store: Path | None) -> ResultTable:
@@ -101,37 +121,24 @@ def export_command(name: str, form: str, store: Path | None) -> int:
     return 0
 
 
-def _thresholds(options: CompareOptions) -> Thresholds:
-    path = options.thresholds or THRESHOLDS_FILE
-    found = Thresholds()
-    if options.thresholds is not None or _is_file(path):
-        found = parse_thresholds(_read(path, _THRESHOLDS_LIMIT_BYTES), str(path))
-    changes: dict[str, object] = {}
-    if options.drift is not None:
-        changes |= {"drift": options.drift, "drift_known": True}
-    if options.margin is not None:
-        changes |= {"margin": options.margin, "rules": ()}
-    return Thresholds.model_validate({**dict(found), **changes}) if changes else found
-
-
-def _deliver(options: CompareOptions, comparisons: tuple[Comparison, ...], gates: tuple[Gate, ...]) -> None:
-    """Files first: a closed pipe must not cost them."""
+def conclude(presentation: Presentation, comparisons: tuple[Comparison, ...], gates: tuple[Gate, ...]) -> int:
+    """Write the files, print the comparison, and say how it ended. Files first: a closed pipe must not cost them."""
     from harness.compare import document
     from harness.report import comparison, junit
 
     built = comparison.build(comparisons)
-    for target in options.targets:
+    for target in presentation.targets:
         if target.asked_by == "--junit":
             write(target, junit.render(comparisons, gates))
         else:
             from harness.report import html
 
             write(target, html.render(built))
-    if options.form == "json":
+    if presentation.form == "json":
         typer.echo(document.as_json(comparisons), nl=False)
-    elif options.form == "csv":
+    elif presentation.form == "csv":
         typer.echo(document.as_csv(comparisons), nl=False)
-    elif options.form == "markdown":
+    elif presentation.form == "markdown":
         from harness.report import markdown
 
         typer.echo(markdown.render(built), nl=False)
@@ -139,6 +146,7 @@ def _deliver(options: CompareOptions, comparisons: tuple[Comparison, ...], gates
         from harness.report import text
 
         typer.echo(text.render(built), nl=False)
+    return exit_code(comparisons, gates)
 
 
 def _is_file(path: Path) -> bool:

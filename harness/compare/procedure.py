@@ -43,16 +43,18 @@ def next_step(
     thresholds: Thresholds,
     *,
     looks: tuple[int, ...] = LOOKS,
+    rounds: int | None = None,
     budget_left: bool = True,
 ) -> Step:
     """What follows from the rates measured so far, in pairs. Without budget, or at the last look, the word is final.
 
     Between two looks nothing is decided: looking after every pair would raise more alarms than the level says.
+    `rounds` is the number of pairs tried, where some failed and are not among the rates.
     """
-    have = len(new)
+    have = len(new) if rounds is None else rounds
     due = next((look for look in looks if look > have), None)
-    decided = decide_pairs(new, old, margin, thresholds, looks=len(looks)) if have else None
+    decided = decide_pairs(new, old, margin, thresholds, looks=len(looks)) if new else None
     over = due is None or not budget_left
     if decided is not None and (over or (have in looks and decided.decision in FINAL)):
-        return Step(pairs=have, decided=decided)
+        return Step(pairs=max(have, 1), decided=decided)
     return Step(pairs=due or looks[-1], decided=None)

@@ -1,0 +1,171 @@
+"""Two contenders measured in turn on this host, one fresh process each, until every case is decided or time is up.
+
+Knows how to alternate and when to look; what a look says is decided by `compare`. Knows neither store nor terminal.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.assemble import Kept
+from harness.compare.decision import LOOKS
+from harness.compare.procedure import Side, next_step, order
+from harness.compare.thresholds import Thresholds
+from harness.errors import UsageError
+from harness.frozen import Frozen
+from harness.measure.sweep import Bounds, run, worker_command
+from harness.plan import Arm, Plan, Task, Workload
+from harness.record import CeilingObservation, Observation
+
+_QUESTION_TIMEOUT_S = 60.0
+_VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps({"python": platform.python_version(), "packages": found}))
+"""
+
+
+class Contender(Frozen):
+    """One side: what each of its processes does, and the interpreter that does it."""
+
+    plan: Plan
+    python: str = Field(default=sys.executable, description="of an environment with numpy, pydantic and a runtime")
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The models of one round; the host's ceilings are no part of a comparison."""
+        return tuple(t for t in self.plan.tasks if t.kind == "arm" and t.round == 0)
+
+    @property
+    def cells(self) -> tuple[tuple[Arm, Workload], ...]:
+        return tuple((t.arm, w) for t in self.tasks if t.arm is not None for w in t.workloads)
+
+
+class Duel(Frozen):
+    """What came of it: all observations of both sides, and why no more pairs were measured."""
+
+    old: tuple[Kept, ...]
+    new: tuple[Kept, ...]
+    pairs: int
+    ended: Literal["decided", "last look", "budget"]
+
+
+Runner = Callable[[Contender, int], tuple[Kept, ...]]
+"""Measures one contender once, as the given round."""
+
+
+def duel(
+    old: Contender,
+    new: Contender,
+    thresholds: Thresholds,
+    *,
+    seed: int = 0,
+    budget_s: float | None = None,
+    runner: Runner | None = None,
+    looks: tuple[int, ...] = LOOKS,
+    clock: Callable[[], float] = time.monotonic,
+    progress: Callable[[int, int], None] = lambda _done, _target: None,
+) -> Duel:
+    """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
+
+    At each look (10, 20 and 40 pairs) it ends if all cases are decided. When the budget is used up, it ends after the
+    pair at hand. `progress` is called between two pairs, when no clock runs. Raises UsageError for plans that differ in
+    their number of cases.
+    """
+    if len(old.cells) != len(new.cells) or not old.cells:
+        raise UsageError(
+            f"the two ask for {len(old.cells)} and {len(new.cells)} cases, expected the same number: "
+            "case by case in order they are compared"
+        )
+    measured = runner or run_once
+    kept: dict[Side, list[Kept]] = {"old": [], "new": []}
+    sides: Mapping[Side, Contender] = {"old": old, "new": new}
+    start, done, ended = clock(), 0, "last look"
+    for done, pair in enumerate(order(looks[-1], seed), 1):
+        for side in pair:
+            kept[side] += measured(sides[side], done - 1)
+        over = budget_s is not None and clock() - start > budget_s
+        progress(done, next(look for look in looks if look >= done))
+        if done in looks[:-1] and _decided(kept, old, new, done, thresholds, looks):
+            ended = "decided"
+            break
+        if over and done < looks[-1]:
+            ended = "budget"
+            break
+    return Duel(old=tuple(kept["old"]), new=tuple(kept["new"]), pairs=done, ended=ended)  # type: ignore[arg-type]
+
+
+def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
+    """All cases of `contender`, one process a model, as observations of `round_index`."""
+    found: list[Kept] = []
+
+    def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
+        if isinstance(observation, Observation):
+            found.append(Kept(arm=task.arm, workload=workload, observation=observation))
+
+    tasks = tuple(t.model_copy(update={"round": round_index}) for t in contender.tasks)
+    plan = contender.plan.model_copy(update={"tasks": tasks})
+    run(plan, sink=sink, bounds=Bounds(), command=worker_command(contender.python))
+    return tuple(found)
+
+
+def versions(python: str, packages: Sequence[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The version of an interpreter and of `packages` in its environment. Raises UsageError where it cannot be run."""
+    try:
+        answer = subprocess.run(
+            (python, "-c", _VERSIONS, *packages),
+            capture_output=True,
+            text=True,
+            timeout=_QUESTION_TIMEOUT_S,
+            check=True,
+        )
+        found = json.loads(answer.stdout)
+        return str(found["python"]), tuple(sorted(found["packages"].items()))
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"{python}: cannot be run as a Python interpreter ({error}); name one, such as env/bin/python"
+        ) from None
+
+
+def _decided(
+    kept: Mapping[Side, Sequence[Kept]],
+    old: Contender,
+    new: Contender,
+    done: int,
+    thresholds: Thresholds,
+    looks: tuple[int, ...],
+) -> bool:
+    """Whether no case would gain from more pairs."""
+    for old_cell, new_cell in zip(old.cells, new.cells, strict=True):
+        before, after = _rates(kept["old"], old_cell), _rates(kept["new"], new_cell)
+        shared = sorted(before.keys() & after.keys())
+        step = next_step(
+            [after[r] for r in shared],
+            [before[r] for r in shared],
+            thresholds.margin,
+            thresholds,
+            looks=looks,
+            rounds=done,
+        )
+        if step.decided is None:
+            return False
+    return True
+
+
+def _rates(kept: Sequence[Kept], cell: tuple[Arm, Workload]) -> dict[int, float]:
+    """Tokens a second of a case by round; failed rounds are left out."""
+    return {
+        k.observation.round: k.observation.tokens_per_step / k.observation.median_s
+        for k in kept
+        if (k.arm, k.workload) == cell and k.observation is not None and k.observation.median_s
+    }

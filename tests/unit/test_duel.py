@@ -1,0 +1,91 @@
+"""Sides alternate, looks end what is decided, a budget ends the rest, and a failed process costs one pair."""
+
+import datetime as dt
+
+import pytest
+
+from harness.assemble import Kept
+from harness.compare.thresholds import Thresholds
+from harness.errors import UsageError
+from harness.measure.duel import Contender, duel, versions
+from harness.plan import Arm, Needs, Plan, Task, Workload
+from harness.record import Observation
+from tests import factories
+
+START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+WORKLOAD = Workload(phase="decode", batch=1, prompt_tokens=8, decode_tokens=8)
+
+
+def contender(name: str, cases: int = 1) -> Contender:
+    arm = Arm(model=name, spec=factories.spec(), precision="int8", threads=1)
+    workloads = tuple(WORKLOAD.model_copy(update={"batch": i + 1}) for i in range(cases))
+    task = Task(kind="arm", round=0, arm=arm, workloads=workloads, threads=1)
+    ceilings = Task(kind="ceilings", round=0, threads=1)
+    needs = Needs(peak_bytes=1, duration_s=1, basis="made up")
+    return Contender(plan=Plan(name=name, tasks=(ceilings, task, task.model_copy(update={"round": 1})), needs=needs))
+
+
+class Scripted:
+    """Measures without a clock: durations by side and round; None is a process that failed."""
+
+    def __init__(self, durations_s: dict[str, list[float | None]]) -> None:
+        self.durations_s, self.calls = durations_s, list[tuple[str, int]]()
+
+    def __call__(self, side: Contender, round_index: int) -> tuple[Kept, ...]:
+        started = START + dt.timedelta(seconds=len(self.calls))
+        self.calls.append((side.plan.name, round_index))
+        script = self.durations_s[side.plan.name]
+        duration = script[round_index % len(script)]
+        observation = (
+            Observation(round=round_index, started=started, error="it died")
+            if duration is None
+            else Observation(round=round_index, started=started, durations_s=(duration,), tokens_per_step=1)
+        )
+        return tuple(Kept(arm=arm, workload=workload, observation=observation) for arm, workload in side.cells)
+
+
+def test_what_is_clear_ends_at_the_first_look() -> None:
+    runner = Scripted({"a": [1.0, 1.01], "b": [2.0, 2.02]})
+    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    assert (found.pairs, found.ended) == (10, "decided")
+    assert len(found.old) == len(found.new) == 10
+    pairs = [runner.calls[i : i + 2] for i in range(0, 20, 2)]
+    assert all({name for name, _ in p} == {"a", "b"} and p[0][1] == p[1][1] for p in pairs)
+    assert 3 <= sum(p[0][0] == "a" for p in pairs) <= 7
+
+
+def test_what_stays_unclear_goes_to_the_last_look() -> None:
+    runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
+    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    assert (found.pairs, found.ended) == (40, "last look")
+
+
+def test_a_budget_ends_it_after_a_whole_pair() -> None:
+    ticks = iter(range(1000))
+    runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
+    found = duel(
+        contender("a"), contender("b"), Thresholds(), runner=runner, budget_s=5, clock=lambda: float(next(ticks))
+    )
+    assert found.ended == "budget" and len(found.old) == len(found.new) == found.pairs < 10
+
+
+def test_failed_processes_cost_their_pairs_only() -> None:
+    runner = Scripted({"a": [1.0] * 9 + [None], "b": [2.0] * 10})
+    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    assert (found.pairs, found.ended) == (10, "decided")
+    dead = Scripted({"a": [None], "b": [1.0]})
+    assert duel(contender("a"), contender("b"), Thresholds(), runner=dead).ended == "last look"
+
+
+def test_plans_must_have_as_many_cases() -> None:
+    with pytest.raises(UsageError, match="1 and 2 cases"):
+        duel(contender("a"), contender("b", cases=2), Thresholds(), runner=Scripted({}))
+
+
+def test_another_interpreter_is_asked_for_its_versions(tmp_path: object) -> None:
+    import sys
+
+    python, packages = versions(sys.executable, ["numpy", "no-such-package"])
+    assert python.startswith("3.") and [name for name, _ in packages] == ["numpy"]
+    with pytest.raises(UsageError, match="interpreter"):
+        versions(f"{tmp_path}/none", ["numpy"])
