@@ -8,8 +8,28 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
+
+from harness.errors import UnfitHostError
 
 Array = NDArray[Any]
+
+_FAILURES: tuple[type[Exception], ...] = (
+    RuntimeError,
+    *(
+        kind
+        for kind in vars(onnxruntime_pybind11_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+)
+"""What ONNX Runtime raises: a class for each status code, without a common base, and RuntimeError for the rest."""
+
+
+def _explained(doing: str, error: Exception) -> UnfitHostError:
+    """ONNX Runtime's exception as one of ours, on one line."""
+    reason = " ".join(str(error).split())[:400]
+    advice = "another version of it or a smaller model may do"
+    return UnfitHostError(f"ONNX Runtime {ort.__version__} could not {doing}: {reason}; {advice}")
 
 
 class Session:
@@ -52,7 +72,10 @@ class Session:
         """One run with what is bound. Its duration, without anything of Python's, adds to `run_s`."""
         inner, binding = self._inner, self._binding
         start = time.perf_counter()
-        inner.run_with_iobinding(binding)
+        try:
+            inner.run_with_iobinding(binding)
+        except _FAILURES as error:
+            raise _explained("run the model", error) from error
         self.run_s += time.perf_counter() - start
 
     def outputs(self, names: Sequence[str]) -> list[Array]:
@@ -97,4 +120,7 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
     options.add_external_initializers(list(weights), values)
-    return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))
+    try:
+        return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))
+    except _FAILURES as error:
+        raise _explained("load the model", error) from error

@@ -33,6 +33,18 @@ def test_each_kernel_multiplies_every_weight(kernel: Kernel) -> None:
     assert np.allclose(out, expected, rtol=0.01)
 
 
+def test_what_the_runtime_refuses_is_one_line_of_ours() -> None:
+    """Loading a graph whose weights do not fit it, and running with an input unbound."""
+    kernel = KERNELS[0]
+    with pytest.raises(UnfitHostError, match="could not load the model"):
+        open_session(graph_of(kernel, SHAPE), weights_of(kernel, (3, 512, 32)), 1)
+    session = open_session(graph_of(kernel, SHAPE), weights_of(kernel, SHAPE), 1)
+    session.bind_output("y")
+    with pytest.raises(UnfitHostError, match="could not run the model") as caught:
+        session.run()
+    assert "\n" not in str(caught.value)
+
+
 def test_a_stored_weight_has_as_many_bits_as_its_kernel_says() -> None:
     for kernel in KERNELS:
         _, k, n = SHAPE
