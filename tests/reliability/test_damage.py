@@ -108,7 +108,7 @@ def test_damaged_stores_are_survived(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_many_damaged_stores_are_survived(whole: Path, tmp_path: Path) -> None:
-    survive(whole, tmp_path, cuts=1000, flips=2000)
+    survive(whole, tmp_path, cuts=400, flips=800)
 
 
 def test_one_damaged_observation_costs_no_other(whole: Path, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def test_a_death_costs_one_row(animal: str, reason: str) -> None:
 
 @pytest.mark.parametrize("animal", ["sleeps", "stubborn"])
 def test_a_hang_ends_at_its_limit(animal: str) -> None:
-    outcome, found = swept(animal, Bounds(timeout_s=3.0), batches=(1, 7))
-    assert "took over 3 s and was ended" in (found[7].error or "")
+    outcome, found = swept(animal, Bounds(timeout_s=5.0), batches=(1, 7))
+    assert "took over 5 s and was ended" in (found[7].error or "")
     assert found[1].durations_s and outcome.failed == 1
 
 

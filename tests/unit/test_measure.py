@@ -52,16 +52,17 @@ def test_slow_warmups_end_early() -> None:
 
 
 def test_the_harness_itself_takes_under_one_percent() -> None:
-    """With a workload that does nothing, what passes between two steps is all ours. The shortest step that is believed
-    takes a thousand times the clock's resolution, 50 microseconds where the clock resolves 50 ns."""
-    believed_s, best_s = 50e-6, 1.0
+    """With a workload that does nothing, what passes between two steps is all ours. The shortest step of any preset, a
+    decode step of moe-tiny at batch 1, takes 0.24 ms on two Zen 4 cores. What passes there is not in the durations
+    either way; it would show in rates only if it cooled caches or let the runtime's threads fall asleep."""
+    shortest_s, best_s = 240e-6, 1.0
     for _ in range(5):
         begin = time.perf_counter()
         _, durations = time_steps(
             lambda: None, Timing(warmup_steps=0, max_steps=20_000, min_time_s=60, max_time_s=60), time.perf_counter_ns
         )
         best_s = min(best_s, (time.perf_counter() - begin - sum(durations)) / len(durations))
-    assert best_s < 0.01 * believed_s
+    assert best_s < 0.01 * shortest_s
 
 
 ZOO = Path(__file__).parents[1] / "reliability" / "zoo.py"
