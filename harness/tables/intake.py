@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.report import jsonfile
-from harness.tables import google_benchmark, hyperfine, llama_bench, own, pytest_benchmark
+from harness.tables import bench, google_benchmark, hyperfine, llama_bench, own, pytest_benchmark
 from harness.tables.source import decode, refuse
 from harness.tables.table import ResultTable
 
 _JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]], ...] = (
+    (bench.recognises, bench.parse),
     (pytest_benchmark.recognises, pytest_benchmark.parse),
     (google_benchmark.recognises, google_benchmark.parse),
     (hyperfine.recognises, hyperfine.parse),
@@ -19,7 +20,7 @@ _JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]],
 )
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
 KNOWN = (
-    "a harness JSON, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON, "
+    "a JSON of harness run or bench, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON, "
     "or Google Benchmark's JSON or CSV"
 )
 
@@ -51,7 +52,8 @@ def _parsed(text: str, name: str) -> ResultTable:
 
 def _json(text: str, name: str) -> ResultTable:
     if _is_lines(text):
-        return llama_bench.parse_lines(text, name)
+        ours = bench.recognises(decode(text.split("\n", 1)[0], f"{name}:1"))
+        return bench.parse_lines(text, name) if ours else llama_bench.parse_lines(text, name)
     data = decode(text, name)
     if isinstance(data, dict) and "measurements" in data and "schema" in data:
         record, _ = jsonfile.parse(text, where=name)

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from harness.compare.comparison import compare
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
+from harness.report import benchtable
+from harness.report.bench import rows as bench_rows
+from harness.tables import own
 from harness.tables.intake import parse
 from harness.tables.table import ResultTable, Row
+from tests import factories
 
 LLAMA = {
     "build_commit": "1a2b3c4",
@@ -324,3 +328,19 @@ def test_any_value_may_be_of_the_wrong_kind(text: str, data: st.DataObject) -> N
         return
     if table.rows:
         compare(table, table, Thresholds())
+
+
+def test_rows_of_bench_compare_with_the_run_that_they_are_of() -> None:
+    """One run, read as a record and as the rows that `harness bench` prints: same keys, same rates."""
+    made = factories.record(batches=(1, 4))
+    arms = {(a.model, a.precision, a.threads) for a in made.arms}
+    known = tuple(m for m in made.measurements if (m.model, m.precision, m.threads) in arms)
+    record = made.model_copy(update={"measurements": known})
+    lines = "".join(benchtable.json_line(r) for r in bench_rows(record))
+    from_lines, from_record = parse(lines, "bench.jsonl"), own.table(record, "run")
+    whole = parse(json.dumps([json.loads(line) for line in lines.splitlines()]), "bench.json")
+    assert [r.key for r in whole.rows] == [r.key for r in from_lines.rows] == [r.key for r in from_record.rows]
+    for ours, theirs in zip(from_lines.rows, from_record.rows, strict=True):
+        if ours.problem is None:
+            assert values(ours) == pytest.approx(values(theirs))
+    assert not any(r.decision in ("faster", "slower") for r in compare(from_lines, from_record, Thresholds()).rows)
