@@ -49,6 +49,7 @@ _OPTIONS = {
     "prompt_tokens": "--prompt",
     "output_tokens": "--output",
     "precision": "--precision",
+    "kv_bytes": "--cache-bytes",
     "chips": "--chips",
     "mtp_drafts": "--mtp",
     "mtp_acceptance": "--acceptance",
@@ -74,6 +75,9 @@ def project(
     mtp: Annotated[int | None, typer.Option("--mtp", help="Drafted tokens a step; 0 for none.", metavar="N")] = None,
     acceptance: Annotated[
         float | None, typer.Option("--acceptance", help="Drafts accepted a step, at most --mtp.", metavar="X")
+    ] = None,
+    cache_bytes: Annotated[
+        float | None, typer.Option("--cache-bytes", help="Bytes of a cached element: 2, or 1 for FP8.", metavar="N")
     ] = None,
     without_source: Annotated[
         list[str] | None,
@@ -119,6 +123,7 @@ def project(
             "output_tokens": output,
             "precision": precision.value if precision is not None else None,
             "chips": chips,
+            "kv_bytes": cache_bytes,
             "mtp_drafts": mtp,
             "mtp_acceptance": acceptance,
         }

@@ -15,9 +15,11 @@ from functools import lru_cache
 
 from harness.catalogue import Catalogue, builtin
 from harness.cost.ceiling import Ceiling, ceiling, with_context
+from harness.cost.conditions import cache_open
 from harness.cost.deployment import Deployment, Phase
 from harness.errors import UsageError
 from harness.frozen import Frozen
+from harness.model.spec import Spec
 from harness.published import Rate
 
 # Spread of analytical models that were not calibrated on the target: 20 to 30 % for large expert-parallel MoE (the
@@ -123,14 +125,13 @@ def _local_s(limits: Ceiling) -> float:
 
 def reference_tok_s(limits: Ceiling, exposed: float) -> float:
     """The reference point of a deployment whose limits are known."""
-    tokens = limits.rate_tok_s * limits.step_s
-    return tokens / (_local_s(limits) + exposed * (limits.link_s or 0.0))
+    return limits.tokens / (_local_s(limits) + exposed * (limits.link_s or 0.0))
 
 
-def _complete(rate: Rate, mtp_layers: int) -> Deployment | None:
+def _complete(rate: Rate, spec: Spec) -> Deployment | None:
     """The rate's deployment where it gives all that its phase needs, or None."""
     found = with_context(deployment_of(rate))
-    if mtp_layers == 0 and found.mtp_drafts is None:
+    if spec.num_nextn_predict_layers == 0 and found.mtp_drafts is None:
         found = found.model_copy(update={"mtp_drafts": 0})
     needed: list[object] = [found.precision, found.chips]
     if rate.phase != "decode":
@@ -139,25 +140,26 @@ def _complete(rate: Rate, mtp_layers: int) -> Deployment | None:
         needed += [found.batch, found.context_tokens, found.mtp_drafts, found.tokens_per_step]
     if rate.phase in ("output_all", "total_all"):
         needed.append(found.output_tokens)
+    if rate.phase != "prefill" and cache_open(spec, found):
+        return None
     return None if any(value is None for value in needed) else found
 
 
 def sample(rate: Rate, catalogue: Catalogue) -> Sample | None:
     """A published rate beside its limits; None where its source leaves out a condition that the limits need."""
     chip, spec = catalogue.chip(rate.chip), catalogue.model(rate.model).spec
-    found = _complete(rate, spec.num_nextn_predict_layers)
+    found = _complete(rate, spec)
     if found is None:
         return None
     limits = ceiling(spec, chip, found, rate.phase)
-    tokens = limits.rate_tok_s * limits.step_s
     return Sample(
         rate_id=rate.id,
         source_id=rate.source_id,
         vendor=chip.vendor,
         phase=rate.phase,
         measured_s=1 / rate.rate_tok_s,
-        local_s=_local_s(limits) / tokens,
-        link_s=(limits.link_s or 0.0) / tokens,
+        local_s=_local_s(limits) / limits.tokens,
+        link_s=(limits.link_s or 0.0) / limits.tokens,
     )
 
 

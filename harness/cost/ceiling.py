@@ -49,6 +49,8 @@ class Ceiling(Frozen):
     rate_tok_s: float
     serial_tok_s: float
     binding: Binding
+    tokens: float
+    """that the times below are of: those of a step, or one"""
     compute_s: float
     memory_s: float
     link_s: float | None
@@ -255,6 +257,7 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, 
         rate_tok_s=step.tokens / times[binding],
         serial_tok_s=step.tokens / math.fsum(times.values()),
         binding="capacity" if fits is False else binding,
+        tokens=step.tokens,
         compute_s=times["compute"],
         memory_s=times["memory"],
         link_s=None if link is None and step.link_bytes else times["link"],
@@ -284,8 +287,7 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generou
     def rate(of_decode: float, of_prefill: float) -> float:
         return tokens / (1 / of_decode + ratio / of_prefill)
 
-    per_decode = decode.step_s * decode.rate_tok_s  # tokens of a step
-    per_prefill = prefill.step_s * prefill.rate_tok_s
+    per_decode, per_prefill = decode.tokens, prefill.tokens
     shares = tuple(
         Share(
             name=f"{side}.{s.name}",
@@ -305,6 +307,7 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, generou
         rate_tok_s=rate(decode.rate_tok_s, prefill.rate_tok_s),
         serial_tok_s=rate(decode.serial_tok_s, prefill.serial_tok_s),
         binding="capacity" if decode.fits is False else longer.binding,
+        tokens=1.0,
         compute_s=math.fsum(s.compute_s for s in shares),
         memory_s=math.fsum(s.memory_s for s in shares),
         link_s=None if decode.link_s is None else math.fsum(s.link_s for s in shares),

@@ -25,9 +25,16 @@ _OUTPUTS = (64.0, 1024.0, 8192.0)
 # 5.4.3, measures 0.85 to 0.90 for the second token.
 _DRAFTS = ((0, 0.0), (1, 0.5), (1, 0.9), (3, 1.2), (3, 2.7))
 _LIKELY_DRAFTS = ((0, 0.0), (1, 0.7))
-_LIKELY_BATCH = (64.0, 1024.0)  # sequences per package in the published rates that state it, latency runs apart
+# Published rates that state their batch lie above the one and between the others of the largest that fits, latency
+# runs apart.
+_LIKELY_LEAST = 64.0
+_LIKELY_FILL = (1 / 8, 2 / 3)
 _LIKELY_CONTEXT = 4096.0
 _LIKELY_OUTPUT = 1024.0
+# Bytes of a cached element beside weights of 8 bits or fewer. Disclosed systems with latent attention keep 16 bits;
+# released FP8 and FP4 checkpoints of grouped-query models come with a cache in FP8, INT8 ones with either.
+_CACHE_BYTES = (1.0, 2.0)
+_WIDE: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 _EIGHT_BIT: tuple[Precision, ...] = ("fp8", "int8")
 BATCH_LIMIT = 4096.0
 
@@ -51,6 +58,7 @@ def missing(spec: Spec, deployment: Deployment, phase: Phase) -> tuple[str, ...]
         ("precision", deployment.precision is None),
         ("chips", deployment.chips is None),
         ("batch", decodes and deployment.batch is None),
+        ("cache", decodes and cache_open(spec, deployment)),
         ("context", decodes and not mixed and deployment.context_tokens is None),
         ("prompt", phase != "decode" and deployment.prompt_tokens is None),
         ("output", mixed and deployment.output_tokens is None),
@@ -58,6 +66,17 @@ def missing(spec: Spec, deployment: Deployment, phase: Phase) -> tuple[str, ...]
         ("acceptance", decodes and acceptance_open),
     )
     return tuple(name for name, is_open in wanted if is_open)
+
+
+def cache_open(spec: Spec, deployment: Deployment) -> bool:
+    """Whether the format of the cache is a condition that is not given."""
+    return spec.attention == "gqa" and deployment.kv_bytes is None and deployment.precision not in _WIDE
+
+
+def _caches(spec: Spec, deployment: Deployment, likely: bool) -> tuple[float | None, ...]:
+    if not cache_open(spec, deployment):
+        return (deployment.kv_bytes,)
+    return _CACHE_BYTES[:1] if likely and deployment.precision in ("fp8", "fp4") else _CACHE_BYTES
 
 
 def _precisions(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[tuple[Precision, ...], tuple[Precision, ...]]:
@@ -98,7 +117,8 @@ def _largest_batch(spec: Spec, chip: Chip, deployment: Deployment) -> float | No
 
 def _batches(largest: float, likely: bool) -> tuple[float, ...]:
     if likely:
-        low, high = (min(v, largest) for v in _LIKELY_BATCH)
+        least = min(largest, _LIKELY_LEAST)
+        low, high = (max(least, fill * largest) for fill in _LIKELY_FILL)
         return tuple(dict.fromkeys((low, (low * high) ** 0.5, high)))
     return tuple(dict.fromkeys(largest**x for x in (0.0, 1 / 3, 2 / 3, 1.0))) if largest > 1 else (largest,)
 
@@ -147,8 +167,9 @@ def _span(spec: Spec, chip: Chip, deployment: Deployment, phase: Phase, likely: 
             probe = found.model_copy(update={"context_tokens": prompt})
             if _largest_batch(spec, chip, probe) is not None:
                 out.append(found)
-        else:
-            out += _with_batch(spec, chip, found, likely)
+            continue
+        for element in _caches(spec, found, likely):
+            out += _with_batch(spec, chip, found.model_copy(update={"kv_bytes": element}), likely)
     return _usual_groups(out, chips) if likely else out
 
 

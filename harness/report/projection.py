@@ -16,6 +16,7 @@ _OPTIONS = {
     "precision": "--precision",
     "chips": "--chips",
     "batch": "--batch",
+    "cache": "--cache-bytes",
     "context": "--context",
     "prompt": "--prompt",
     "output": "--output",
@@ -84,6 +85,7 @@ def _conditions(of: Deployment) -> tuple[tuple[str, str | None], ...]:
         ("precision", of.precision),
         ("packages", None if of.chips is None else units.whole(of.chips)),
         ("batch", text(of.batch)),
+        ("bytes a cached element", text(of.kv_bytes)),
         ("context", text(of.context_tokens)),
         ("prompt", text(of.prompt_tokens)),
         ("output", text(of.output_tokens)),
@@ -239,12 +241,12 @@ def _accuracy(found: Projection) -> str:
         if a is not None
     )
     left_out = ", ".join((*band.excluded_sources, *band.excluded_vendors))
-    tail = f" Left out on request: {left_out}." if left_out else ""
+    asked = f" Left out on request: {left_out}." if left_out else ""
     return (
         f"{units.whole(len(band.rows))} published rates of {units.whole(len(band.sources))} publications. They reach "
         f"{units.interval(band.low90, band.high90, 'fraction')} of the reference point, in which "
-        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}.{tail} To test a "
-        "published rate, leave its own publication out (--without-source)."
+        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}."
+        f"{asked} To test a published rate, leave its own publication out (--without-source)."
     )
 
 

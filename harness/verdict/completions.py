@@ -23,6 +23,7 @@ _WORDS = {
     "precision": "precision",
     "chips": "chips of the group",
     "batch": "batch",
+    "cache": "format of the cache",
     "context": "context length",
     "prompt": "prompt length",
     "output": "output length",
@@ -131,6 +132,7 @@ def _columns(each: Sequence[Completion]) -> dict[str, list[object]]:
         "prompt length": "prompt_tokens",
         "output length": "output_tokens",
         "drafted tokens": "mtp_drafts",
+        "format of the cache": "kv_bytes",
     }
     columns: dict[str, list[object]] = {
         "model": [c.model.name for c in each],

@@ -84,6 +84,17 @@ def test_every_phase_in_words(tmp_path: Path, phase: str, form: str) -> None:
         assert max(map(len, result.out.splitlines())) <= 100
 
 
+def test_the_format_of_a_grouped_query_cache_is_a_condition(tmp_path: Path) -> None:
+    arguments = (
+        "--model", "qwen3-30b-a3b", "--chip", "h200", "--phase", "decode", "--batch", "64", "--context", "8192",
+        "--chips", "1", "--precision", "fp8",
+    )  # fmt: skip
+    assert answer(tmp_path, *arguments)["missing"] == ["cache"]
+    wide, narrow = (answer(tmp_path, *arguments, "--cache-bytes", size) for size in ("2", "1"))
+    assert wide["missing"] == narrow["missing"] == []
+    assert wide["ceiling_tok_s"] < narrow["ceiling_tok_s"] == answer(tmp_path, *arguments)["ceiling_tok_s"]
+
+
 def test_what_is_not_given_is_named_in_words(tmp_path: Path) -> None:
     result = project(tmp_path, *changed("--batch", None))
     assert "Not given, and ranged over: --batch (" in result.out
@@ -143,6 +154,7 @@ def test_a_chip_of_ones_own(tmp_path: Path) -> None:
         (changed("--batch", "1e300"), "--batch 1e+300: expected a value less than"),
         (changed("--batch", "many"), "invalid value for '--batch'"),
         (changed("--context", "1e8"), "deepseek-r1 takes 163,840 tokens at most"),
+        ((*GOLDEN, "--cache-bytes", "16"), "--cache-bytes 16.0: expected a value less than or equal to 4"),
         (changed("--chips", "-1"), "--chips -1: expected a value greater than 0"),
         (changed("--chips", "1.5"), "invalid value for '--chips'"),
         (changed("--chips", "1" + 30 * "0"), "--chips 1000"),

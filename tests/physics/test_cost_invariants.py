@@ -23,7 +23,6 @@ from harness.cost import (
 )
 from harness.cost.activations import activation_bytes
 from harness.cost.attention import over_context
-from harness.cost.launch import launch_s
 from harness.cost.projection import relative_width
 from harness.errors import UsageError
 from harness.hardware import Chip, chip, chips
@@ -318,22 +317,3 @@ def test_the_bound_is_above_the_nominal_ceiling_wherever_both_exist(
     bound = most_generous(released(model).spec, made, found, phase)
     assert nominal.rate_tok_s <= bound.rate_tok_s * (1 + NEAR)
     assert bound.memory_bytes <= nominal.memory_bytes * (1 + NEAR)
-
-
-def test_launches_count_at_small_batches_and_vanish_at_large_ones() -> None:
-    spec, package = released("deepseek-r1").spec, chip("ascend-910c")
-    shares = []
-    for batch in (1.0, 8.0, 96.0):
-        found = ceiling(spec, package, FULL.model_copy(update={"batch": batch}), "decode")
-        shares.append(found.launch_s / (found.compute_s + found.memory_s + found.launch_s))
-        assert found.rate_tok_s * found.step_s == pytest.approx(batch * 1.7)  # no ceiling counts it
-    assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 0.2 > 0.1 > shares[2]
-
-
-def test_launches_by_hand() -> None:
-    """DeepSeek-R1: 61 layers of 9 attention kernels, 58 of 8 and 3 of 4; two exchanges in each of 58."""
-    alone = 0.7e-3 + (61 * 9 + 58 * 8 + 3 * 4) * 3e-6
-    spec = released("deepseek-r1").spec
-    assert launch_s(spec, exchanges=False) == pytest.approx(alone)
-    assert launch_s(spec, exchanges=True) == pytest.approx(alone + 58 * 2 * 10e-6)

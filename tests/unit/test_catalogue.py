@@ -56,7 +56,7 @@ rates:
     chip: my-chip
     phase: decode
     rate_tok_s: 9000
-    conditions: {chips: 8, batch: 128, context_tokens: 2048, precision: int8}
+    conditions: {chips: 8, batch: 128, context_tokens: 2048, precision: int8, kv_bytes: 2}
 """
 
 
@@ -102,7 +102,7 @@ def test_a_user_s_file_adds_chip_model_and_rate(tmp_path: Path) -> None:
     projection = project(
         found.model("my-model").spec,
         found.chip("my-chip"),
-        Deployment(precision="int8", batch=128, context_tokens=2048, chips=8),
+        Deployment(precision="int8", batch=128, context_tokens=2048, chips=8, kv_bytes=2),
         "decode",
         catalogue=found,
     )

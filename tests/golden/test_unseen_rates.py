@@ -1,0 +1,79 @@
+"""Rates that make no band: NVIDIA's tables of TensorRT-LLM at maximum load, against the band as it stands.
+
+The tables are in the documents `perf-overview.md` of NVIDIA/TensorRT-LLM, at commits 03e27c7 (output tokens a second
+and GPU) and 00f3768 (of all GPUs together; LLaMA 3.1 8B and 405B). They give model, chip, GPUs, number format and
+lengths; batch and format of the cache are not given, so both are ranged over. Options that they list draft no tokens.
+LLaMA 3.3 70B has the architecture of 3.1; gpt-oss is released with 4-bit experts only, whatever a column calls it.
+"""
+
+import csv
+import re
+import statistics
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+from harness.catalogue import builtin
+from harness.cost import Deployment, Precision, Projection, project
+
+TABLE = Path(__file__).with_name("maximum_throughput.csv")
+METHOD = Path(__file__).parents[2] / "docs" / "method.md"
+ROW = re.compile(r"\| ([\w.-]+), maximum load \| (\d+) \| (\d+) % \| ([+-]\d+) % \|")
+
+
+class Unseen(NamedTuple):
+    """A published rate beside its projection."""
+
+    model: str
+    rate_tok_s: float
+    found: Projection
+
+    @property
+    def miss(self) -> float:
+        return self.found.band90_tok_s.mid / self.rate_tok_s - 1
+
+    @property
+    def held(self) -> bool:
+        return self.found.band90_tok_s.low <= self.rate_tok_s <= self.found.band90_tok_s.high
+
+
+@cache
+def unseen() -> tuple[Unseen, ...]:
+    out = []
+    with TABLE.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            precision: Precision = next(p for p in get_args(Precision) if p == row["precision"])
+            given = Deployment(
+                precision=precision,
+                chips=int(row["chips"]),
+                prompt_tokens=float(row["prompt_tokens"]),
+                output_tokens=float(row["output_tokens"]),
+                mtp_drafts=0,
+            )
+            spec, chip = builtin().model(row["model"]).spec, builtin().chip(row["chip"])
+            rate = float(row["published_tok_s"]) / float(row["counted_packages"])
+            out.append(Unseen(row["model"], rate, project(spec, chip, given, "output_all")))
+    return tuple(out)
+
+
+def test_none_passes_a_bound_or_is_called_implausible() -> None:
+    assert len(unseen()) == 110
+    for rate in unseen():
+        assert rate.rate_tok_s <= rate.found.generous_tok_s
+        assert rate.rate_tok_s <= rate.found.band99_tok_s.high
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    assert statistics.mean(rate.held for rate in unseen()) >= 0.85
+    assert statistics.median(abs(rate.miss) for rate in unseen()) <= 0.25
+
+
+def test_the_table_in_the_docs_is_current() -> None:
+    expected = set()
+    for model in {rate.model for rate in unseen()}:
+        rates = [rate for rate in unseen() if rate.model == model]
+        held = round(100 * statistics.mean(rate.held for rate in rates))
+        expected.add((model, str(len(rates)), str(held), f"{100 * statistics.median(r.miss for r in rates):+.0f}"))
+    text = METHOD.read_text(encoding="utf-8")
+    assert set(ROW.findall(text)) == expected
+    assert f"median absolute error {100 * statistics.median(abs(r.miss) for r in unseen()):.0f} %" in text
