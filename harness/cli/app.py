@@ -1,6 +1,7 @@
 """The commands, their options and their help. Knows how to ask, not how to answer: each body is one call."""
 
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -339,7 +340,7 @@ def with_bare_options(arguments: list[str]) -> list[str]:
     run, and `--json` of a command that could write a file prints on stdout."""
     command = next((a for a in arguments if not a.startswith("-")), "")
     out: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+    for argument, following in pairwise([*arguments, "--"]):
         alone = following.startswith("-") or following.endswith((".yaml", ".yml"))
         if argument == "--resume" and (alone or "/" in following or following.endswith(".json")):
             out += [argument, LATEST]

@@ -94,9 +94,11 @@ def test_sheets_that_do_not_parse(tmp_path: Path) -> None:
 def test_outputs_that_cannot_be_written(tmp_path: Path, option: str) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG)
     (tmp_path / "file").write_text("kept")
-    for target in (".", "file/below.json", "a.yaml", "/proc/nothing/here", "/dev/full/x"):
+    for target in (".", "file/below.json", "/proc/nothing/here", "/dev/full/x"):
         message = refused(harness("run", "a.yaml", option, target, cwd=tmp_path, timeout_s=20))
         assert option in message
+    if option != "--json":  # before a config's name `--json` stands alone, and prints on stdout
+        assert "would overwrite an input" in refused(harness("run", "a.yaml", option, "a.yaml", cwd=tmp_path))
     assert (tmp_path / "file").read_text() == "kept"
     assert (tmp_path / "a.yaml").read_text() == CONFIG
 
