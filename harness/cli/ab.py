@@ -33,7 +33,7 @@ from harness.tables import own
 from harness.tables.table import ResultTable
 from harness.validity import Limits, judge_run
 
-UNMEASURABLE = 5
+UNDECIDED, UNMEASURABLE = 4, 5
 
 
 @dataclass(frozen=True)
@@ -80,20 +80,21 @@ def ab_command(options: AbOptions) -> int:
     ignore = _on_purpose(old, new) | frozenset(options.choices.ignore)
     comparison = compare(old, new, shared, ignore=ignore)
     code = conclude(options.presentation, (comparison,), gates)
-    return _unmeasurable(comparison, records) if gates and code == 0 else code
+    return UNMEASURABLE if _unsteady(comparison, records) and code == UNDECIDED else code
 
 
-def _unmeasurable(comparison: Comparison, records: Sequence[Record]) -> int:
-    """5 where a case was not settled on a host that was not steady: that is no pass. A case that was settled stands,
-    since its interval holds the host's unsteadiness."""
+def _unsteady(comparison: Comparison, records: Sequence[Record]) -> bool:
+    """Whether cases were not settled on a host that was not steady, and says so: that is neither a pass nor a fail.
+
+    A case that was settled stands, since its interval holds the host's unsteadiness.
+    """
     findings = [f for r in records for f in judge_run(r, Limits())]
     unsettled = comparison.count("undecided") + comparison.count("warn")
     if not findings or not unsettled:
-        return 0
-    typer.echo(
-        f"unmeasurable: {unsettled} cases are not settled, and {findings[0].line}; {findings[0].remedy}", err=True
-    )
-    return UNMEASURABLE
+        return False
+    cases = f"{unsettled} case{'s are' if unsettled != 1 else ' is'} not settled"
+    typer.echo(f"unmeasurable: {cases}, and {findings[0].line}; end other work on this host", err=True)
+    return True
 
 
 _SideOf = tuple[Header, Contender]
