@@ -115,7 +115,13 @@ def _not_later(date: str | None, released: str | None) -> bool:
 
 
 def _listed(models: tuple[ReleasedModel, ...], figure: str, unit: str) -> str:
-    return ", ".join(f"{m.title} {quantity(figures(m, figure)[0], unit)}" for m in models)
+    def shown(model: ReleasedModel) -> str:
+        values = figures(model, figure)
+        least, most = quantity(min(values), unit), quantity(max(values), unit)
+        apart = max(values) > (1 + ARTEFACT_TOLERANCE) * min(values)
+        return f"{model.title} {least} to {most}" if apart else f"{model.title} {quantity(values[0], unit)}"
+
+    return ", ".join(map(shown, models))
 
 
 def _evidence(model: ReleasedModel, claim: Architecture, hit: bool) -> Evidence:

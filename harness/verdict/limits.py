@@ -23,6 +23,11 @@ ROOM = 0.90
 """Of the memory for weights and caches where a claim of fitting is to be supported; the rest is the runtime's."""
 
 
+CROWDED = 0.95
+"""Of the largest sourced memory: weights and caches above it leave the runtime less than a twentieth, where buffers of
+communication alone take 0.6 GB a die (CloudMatrix384) and released engines keep a tenth back by default."""
+
+
 def subject(
     claim: Capacity | Latency, knowledge: Knowledge, sheet: Sheet
 ) -> tuple[Chip, tuple[ReleasedModel, ...]] | Finding:
@@ -70,6 +75,7 @@ def judge_capacity(claim: Capacity, knowledge: Knowledge, sheet: Sheet) -> Findi
     )
     first, have = sizes[0][3][0], counts[0] * chip.memory.high
     words = f"{binary(first)} of weights and caches at least, {binary(have)} of memory at most"
+    words += ", which leaves the runtime less than a twentieth" if outcomes == ["implausible"] else ""
     reason = f"{words}." if len(sizes) == 1 else f"Over {len(sizes)} completions: {whole.in_words}; the first: {words}."
     return Finding(
         outcome=whole.outcome,
@@ -107,6 +113,8 @@ def _need(claim: Capacity, model: ReleasedModel, precision: Precision, chips: in
 
 def _fits(claim: Capacity, need: tuple[float, float], low: float, high: float) -> Outcome:
     fits: Outcome = "supported" if need[1] <= ROOM * low else "refuted" if need[0] > high else "consistent"
+    if fits == "consistent" and need[0] > CROWDED * high:
+        return "implausible" if claim.fits else "consistent"
     if claim.fits or fits == "consistent":
         return fits
     return "refuted" if fits == "supported" else "supported"

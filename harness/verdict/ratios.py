@@ -8,7 +8,7 @@ import math
 
 from harness.citation import Range
 from harness.claims import ChipRatio, Sheet
-from harness.cost import format_of
+from harness.cost import Phase, format_of
 from harness.frozen import Frozen
 from harness.hardware import Chip
 from harness.published import Rate
@@ -18,6 +18,7 @@ from harness.units import number
 from harness.verdict.evidence import Bearing, Evidence, Outcome
 from harness.verdict.finding import Finding, Tally, tally
 from harness.verdict.knowledge import Knowledge
+from harness.verdict.reach import reach_of
 from harness.verdict.thresholds import ARTEFACT_TOLERANCE
 from harness.verdict.tracing import FIRM, described
 
@@ -133,6 +134,38 @@ def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
     return tuple(out)
 
 
+def _most_ratio(
+    chip: Chip, reference: Chip, phases: tuple[Phase, ...], own: tuple[str, ...], known: Knowledge
+) -> float:
+    """A ratio that needs more than any resource's own and the widest gap of software between the two.
+
+    The resource: the most generous figures of one chip, its fastest number format, over the least of the other's 16-bit
+    rate, since a source may compare formats. The gap: from the lower to the upper end of the 99 % band of what systems
+    reach. Infinite where there is no band. Objectives of latency that one chip cannot meet are beyond it.
+    """
+    fastest = max((peak.high for p in chip.peaks if (peak := chip.peak(p.precision))), default=None)
+    wide = reference.peak("bf16")
+    ratios = [fastest / wide.low] if fastest is not None and wide is not None else []
+    for a, b in ((chip.bandwidth, reference.bandwidth), (chip.memory, reference.memory), (chip.link, reference.link)):
+        ratios += [a.high / b.low] if a is not None and b is not None else []
+    gaps = [r.high99 / r.low99 for p in phases if (r := reach_of(p, chip.vendor, own, knowledge)) is not None]
+    return max(ratios) * max(gaps) if ratios and gaps else math.inf
+
+
+def _excessive(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> str | None:
+    """Why the ratio is above (or below) all that hardware and software together account for."""
+    own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
+    phases: tuple[Phase, ...] = (claim.conditions.phase,) if claim.conditions.phase else ("prefill", "decode")
+    most = _most_ratio(chip, reference, phases, own, knowledge)
+    least = 1 / _most_ratio(reference, chip, phases, own, knowledge)
+    if least <= claim.ratio <= most:
+        return None
+    between = f"{number(least, 2)} to {number(most, 2)}"
+    return (
+        f"The chips' own figures and the widest gap between published systems account for {between} at like conditions."
+    )
+
+
 def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
     chip, reference = knowledge.chip(claim.chip), knowledge.chip(claim.reference)
     if chip is None or reference is None:
@@ -152,6 +185,16 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
         *_implied(claim, reference, sheet, knowledge),
     )
     missing = _open(claim)
+    excessive = _excessive(claim, chip, reference, sheet, knowledge)
+    if excessive is not None and not any(_pair_outcome(claim, p) == "supported" for p in found):
+        return Finding(
+            outcome="implausible",
+            reason=excessive,
+            flags=("missing-condition",) if missing else (),
+            missing=missing,
+            stability=1.0,
+            evidence=specs,
+        )
     if not found:
         values = [e.value for e in spec_ratios(chip, reference) if e.value is not None]
         span = Interval(low=min(values), high=max(values), level=0.99) if values else None

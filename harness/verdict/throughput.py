@@ -42,6 +42,10 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     chip = knowledge.chip(chip_name)
     if chip is None:
         return Finding(outcome="out of reach", reason=knowledge.unknown_chip(chip_name))
+    if _accepts_too_many(claim.conditions):
+        drafts = claim.conditions.mtp_drafts
+        reason = f"It breaks an identity: {claim.conditions.mtp_acceptance:g} drafts a step accepted of {drafts} made."
+        return Finding(outcome="refuted", reason=reason, stability=1.0)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     rate = per_package(claim, chip.dies_per_package)
     traced = None if rate is None else trace(claim, rate, own, knowledge)
@@ -53,6 +57,10 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     if not models:
         return Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
     return _Case(claim, sheet, knowledge, chip, models, conditions, traced, rate).finding()
+
+
+def _accepts_too_many(c: Conditions) -> bool:
+    return c.mtp_drafts is not None and c.mtp_acceptance is not None and c.mtp_acceptance > c.mtp_drafts
 
 
 def _with_batch(conditions: Conditions, rate_tok_s: float | None) -> Conditions:

@@ -169,13 +169,17 @@ def neighbours(
 
 
 def unit_trap(rate_tok_s: float, conditions: Conditions, knowledge: Knowledge) -> tuple[Rate, str] | None:
-    """A published rate of the same chip that this figure would be, counted in another unit or phase."""
+    """A published rate of the same chip that this figure would be, counted in another unit or phase.
+
+    A multiple is a trap only of a rate under conditions that the claim does not contradict: at other batches a rate
+    twice as high is an ordinary one.
+    """
     rows = [r for r in knowledge.rates if r.chip == conditions.chip and conditions.model in (None, r.model)]
-    same_phase = [r for r in rows if conditions.phase in (None, r.phase)]
+    same_phase = [r for r in rows if conditions.phase in (None, r.phase) and _compatible(conditions, r)]
     if any(_same(r.rate_tok_s, rate_tok_s, ARTEFACT_TOLERANCE) for r in same_phase):
         return None
     for row in rows:
-        if row not in same_phase and _same(row.rate_tok_s, rate_tok_s, SAME_FIGURE):
+        if conditions.phase not in (None, row.phase) and _same(row.rate_tok_s, rate_tok_s, SAME_FIGURE):
             return row, f"the same figure is published as '{row.phase}'"
     for factor, why in UNIT_TRAPS:
         for row in same_phase:
