@@ -135,7 +135,7 @@ def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
 
 
 def _most_ratio(
-    chip: Chip, reference: Chip, phases: tuple[Phase, ...], own: tuple[str, ...], known: Knowledge
+    chip: Chip, reference: Chip, phases: tuple[Phase, ...], own: tuple[str, ...], knowledge: Knowledge
 ) -> float:
     """A ratio that needs more than any resource's own and the widest gap of software between the two.
 
