@@ -14,7 +14,7 @@ from harness.plan import Arm, Phase, Workload
 
 
 class FidelityRequest(Frozen):
-    """Compare each precision's logits with those of fp32 weights of the same seed."""
+    """Compare each precision's logits with those of fp32 weights of the same seed, computed by the plain reference."""
 
     kind: Literal["fidelity"] = "fidelity"
     arm: Arm = Field(description="its own precision does not matter")
@@ -31,11 +31,17 @@ class ProfileRequest(Frozen):
 
 
 class Fidelity(Frozen):
-    """How far a quantised model is from its fp32 weights: logits after the last token of seeded random sequences."""
+    """How far a quantised model is from its fp32 weights: logits after the last token of seeded random sequences.
+
+    A random model's routers choose between near equals, so rounding sends some tokens to other experts, and from there
+    on logits differ whatever the arithmetic. So rounding is told apart from routing: `logits_error` lets fp32 weights
+    take the experts that the quantised model chose, `rerouted_error` their own.
+    """
 
     precision: Precision
     phase: Phase
-    logits_error: float = Field(ge=0, description="norm of the difference of logits over the norm of logits")
+    logits_error: float = Field(ge=0, description="norm of the difference over the norm of logits; the same experts")
+    rerouted_error: float = Field(ge=0, description="the same, each with the experts that it chooses itself")
     top_token_match: float = Field(ge=0, le=1, description="share of sequences with the same most likely token")
     experts_kept: float | None = Field(ge=0, le=1, description="share of routed choices that are the same; dense: None")
     sequences: int

@@ -1,7 +1,7 @@
 """One process that looks into a model instead of timing it: how far its logits are off, and where a step's time goes.
 
 Knows neither plan nor store. It reads one request as JSON on stdin and answers with one JSON line per finding, on the
-channel and by the manners of `harness.worker`.
+channel and by the manners of `harness.measure.worker`.
 """
 
 import argparse
@@ -14,17 +14,19 @@ from pydantic import TypeAdapter
 
 from harness.errors import HarnessError
 from harness.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
+from harness.measure.worker import Channel, die_with_parent
 from harness.model.operators import rows
+from harness.model.reference import Real, Trace, forward
 from harness.model.spec import Precision
-from harness.needs import step_s
+from harness.model.weights import dequantised, generate
 from harness.plan import Arm, Phase
-from harness.worker import Channel, die_with_parent
+from harness.plan.needs import step_s
 
 if TYPE_CHECKING:
     from harness.runtime import Engine
     from harness.runtime.stepper import Choices
 
-SEQUENCES, TOKENS = 32, 16
+SEQUENCES, TOKENS = 32, 8
 """How many random sequences of which length logits are compared after: thousands of routing decisions, and short."""
 
 PROFILE_TIME_S = 1.0
@@ -54,22 +56,31 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(request: FidelityRequest, channel: Channel) -> None:
-    arm = request.arm
+    """The exact logits are the numpy reference's, which shares no code with what it is compared with."""
+    arm, spec = request.arm, request.arm.spec
     random = np.random.default_rng([arm.seed, 2])
-    tokens = random.integers(0, arm.spec.vocab_size, (SEQUENCES, TOKENS), dtype=np.int64)
-    exact, chosen = _logits(_loaded(arm, "fp32", "prefill"), "prefill", tokens)
+    tokens = random.integers(0, spec.vocab_size, (SEQUENCES, TOKENS), dtype=np.int64)
+    weights = dict(dequantised(generate(spec, "fp32", arm.seed, skew=arm.routing_skew)))
+    trace = Trace()
+    exact = forward(spec, weights, tokens, trace=trace)[:, -1]
     for precision in request.precisions:
         for phase in request.phases:
             logits, choices = _logits(_loaded(arm, precision, phase), phase, tokens)
+            same = forward(spec, weights, tokens, forced=choices)[:, -1] if choices else exact
             found = Fidelity(
                 precision=precision,
                 phase=phase,
-                logits_error=float(np.linalg.norm(logits - exact) / np.linalg.norm(exact)),
+                logits_error=_distance(logits, same),
+                rerouted_error=_distance(logits, exact),
                 top_token_match=float((logits.argmax(-1) == exact.argmax(-1)).mean()),
-                experts_kept=_kept(choices, chosen),
+                experts_kept=_kept(choices, trace.chosen),
                 sequences=SEQUENCES,
             )
             channel.send(Answer(fidelity=found))
+
+
+def _distance(logits: Real, exact: Real) -> float:
+    return float(np.linalg.norm(logits - exact) / np.linalg.norm(exact))
 
 
 def _loaded(arm: Arm, precision: Precision, phase: Phase) -> "Engine":

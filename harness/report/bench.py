@@ -14,10 +14,10 @@ from harness.model.operators import ProfileRow
 from harness.model.spec import Precision
 from harness.plan import Arm, Phase, Workload
 from harness.record import Ceilings, Measurement, Observation, Record, cell_key
+from harness.record.validity import findings
 from harness.report.measured import Bound, MeasuredRow
 from harness.report.measured import rows as measured_rows
 from harness.stats import median
-from harness.validity import findings
 
 End = tuple[float | None, float | None]
 
@@ -77,7 +77,10 @@ class BenchRow(Frozen):
     outside_fraction: float | None = Field(description="share of the steps spent outside the runtime's run call")
     coverage: Coverage
     parameters: Parameters
-    quantisation_error: float | None = Field(description="relative error of logits against fp32 weights; fp32: 0")
+    quantisation_error: float | None = Field(
+        description="relative error of logits against fp32 weights that take the same experts; fp32: 0"
+    )
+    rerouted_error: float | None = Field(description="the same, each with the experts that it chooses itself")
     top_token_match: float | None = Field(description="share of sequences whose most likely token is fp32's")
     experts_kept: float | None = Field(description="share of routed choices that are fp32's")
     seed: int
@@ -173,6 +176,7 @@ def _row(
             total=counts.parameters_total if counts else None, active=counts.parameters_active if counts else None
         ),
         quantisation_error=0.0 if exact else seen.logits_error if seen else None,
+        rerouted_error=0.0 if exact else seen.rerouted_error if seen else None,
         top_token_match=1.0 if exact else seen.top_token_match if seen else None,
         experts_kept=seen.experts_kept if seen else 1.0 if exact and arm.spec.is_sparse else None,
         seed=arm.seed,

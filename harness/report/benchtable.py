@@ -62,6 +62,7 @@ FIELDS: tuple[Field, ...] = (
     Field("parameters_total", "INTEGER", lambda r: r.parameters.total),
     Field("parameters_active", "INTEGER", lambda r: r.parameters.active),
     Field("quantisation_error", "REAL", lambda r: r.quantisation_error),
+    Field("rerouted_error", "REAL", lambda r: r.rerouted_error),
     Field("top_token_match", "REAL", lambda r: r.top_token_match),
     Field("experts_kept", "REAL", lambda r: r.experts_kept),
     Field("seed", "INTEGER", lambda r: r.seed),
@@ -122,15 +123,15 @@ def _literal(value: Value) -> str:
 
 _HEADS = (
     *("model", "weights", "threads", "batch", "test", "tok/s", "90 % interval", "runs"),
-    *("of ceiling", "experts", "logits off", "peak memory"),
+    *("of ceiling", "experts", "logits off", "same experts", "peak memory"),
 )
-_RIGHT = frozenset(("threads", "batch", "tok/s", "runs", "of ceiling", "logits off", "peak memory"))
+_RIGHT = frozenset(("threads", "batch", "tok/s", "runs", "of ceiling", "logits off", "same experts", "peak memory"))
 _NOTE = """\
 pp N: reading prompts of N tokens; tg N @ d D: generating N tokens behind D cached ones. tok/s: median of fresh \
 processes (runs). Of ceiling: rate over the lesser of what the host's measured reading and arithmetic allow, and which \
 of the two that is. Experts: distinct routed ones a layer and step, beside what uniform routing gives. Logits off: \
-norm of the error against the same weights in 32 bits; a random model's routers often choose between near equals, so \
-most of it comes from other experts being chosen."""
+norm of the error over that of the logits, against fp32 weights that take the same experts. Same experts: share of the \
+routed choices that fp32 weights make too (random routers choose between near equals, so rounding moves many)."""
 
 
 def _markdown(rows: Sequence[BenchRow]) -> str:
@@ -175,6 +176,7 @@ def _cells(row: BenchRow) -> tuple[str, ...]:
         ceiling,
         experts,
         units.percent(row.quantisation_error),
+        units.percent(row.experts_kept),
         units.binary(row.peak_rss_bytes),
     )
 

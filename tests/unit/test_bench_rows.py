@@ -28,7 +28,13 @@ def a_record() -> Record:
 
 
 FIDELITY = Fidelity(
-    precision="int8", phase="decode", logits_error=0.15, top_token_match=0.9, experts_kept=0.97, sequences=32
+    precision="int8",
+    phase="decode",
+    logits_error=0.15,
+    rerouted_error=0.4,
+    top_token_match=0.9,
+    experts_kept=0.97,
+    sequences=32,
 )
 
 
