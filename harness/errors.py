@@ -7,6 +7,8 @@ Each error carries the exit code that the command line ends with; everything els
 import difflib
 from collections.abc import Iterable
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
 
 class HarnessError(Exception):
     """Base of every error that is reported as one message, without a traceback."""

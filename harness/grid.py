@@ -15,9 +15,9 @@ from harness import units
 from harness.errors import UsageError, unknown
 from harness.frozen import Frozen
 from harness.model.spec import Precision, Spec
-from harness.needs import arm_bytes, plan_duration_s, weight_bytes
 from harness.plan import Arm, Needs, Plan, Task, Timing, Workload
-from harness.planner import LAYERS_LIMIT, MEMORY_SHARE
+from harness.plan.needs import arm_bytes, plan_duration_s, weight_bytes
+from harness.plan.planner import LAYERS_LIMIT, MEMORY_SHARE
 
 VALUES_LIMIT = 256  # of one option; a product of two such lists already takes days
 CELLS_LIMIT = 10_000

@@ -73,9 +73,10 @@ def cell(
 def cells(config: Path | str) -> tuple[Cell, ...]:
     """Every cell that a config asks for, as `harness run` would measure them on this host. For parametrize, with
     `ids=str`. Raises UsageError with file, line and column."""
-    from harness import document, planner
+    from harness import document
     from harness.config import Config
     from harness.host import describe
+    from harness.plan import planner
 
     made = planner.make(document.read(Path(config), Config, what="config"), describe())
     found = [Cell(arm=t.arm, workload=w) for t in made.tasks if t.arm is not None for w in t.workloads]

@@ -14,8 +14,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
-from harness import host, planner
-from harness.assemble import Header, Kept, assemble, new_record_id
+from harness import host
 from harness.cli.contrast import Choices, Presentation, conclude
 from harness.cli.reference import harness_version
 from harness.cli.show import STORE
@@ -23,15 +22,17 @@ from harness.cli.sources import located, read_config
 from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import LOOKS
 from harness.config import Config, Measure
-from harness.counting import counts
 from harness.errors import UsageError, unknown
 from harness.measure import run_lock
 from harness.measure.duel import Contender, Duel, duel, versions
+from harness.plan import planner
 from harness.record import Host, Record
+from harness.record.assemble import Header, Kept, assemble, new_record_id
+from harness.record.counting import counts
+from harness.record.validity import Limits, judge_run
 from harness.store import Store
 from harness.tables import own
 from harness.tables.table import ResultTable
-from harness.validity import Limits, judge_run
 
 UNDECIDED, UNMEASURABLE = 4, 5
 

@@ -10,7 +10,7 @@ from harness.errors import UsageError, unknown
 from harness.grid import Grid, Model
 from harness.model.spec import Spec
 from harness.models.presets import preset, preset_names
-from harness.planner import CONTROLS
+from harness.plan.planner import CONTROLS
 from harness.record import Host
 
 

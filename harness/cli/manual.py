@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.main import get_command
 
-from harness import handbook
+from harness.cli import handbook
 from harness.cli.app import app
 
 if TYPE_CHECKING:

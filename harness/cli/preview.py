@@ -2,8 +2,8 @@
 
 from harness import units
 from harness.model.spec import parameters
-from harness.needs import arm_bytes, weight_bytes
 from harness.plan import Arm, Plan, Workload
+from harness.plan.needs import arm_bytes, weight_bytes
 from harness.record import Host
 
 

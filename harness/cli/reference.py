@@ -104,7 +104,7 @@ def init_command() -> int:
 
 
 def schema_command(name: str) -> int:
-    from harness import handbook
+    from harness.cli import handbook
 
     typer.echo(handbook.schema(cast(handbook.SchemaName, name)), nl=False)
     return 0

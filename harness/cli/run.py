@@ -9,9 +9,8 @@ from typing import Literal
 
 import typer
 
-from harness import document, host, measure, planner
-from harness.assemble import Header, State, assemble, new_record_id, remaining
-from harness.cli import INTERRUPTED, preview
+from harness import document, host, measure
+from harness.cli import preview
 from harness.cli.delivery import Delivery, deliver
 from harness.cli.judge import assess
 from harness.cli.progress import progress
@@ -19,11 +18,12 @@ from harness.cli.reference import harness_version
 from harness.cli.show import STORE
 from harness.cli.sources import Asked, check_chips, gather, located, read_config
 from harness.config import Config
-from harness.counting import counts
-from harness.errors import HarnessError, UsageError
+from harness.errors import INTERRUPTED, HarnessError, UsageError
 from harness.measure import Bounds, run_lock
-from harness.plan import Plan, Task, Workload
+from harness.plan import Plan, Task, Workload, planner
 from harness.record import CeilingObservation, Host, Observation, Record
+from harness.record.assemble import Header, State, assemble, new_record_id, remaining
+from harness.record.counting import counts
 from harness.store import Store
 
 BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"

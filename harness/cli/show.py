@@ -8,8 +8,8 @@ import typer
 
 from harness import units
 from harness.cli.delivery import Delivery, deliver
-from harness.counting import counts
 from harness.record import Record
+from harness.record.counting import counts
 from harness.store import Listed, Store
 from harness.verdict.evidence import Assessment
 

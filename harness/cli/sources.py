@@ -15,7 +15,7 @@ from harness.claims import Sheet
 from harness.config import Config
 from harness.document import Document
 from harness.errors import UsageError, unknown
-from harness.planner import PlanError
+from harness.plan.planner import PlanError
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ class HistoryOptions:
 
 def history_command(options: HistoryOptions) -> int:
     """Print series and changes of level. Returns the exit code."""
-    from harness.history import changes, gather, searchable
+    from harness.compare.history import changes, gather, searchable
     from harness.report import trends
 
     names = options.tables or _stored(options.store)

@@ -12,7 +12,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.assemble import Kept
 from harness.compare.decision import LOOKS
 from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
@@ -21,6 +20,7 @@ from harness.frozen import Frozen
 from harness.measure.sweep import Bounds, run, worker_command
 from harness.plan import Arm, Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
+from harness.record.assemble import Kept
 
 _QUESTION_TIMEOUT_S = 60.0
 _VERSIONS = """

@@ -15,12 +15,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 import harness
-from harness.assemble import remaining
 from harness.frozen import Frozen
 from harness.measure.child import Child, Ending
+from harness.measure.worker import Message, failed
 from harness.plan import Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
-from harness.worker import Message, failed
+from harness.record.assemble import remaining
 
 Sink = Callable[[Task, Workload | None, Observation | CeilingObservation], None]
 """Keeps one observation. When it returns, the observation is safe; what it raises ends the run."""
@@ -66,7 +66,7 @@ class Outcome(Frozen):
 
 def worker_command(python: str = sys.executable) -> tuple[str, ...]:
     """How a measuring process is started. `-P` keeps a stray module in the current folder from being imported."""
-    return (python, "-P", "-m", "harness.worker")
+    return (python, "-P", "-m", "harness.measure.worker")
 
 
 def worker_environment(threads: int, base: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ Knows no format and no store.
 import json
 from collections.abc import Sequence
 
-from harness.history import FEWEST_RUNS, Change, Series, host_changes
+from harness.compare.history import FEWEST_RUNS, Change, Series, host_changes
 from harness.report.blocks import Block, Callout, Column, Report, Table, Text
 from harness.report.cases import said, shared, titled
 from harness.tables.table import Setting

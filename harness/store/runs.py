@@ -12,11 +12,11 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from harness.assemble import Header, Kept, State, assemble, cell_round_key
 from harness.errors import unknown
 from harness.frozen import Frozen
 from harness.plan import Arm, Task, Workload
 from harness.record import COMPUTED, CeilingObservation, Counts, Observation, Record
+from harness.record.assemble import Header, Kept, State, assemble, cell_round_key
 from harness.store.file import BUSY_S, StoreError, StoreFile, checksum, explained
 from harness.verdict.evidence import Assessment
 

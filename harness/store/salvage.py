@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.assemble import Header
 from harness.frozen import Frozen
+from harness.record.assemble import Header
 from harness.store.file import APPLICATION_ID, FAULTS, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
 from harness.store.runs import read_document, read_kept
 from harness.verdict.evidence import Assessment

@@ -4,8 +4,8 @@ import hashlib
 
 from harness.plan import Arm
 from harness.record import Host, Measurement, Record
+from harness.record.validity import Limits, judge_run
 from harness.tables.table import Fact, FactKind, Metric, ResultTable, Row, Sample, Setting, key, plain
-from harness.validity import Limits, judge_run
 
 TOOL = "harness"
 RATE = Metric(name="rate", unit="tok/s", better="higher")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.cli import main
+from harness.cli.main import main
 from tests.cli.fuzzed import mutated
 from tests.cli.program import CONFIG, CONFIGS, SEEDS
 

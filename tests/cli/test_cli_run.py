@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import handbook
+from harness.cli import handbook
 from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness
 
 
@@ -218,7 +218,7 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 
 
 def test_defects_are_reported_in_one_line(tmp_path: Path) -> None:
-    code = "from harness.cli import main, reference; reference.chips_command = lambda: 1 / 0; main(['chips'])"
+    code = "from harness.cli import reference; from harness.cli.main import main; reference.chips_command = lambda: 1 / 0; main(['chips'])"
     for debug, lines in (("", 1), ("1", 5)):
         done = subprocess.run(
             [sys.executable, "-c", code],

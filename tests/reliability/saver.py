@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from harness import measure
-from harness.assemble import assemble, cell_round_key
 from harness.errors import HarnessError
 from harness.plan import Task, Workload
 from harness.record import CeilingObservation, Observation
+from harness.record.assemble import assemble, cell_round_key
 from harness.store import Store
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.record import Record
-from harness.seal import export_record, import_record
+from harness.record.seal import export_record, import_record
 from harness.store import Store, StoreError, check, recover
 from tests.reliability import plans
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.assemble import remaining
 from harness.record import Record
-from harness.seal import import_record
+from harness.record.assemble import remaining
+from harness.record.seal import import_record
 from harness.store import Store, check
 from tests.reliability import plans
 

@@ -82,7 +82,7 @@ def test_a_model_that_does_not_load_fails_all_its_workloads_at_once(animal: str,
 
 def test_a_worker_that_cannot_start_is_a_reason() -> None:
     outcome = measure.run(
-        plans.plan(plans.task()), sink=lambda *_: None, command=("/nonexistent/python", "-m", "harness.worker")
+        plans.plan(plans.task()), sink=lambda *_: None, command=("/nonexistent/python", "-m", "harness.measure.worker")
     )
     assert outcome.failed == 3
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
+from harness.measure.worker import main
 from harness.plan import Arm, Phase, Task
-from harness.worker import main
 
 BAD_BATCH = 7
 

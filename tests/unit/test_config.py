@@ -8,8 +8,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from harness import document, handbook
+from harness import document
 from harness.claims import Sheet
+from harness.cli import handbook
 from harness.cli.manual import cli_page
 from harness.cli.reference import STARTER
 from harness.config import Config, Measure

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from harness import document
+from harness.document import reader
 from harness.errors import UsageError
 from harness.frozen import Frozen
 
@@ -96,7 +97,7 @@ def test_aliases_within_the_budget_are_values() -> None:
 
 
 def test_depth_at_the_limit_is_read() -> None:
-    depth = document.DEPTH_LIMIT
+    depth = reader.DEPTH_LIMIT
     value = plain("[" * depth + "]" * depth)
     for _ in range(depth - 1):
         assert isinstance(value, list)
@@ -230,7 +231,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no such file" in message(tmp_path / "x" / "y.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: \xe9\n")
     assert ":2:4: not UTF-8" in message(tmp_path / "latin.yaml")
-    (tmp_path / "big.yaml").write_bytes(b"#" * (document.SIZE_LIMIT_BYTES + 1))
+    (tmp_path / "big.yaml").write_bytes(b"#" * (reader.SIZE_LIMIT_BYTES + 1))
     assert "too large" in message(tmp_path / "big.yaml")
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
     assert "cannot be read" in message(tmp_path / "loop.yaml")

@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from harness.assemble import Kept
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.measure.duel import Contender, duel, versions
 from harness.plan import Arm, Needs, Plan, Task, Workload
 from harness.record import Observation
+from harness.record.assemble import Kept
 from tests import factories
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

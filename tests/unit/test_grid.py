@@ -8,7 +8,7 @@ from harness import grid
 from harness.errors import UsageError
 from harness.grid import Grid, Model
 from harness.models import preset
-from harness.needs import arm_bytes
+from harness.plan.needs import arm_bytes
 
 PLENTY = 64 << 30
 

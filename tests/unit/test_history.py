@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.history import Series, changes, gather, host_changes
+from harness.compare.history import Series, changes, gather, host_changes
 from harness.report import text, trends
 from harness.tables.table import Better, Fact, Metric, ResultTable, Row, Sample, key
 

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from harness import measure
-from harness.assemble import cell_round_key, remaining
 from harness.errors import UnfitHostError
 from harness.measure import Bounds, Progress, run_lock
+from harness.measure.worker import Message, carry_out, time_steps
 from harness.plan import Phase, Plan, Task, Timing, Workload
 from harness.record import CeilingObservation, Observation
-from harness.worker import Message, carry_out, time_steps
+from harness.record.assemble import cell_round_key, remaining
 from tests.clock import ScriptedClock
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED

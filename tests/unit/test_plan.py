@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import planner
 from harness.config import Config
-from harness.counting import counts
 from harness.model.spec import parameters
 from harness.models.presets import preset
-from harness.needs import arm_bytes, plan_duration_s, task_duration_s, weight_bytes
-from harness.plan import Arm, Phase, Plan, Workload
+from harness.plan import Arm, Phase, Plan, Workload, planner
+from harness.plan.needs import arm_bytes, plan_duration_s, task_duration_s, weight_bytes
 from harness.record import Counts, Host
+from harness.record.counting import counts
 
 GIB = 1 << 30
 MIB = 1 << 20

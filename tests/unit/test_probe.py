@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UnfitHostError
-from harness.probe import KERNELS, STREAM_KERNELS, Kernel, best_s, graph_of, stream_bytes_of, weights_of
+from harness.host.probe import KERNELS, STREAM_KERNELS, Kernel, best_s, graph_of, stream_bytes_of, weights_of
 from harness.runtime import open_session
 from tests.clock import ScriptedClock
 

@@ -4,10 +4,9 @@ import io
 
 import pytest
 
-from harness import planner
 from harness.cli.progress import Remaining, progress
 from harness.config import Config
-from harness.plan import Plan, Task, Workload
+from harness.plan import Plan, Task, Workload, planner
 from harness.record import Host
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record
-from harness.validity import CELL_RULES, Limits, apply, changed_host, findings
+from harness.record.validity import CELL_RULES, Limits, apply, changed_host, findings
 from tests.factories import host
 from tests.reliability import plans
 

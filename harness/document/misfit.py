@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from harness.document import Document, Location, Mark, Node
+from harness.document.tree import Document, Location, Mark, Node
 from harness.errors import UsageError
 
 ERROR_LIMIT = 10

@@ -3,7 +3,7 @@
 Knows neither plan nor store. It reads one task as JSON on stdin and answers with one JSON line per message on a
 channel of its own (a socket handed down by number), so that nothing a library prints can mix with the results. After
 each message it waits until the parent has put it away: the parent is idle whenever a clock runs here.
-Started by hand without a channel it prints the same lines: `python -m harness.worker < task.json`.
+Started by hand without a channel it prints the same lines: `python -m harness.measure.worker < task.json`.
 """
 
 import argparse
@@ -243,7 +243,7 @@ def load_arm(task: Task, arm: Arm) -> Engine:
 
 def probe_host(task: Task) -> CeilingObservation:
     """The best rates that this host reaches. Raises HarnessError or MemoryError."""
-    from harness.probe import measure_ceilings
+    from harness.host.probe import measure_ceilings
 
     control_before = control_kernel()
     ceilings = measure_ceilings(
@@ -291,8 +291,8 @@ def main(
     probe: Probe = probe_host,
     control: Control = control_kernel,
 ) -> int:
-    """Entry point of `python -m harness.worker`. Another `load` measures another engine by the same rules."""
-    parser = argparse.ArgumentParser(prog="python -m harness.worker", description=__doc__)
+    """Entry point of `python -m harness.measure.worker`. Another `load` measures another engine by the same rules."""
+    parser = argparse.ArgumentParser(prog="python -m harness.measure.worker", description=__doc__)
     parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
     options = parser.parse_args(argv)
     if options.channel is not None:

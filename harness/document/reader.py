@@ -1,7 +1,7 @@
 """YAML and JSON files from strangers, as plain values that remember the line and column they came from.
 
-Knows no schema: `harness.misfit` compares a document with a type. Read by the rules of YAML 1.2 (`no` is a word,
-`010` is ten, a date is text), without tags that build objects, and bounded in size, depth and aliases before anything
+Knows no schema: `harness.document.misfit` compares a document with a type. Read by the rules of YAML 1.2 (`no` is a
+word, `010` is ten, a date is text), without tags that build objects, bounded in size, depth and aliases before anything
 is built. The events come from ruamel.yaml's parser; what they mean is decided here.
 """
 
@@ -10,12 +10,10 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
+from harness.document.tree import Document, Mark, Node, Scalar
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,82 +34,8 @@ _INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 
-Scalar = str | int | float | bool | None
-Plain = Scalar | list["Plain"] | dict[str, "Plain"]
-Location = tuple[str | int, ...]
-Model = TypeVar("Model", bound=BaseModel)
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in a file, counted from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A value with its place. `size` counts the nodes below it, aliases expanded."""
-
-    mark: Mark
-    value: "Scalar | list[Node] | dict[str, Node]"
-    keys: dict[str, Mark] = field(default_factory=dict)
-    size: int = 1
-
-    def plain(self) -> Plain:
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-
-@dataclass(frozen=True)
-class Document:
-    """A parsed file. `what` says what it is meant to be ('config', 'claim sheet'), for messages."""
-
-    path: Path
-    what: str
-    text: str
-    root: Node
-
-    def plain(self) -> Plain:
-        """The document as plain values: str, int, float, bool, None, list, dict."""
-        return self.root.plain()
-
-    def mark(self, *location: str | int) -> Mark:
-        """The place of the value at `location`, or of the nearest value around it."""
-        node = self.root
-        for part in location:
-            if isinstance(node.value, dict) and part in node.value:
-                node = node.value[str(part)]
-            elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-        return node.mark
-
-    def error(self, mark: Mark, message: str) -> UsageError:
-        return UsageError(f"{self.path}:{mark.line}:{mark.column}: {message}")
-
-
-def load(path: Path, *, what: str) -> Document:
-    """Read and parse `path`. Raises UsageError that names the file, the place, and what was expected."""
-    return parse(_read(path, what), path=path, what=what)
-
-
-def validate(document: Document, model: type[Model]) -> Model:
-    """The document as a `model`. Raises UsageError with one line for each mistake (at most ten)."""
-    from harness.misfit import fit
-
-    return fit(document, model)
-
-
-def read(path: Path, model: type[Model], *, what: str) -> Model:
-    """`load` and `validate` in one."""
-    return validate(load(path, what=what), model)
-
-
-def _read(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -14,8 +14,8 @@ from pydantic import Field
 from harness.frozen import Frozen
 from harness.plan import Arm, Plan, Task, Workload
 from harness.record import CeilingObservation, Ceilings, Counts, Host, MatmulCeiling, Measurement, Observation, Record
+from harness.record.validity import Limits, apply
 from harness.stats import median_estimate
-from harness.validity import Limits, apply
 
 State = Literal["complete", "interrupted", "running"]
 

@@ -11,8 +11,8 @@ from harness.config import Config, Measure
 from harness.errors import UsageError, unknown
 from harness.model.spec import Precision, Spec, dense_equal_active, dense_equal_total
 from harness.models import presets
-from harness.needs import arm_bytes, plan_duration_s, weight_bytes
 from harness.plan import Arm, Needs, Plan, Task, Timing, Workload
+from harness.plan.needs import arm_bytes, plan_duration_s, weight_bytes
 from harness.record import Host
 
 AUTO = "auto"
