@@ -103,7 +103,7 @@ def peak_flop_s(chip: Chip, precision: PeakName, generous: bool = False) -> floa
     have = ", ".join(p.precision for p in chip.peaks if p.supported)
     if chip.supports(precision) is False:
         raise UsageError(f"{chip.name} has no {precision} arithmetic (it has {have}); choose one of these")
-    raise UsageError(f"no source gives a {precision} peak of {chip.name} (known: {have}); choose one of these")
+    raise UsageError(f"no source gives the {precision} peak of {chip.name} (known: {have}); choose one of these")
 
 
 def arithmetic_of(chip: Chip, precision: Precision) -> PeakName:

@@ -1,12 +1,13 @@
 """`harness project`: the golden decode of a 910C, missing conditions as ranges, wrong use refused in one message."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.program import Result, harness
+from tests.cli.program import ROOT, Result, harness
 
 GOLDEN = (
     "--model", "deepseek-r1", "--chip", "ascend-910c", "--phase", "decode", "--batch", "96", "--context", "4096",
@@ -173,3 +174,9 @@ def test_wrong_use_is_one_message(tmp_path: Path, arguments: tuple[str, ...], wo
     assert result.out == ""
     assert words in result.err
     assert "Traceback" not in result.err and len(result.err.splitlines()) <= 3
+
+
+def test_every_key_of_the_document_is_in_the_docs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "projection.md").read_text(encoding="utf-8")
+    named = {key for row in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    assert named == set(answer(tmp_path, *GOLDEN))
