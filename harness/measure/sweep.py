@@ -65,8 +65,11 @@ class Outcome(Frozen):
 
 
 def worker_command(python: str = sys.executable) -> tuple[str, ...]:
-    """How a measuring process is started. `-P` keeps a stray module in the current folder from being imported."""
-    return (python, "-P", "-m", "harness.measure.worker")
+    """How a measuring process is started. `-P` keeps a stray module in the current folder from being imported.
+
+    Not by `-m`: this package imports the worker's types, and runpy warns of a module that it finds imported already.
+    """
+    return (python, "-P", "-c", "import sys; from harness.measure.worker import main; sys.exit(main())")
 
 
 def worker_environment(threads: int, base: Mapping[str, str]) -> dict[str, str]:
