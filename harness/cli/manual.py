@@ -45,7 +45,7 @@ def _section(name: str, command: "Command", parent: "Context | None") -> list[st
 
 def main() -> None:
     root = Path.cwd()
-    if not (root / "harness" / "handbook.py").is_file():
+    if not (root / "harness" / "cli" / "handbook.py").is_file():
         raise SystemExit(f"{root}: not the repository, expected to be started in its folder")
     page = root / "docs" / "cli.md"
     page.parent.mkdir(exist_ok=True)
