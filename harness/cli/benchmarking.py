@@ -36,7 +36,6 @@ from harness.store import Store
 
 ALL_FAILED = 5
 NO_INTERVAL = "no-interval"  # what one process cannot give, and who asks for one process knows
-_NOTHING = "what was measured so far is printed"
 
 
 def bench_command(options: BenchOptions) -> int:
@@ -51,7 +50,8 @@ def bench_command(options: BenchOptions) -> int:
         bench.carry_out()
     except KeyboardInterrupt:
         bench.print_rest()
-        raise StoppedError(f"interrupted: {_NOTHING}, with the number of processes that each row has") from None
+        said = "interrupted: what was measured so far is printed, with the number of processes that each row has"
+        raise StoppedError(said) from None
     bench.print_rest()
     return bench.exit_code
 
