@@ -218,7 +218,10 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 
 
 def test_defects_are_reported_in_one_line(tmp_path: Path) -> None:
-    code = "from harness.cli import reference; from harness.cli.main import main; reference.chips_command = lambda: 1 / 0; main(['chips'])"
+    code = (
+        "from harness.cli import reference; from harness.cli.main import main; "
+        "reference.chips_command = lambda: 1 / 0; main(['chips'])"
+    )
     for debug, lines in (("", 1), ("1", 5)):
         done = subprocess.run(
             [sys.executable, "-c", code],

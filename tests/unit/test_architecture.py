@@ -1,6 +1,7 @@
 """The rooms of the house and the arrows between them, held as written."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ ONLY = {
 }
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its name below the package, the package's own front page left out."""
     found = {}
@@ -59,7 +61,8 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Absolute names of everything that a module imports, inside functions too."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -68,7 +71,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def within(name: str, room: str) -> bool:
@@ -82,9 +85,10 @@ def rank(name: str) -> int:
     return max(ranks)[1]
 
 
-def inner_imports(name: str) -> set[str]:
+@cache
+def inner_imports(name: str) -> frozenset[str]:
     found = {i.removeprefix("harness.") for i in imports(modules()[name]) if i.startswith("harness.")}
-    return {i if i in modules() else i.rsplit(".", 1)[0] for i in found} & set(modules())
+    return frozenset(i if i in modules() else i.rsplit(".", 1)[0] for i in found) & frozenset(modules())
 
 
 @pytest.mark.parametrize("name", modules())
