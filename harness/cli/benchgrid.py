@@ -5,11 +5,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import document, grid
+from harness import document
 from harness.errors import UsageError, unknown
-from harness.grid import Grid, Model
 from harness.model.spec import Spec
 from harness.models.presets import preset, preset_names
+from harness.plan import grid
+from harness.plan.grid import Grid, Model
 from harness.plan.planner import CONTROLS
 from harness.record import Host
 

@@ -12,24 +12,24 @@ from typing import Literal, cast
 
 import typer
 
-from harness import grid, host, measure
+from harness import host, measure
 from harness.cli.benchgrid import BenchOptions, command_line, grid_of
 from harness.cli.progress import progress
 from harness.cli.reference import harness_version
 from harness.cli.run import BESIDE, StoppedError
 from harness.cli.show import STORE
-from harness.grid import Cell, Grid
-from harness.inspection import FidelityRequest, ProfileRequest
 from harness.measure import Bounds, run_lock
 from harness.measure.inspection import inspect
 from harness.measure.worker import failed
 from harness.model.spec import Precision
-from harness.plan import Arm, Phase, Plan, Task, Workload
+from harness.plan import Arm, Phase, Plan, Task, Workload, grid
+from harness.plan.grid import Cell, Grid
 from harness.plan.needs import arm_bytes
 from harness.plan.planner import MEMORY_SHARE
 from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record, cell_key
 from harness.record.assemble import Header, Kept, State, assemble, new_record_id
 from harness.record.counting import counts
+from harness.record.inspection import FidelityRequest, ProfileRequest
 from harness.report import benchtable
 from harness.report.bench import ArmProfile, BenchRow, Inspections, rows, workload_of
 from harness.store import Store

@@ -6,9 +6,9 @@ import sys
 from pydantic import ValidationError
 
 from harness.frozen import Frozen
-from harness.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest
 from harness.measure.child import Child
 from harness.measure.sweep import Bounds, worker_environment
+from harness.record.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest
 
 
 class Inspected(Frozen):
@@ -28,7 +28,7 @@ def inspect(request: FidelityRequest | ProfileRequest, bounds: Bounds) -> Inspec
         due = len(request.precisions) * len(request.phases)
     else:
         due = len(request.workloads)
-    command = (sys.executable, "-P", "-m", "harness.inspector")
+    command = (sys.executable, "-P", "-m", "harness.measure.inspector")
     environment = worker_environment(request.arm.threads, os.environ)
     body = request.model_dump_json().encode()
     answers: list[Answer] = []

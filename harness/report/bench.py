@@ -9,11 +9,11 @@ import datetime as dt
 from pydantic import Field
 
 from harness.frozen import Frozen
-from harness.inspection import Fidelity, Profile
 from harness.model.operators import ProfileRow
 from harness.model.spec import Precision
 from harness.plan import Arm, Phase, Workload
 from harness.record import Ceilings, Measurement, Observation, Record, cell_key
+from harness.record.inspection import Fidelity, Profile
 from harness.record.validity import findings
 from harness.report.measured import Bound, MeasuredRow
 from harness.report.measured import rows as measured_rows

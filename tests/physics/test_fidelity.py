@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.inspection import Fidelity, FidelityRequest, Profile, ProfileRequest
 from harness.measure import Bounds
 from harness.measure.inspection import inspect
 from harness.model.spec import Phase, Precision, Spec
 from harness.models import preset
 from harness.plan import Arm, Workload
+from harness.record.inspection import Fidelity, FidelityRequest, Profile, ProfileRequest
 
 BOUNDS = Bounds(timeout_s=100)
 SPARSE = Spec(

@@ -7,10 +7,10 @@ import sqlite3
 
 import pytest
 
-from harness.inspection import Fidelity, Profile
 from harness.model.operators import ProfileRow
 from harness.plan import Arm
 from harness.record import Record
+from harness.record.inspection import Fidelity, Profile
 from harness.report import benchtable
 from harness.report.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows, workload_of
 from tests import factories

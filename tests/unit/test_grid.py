@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import grid
 from harness.errors import UsageError
-from harness.grid import Grid, Model
 from harness.models import preset
+from harness.plan import grid
+from harness.plan.grid import Grid, Model
 from harness.plan.needs import arm_bytes
 
 PLENTY = 64 << 30

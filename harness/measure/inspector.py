@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from harness.errors import HarnessError
-from harness.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
 from harness.measure.worker import Channel, die_with_parent
 from harness.model.operators import rows
 from harness.model.reference import Real, Trace, forward
@@ -21,6 +20,7 @@ from harness.model.spec import Precision
 from harness.model.weights import dequantised, generate
 from harness.plan import Arm, Phase
 from harness.plan.needs import step_s
+from harness.record.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
 
 if TYPE_CHECKING:
     from harness.runtime import Engine
@@ -36,8 +36,8 @@ _REQUEST: TypeAdapter[FidelityRequest | ProfileRequest] = TypeAdapter(Request)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of `python -m harness.inspector`."""
-    parser = argparse.ArgumentParser(prog="python -m harness.inspector", description=__doc__)
+    """Entry point of `python -m harness.measure.inspector`."""
+    parser = argparse.ArgumentParser(prog="python -m harness.measure.inspector", description=__doc__)
     parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
     options = parser.parse_args(argv)
     if options.channel is not None:
