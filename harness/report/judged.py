@@ -178,10 +178,16 @@ def scaled_blocks(assessment: Assessment) -> tuple[Block, ...]:
         scaled_table(assessment),
         Text(text="What transfers, row by row:"),
         Bullets(items=tuple(_grouped((f"{s.transfers}: {s.why}", s.quantity) for s in assessment.scaled))),
-        Text(text="What 'hardware allows' is:"),
-        Bullets(items=tuple(_grouped((s.hardware_as, s.quantity) for s in assessment.scaled if s.hardware_as))),
+        _hardware(assessment),
         *_chains(assessment),
     )
+
+
+def _hardware(assessment: Assessment) -> Details:
+    """What the column 'hardware allows' holds, row by row."""
+    items = tuple(_grouped((s.hardware_as, s.quantity) for s in assessment.scaled if s.hardware_as))
+    title = "What 'hardware allows' is"
+    return Details(summary=title, brief=title, folded=True, blocks=(Bullets(items=items),))
 
 
 def _grouped(remarks: Iterable[tuple[str, str]]) -> Iterable[str]:

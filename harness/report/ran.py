@@ -41,21 +41,26 @@ def model_table(record: Record) -> Table:
     groups: dict[tuple[str, str], list[Measurement]] = {}
     for m in record.measurements:
         groups.setdefault((m.model, m.precision), []).append(m)
-    return Table(
-        title="The models that ran",
-        columns=(
-            Column(name="Model"),
-            Column(name="Weights"),
-            Column(name="Parameters", align="right"),
-            Column(name="Active", align="right"),
-            Column(name="Stored", align="right"),
-            Column(name="Logits off", align="right"),
-            Column(name="Peak memory", align="right"),
-        ),
-        rows=tuple(_model_row(model, precision, cells) for (model, precision), cells in groups.items()),
-        note="Counted from architecture and stored weights; bits a weight with its scales. Logits off: relative error "
-        "against the same weights in 32 bits. Peak memory: of the largest process.",
-    )
+    compared = any(m.counts is not None and m.counts.quantisation_error is not None for m in record.measurements)
+    columns = [
+        Column(name="Model"),
+        Column(name="Weights"),
+        Column(name="Parameters", align="right"),
+        Column(name="Active", align="right"),
+        Column(name="Stored", align="right"),
+        Column(name="Peak memory", align="right"),
+    ]
+    note = "Counted from architecture and stored weights; bits a weight with its scales. Peak memory: of the largest process."
+    models = [_model_row(model, precision, cells) for (model, precision), cells in groups.items()]
+    if compared:
+        columns.append(Column(name="Logits off", align="right"))
+        note += " Logits off: relative error against the same weights in 32 bits."
+        models = [(*row, _logits_off(cells)) for row, cells in zip(models, groups.values(), strict=True)]
+    return Table(title="The models that ran", columns=tuple(columns), rows=tuple(models), note=note)
+
+
+def _logits_off(cells: list[Measurement]) -> str:
+    return units.percent(next((m.counts.quantisation_error for m in cells if m.counts is not None), None))
 
 
 def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Cell, ...]:
@@ -63,7 +68,7 @@ def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Ce
     peaks = [m.peak_rss_bytes for m in cells if m.peak_rss_bytes is not None]
     peak = units.binary(max(peaks, default=None))
     if counts is None:
-        return (model, precision, *(units.UNKNOWN,) * 4, peak)
+        return (model, precision, *(units.UNKNOWN,) * 3, peak)
     share = units.percent(counts.parameters_active / counts.parameters_total)
     return (
         model,
@@ -71,7 +76,6 @@ def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Ce
         units.count(counts.parameters_total),
         f"{units.count(counts.parameters_active)}, {share}",
         units.binary(counts.weight_bytes),
-        units.percent(counts.quantisation_error),
         peak,
     )
 

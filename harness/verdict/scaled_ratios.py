@@ -8,7 +8,7 @@ from harness.record import Record
 from harness.stats import Interval
 from harness.units import number
 from harness.verdict.evidence import Scaled, Step
-from harness.verdict.hostcell import HostCell, over
+from harness.verdict.hostcell import HostCell, host_cell, over
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.measured import Control, Gain, gains
 from harness.verdict.ratios import pairs, spec_ratios
@@ -150,11 +150,11 @@ def _gain_rows(share: float, record: Record | None) -> tuple[Scaled, ...]:
         found = gains(record, control, "prefill" if phase == "prefill" else "decode") if record is not None else ()
         # A source that names no batch could mean any: the smallest and the largest measured stand at the two ends.
         ends = [None] if not found else [found[0], found[-1]] if len(found) > 1 else [found[0]]
-        out += [_gain_row(name, control, phase, most, gain) for gain in ends]
+        out += [_gain_row(name, control, phase, most, gain, record) for gain in ends]
     return tuple(out)
 
 
-def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain | None) -> Scaled:
+def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain | None, record: Record | None) -> Scaled:
     against = "dense of equal total size" if control == "equal-total" else "dense of equal active size"
     batch = "" if gain is None else f"-batch-{gain.batch}"
     steps = [
@@ -185,6 +185,7 @@ def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain |
             *steps,
         ]
     hardware = _counted(gain)
+    alike = gain is not None and record is not None and phase == "prefill" and _both_compute(record, gain)
     return Scaled(
         id=f"{name}{batch}",
         quantity=f"rate over {against}, {phase}" + ("" if gain is None else f", batch {gain.batch}"),
@@ -198,13 +199,19 @@ def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain |
         hardware_as=None
         if hardware is None
         else "counted for the models that ran here: by bytes where memory binds, by work where arithmetic does",
-        transfers="yes" if phase == "prefill" else "partly",
+        transfers="yes" if alike else "partly",
         why="A ratio of two models on one machine; in prefill both are bound by arithmetic on either machine."
-        if phase == "prefill"
+        if alike
         else "A ratio of two models on one machine; it follows how many experts a batch touches, which holds anywhere, "
         "and which limit binds, which does not.",
         chain=tuple(steps),
     )
+
+
+def _both_compute(record: Record, gain: Gain) -> bool:
+    """Whether arithmetic binds both cells here, as it does in prefill on the chips that claims are about."""
+    cells = (host_cell(record, gain.sparse), host_cell(record, gain.dense))
+    return all(cell is not None and cell.bound_by == "compute" for cell in cells)
 
 
 def _counted(gain: Gain | None) -> Interval | None:

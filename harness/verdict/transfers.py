@@ -39,7 +39,8 @@ def _host(record: Record) -> tuple[str, ...]:
     set_aside = sum(1 for m in record.measurements if m.invalid)
     remarks = []
     if set_aside:
-        remarks.append(f"{set_aside} measured cells broke a validity rule and were not used as evidence.")
+        cells = "1 measured cell" if set_aside == 1 else f"{set_aside} measured cells"
+        remarks.append(f"{cells} broke a validity rule, not used as evidence.")
     if record.state != "complete":
         remarks.append("The run did not end; cells that are missing leave claims undecided.")
     return tuple(remarks)

@@ -94,7 +94,7 @@ def test_every_piece_of_evidence_keeps_its_basis_and_source() -> None:
 
 
 def test_every_chain_is_told_step_by_step_with_what_does_not_transfer() -> None:
-    (chain,) = (b for b in build(RECORD, ASSESSMENT).blocks if isinstance(b, Details) and not b.outcome)
+    (chain,) = (b for b in build(RECORD, ASSESSMENT).blocks if isinstance(b, Details) and not (b.outcome or b.folded))
     (told,) = (s for s in ASSESSMENT.scaled if s.chain)
     steps = chain.brief.split("\n")[1:]
     assert len(steps) == len(told.chain)

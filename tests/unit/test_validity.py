@@ -148,6 +148,12 @@ def test_margins_are_margins() -> None:
     assert findings(run_of(cell(five()), read_bytes_s=7.61e10))
 
 
+def test_one_fast_process_on_a_drifting_host_does_not_condemn_its_cell() -> None:
+    """The fastest of five is 30 % above the ceiling, the median that the cell reports is not."""
+    fast = (seen(0, durations_s=(0.01 / 1.3,) * 9), *five()[1:])
+    assert not findings(run_of(cell(fast), read_bytes_s=8e10))
+
+
 def test_a_cell_that_fits_the_cache_cannot_break_the_read_ceiling() -> None:
     names = {f.rule for f in findings(run_of(cell(five(), counts(weight_bytes=100 << 20)), read_bytes_s=1e9))}
     assert names == {"fits-cache"}
