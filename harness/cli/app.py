@@ -113,6 +113,9 @@ def run(
         str | None,
         typer.Option("--resume", help="Go on with a run that was cut short (default: the latest).", metavar="[ID]"),
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: measure again what failed, too.")
+    ] = False,
     catalog: CatalogOption = None,
     strict: StrictOption = False,
     label: Annotated[str | None, typer.Option("--label", help="A word to find the run by.", metavar="TEXT")] = None,
@@ -137,6 +140,7 @@ def run(
       harness run configs/quick.yaml
       harness run configs/ci.yaml --json out/run.json --strict
       harness run --resume
+      harness run --resume --retry-failed
     """
     from harness.cli.delivery import Delivery
     from harness.cli.run import Options, run_command
@@ -155,6 +159,7 @@ def run(
             store=store,
             dry_run=dry_run,
             resume=resume,
+            retry_failed=retry_failed,
             catalog=tuple(catalog or ()),
             label=label,
             quiet=quiet,
@@ -221,7 +226,10 @@ def judge(
 
 @app.command()
 def show(
-    record: Annotated[str, typer.Argument(help="Run, by id or by the first letters of one.", metavar="[ID]")] = LATEST,
+    record: Annotated[
+        str,
+        typer.Argument(help="Run, by id or by the first letters of one, or a file of --json.", metavar="[ID|FILE]"),
+    ] = LATEST,
     form: FormatOption = Format.text,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write record and verdicts as JSON.", metavar="FILE")
@@ -238,10 +246,13 @@ def show(
 ) -> int:
     """Show a stored run again, without measuring: the latest, or the one you name.
 
+    A file is refused where it was cut or changed: its checksum tells.
+
     \b
     Examples:
       harness show
       harness show 20260402 --html report.html
+      harness show run.json
     """
     from harness.cli.delivery import Delivery
     from harness.cli.show import ShowOptions, show_command

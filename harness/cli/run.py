@@ -24,6 +24,7 @@ from harness.plan import Plan, Task, Workload, planner
 from harness.record import CeilingObservation, Host, Observation, Record
 from harness.record.assemble import Header, State, assemble, new_record_id, remaining
 from harness.record.counting import counts
+from harness.record.validity import changed_host
 from harness.store import Store
 
 BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"
@@ -44,6 +45,7 @@ class Options:
     store: Path | None = None
     dry_run: bool = False
     resume: str | None = None
+    retry_failed: bool = False
     catalog: tuple[Path, ...] = ()
     label: str | None = None
     quiet: bool = False
@@ -54,6 +56,10 @@ class Options:
 
 def run_command(options: Options) -> int:
     """Carry out a config. Returns the exit code; raises HarnessError for whatever the user can mend."""
+    if options.retry_failed and options.resume is None:
+        raise UsageError(
+            "--retry-failed was given without --resume, expected: harness run --resume [ID] --retry-failed"
+        )
     asked, header = _resumed(options) if options.resume is not None else _fresh(options)
     check_chips(asked)
     delivery = options.delivery.or_else(asked.config.outputs)
@@ -111,13 +117,24 @@ def _resumed(options: Options) -> tuple[Asked, Header]:
     config = document.validate(found, Config)
     if options.config is not None:
         _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
-    here = host.describe()
-    if here.fingerprint != header.host.fingerprint:
-        raise UsageError(
-            f"run {record_id} was measured on another host ({header.host.cpu}, {header.host.cores} cores; this is "
-            f"{here.cpu}, {here.cores} cores): its cells cannot be mixed; start a new run"
-        )
+    _refuse_elsewhere(header, host.describe())
     return gather(found, config, options.catalog), header
+
+
+def _refuse_elsewhere(header: Header, here: Host) -> None:
+    """One record holds figures of one host and of one set of versions."""
+    begun = f"run {header.record_id} was measured"
+    moved = changed_host(header.host, here)
+    if moved is not None:
+        raise UsageError(f"{begun} on another host: {moved.message}; {moved.remedy}")
+    then, now = ({"python": of.python, **dict(of.packages)} for of in (header.host, here))
+    changed = [
+        f"{name} was {then.get(name, 'absent')} and is {now.get(name, 'absent')}"
+        for name in {**then, **now}
+        if then.get(name) != now.get(name)
+    ]
+    if changed:
+        raise UsageError(f"{begun} with other versions: {'; '.join(changed)}; install those, or start a new run")
 
 
 def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> None:
@@ -127,8 +144,11 @@ def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> No
         for name in type(now.measure).model_fields
         if getattr(now.measure, name) != getattr(then.measure, name)
     ]
-    if now.specs != then.specs:
-        changed.append("specs changed")
+    changed += [
+        f"specs.{name} {'was added' if name not in then.specs else 'is gone' if name not in now.specs else 'changed'}"
+        for name in {**then.specs, **now.specs}
+        if then.specs.get(name) != now.specs.get(name)
+    ]
     if changed:
         raise UsageError(f"{path}: differs from the config of run {record_id}: {'; '.join(changed)}; start a new run")
 
@@ -143,7 +163,7 @@ def _measured(header: Header, config: Config, options: Options) -> Record:
             done: frozenset[str] = frozenset()
         else:
             store.reopen(header.record_id)
-            done = store.done(header.record_id)
+            done = store.done(header.record_id, retry_failed=options.retry_failed)
         left = tuple(task for task in (remaining(task, done) for task in header.plan.tasks) if task is not None)
         state: State = "complete"
         notes: tuple[str, ...] = () if alone else (BESIDE,)

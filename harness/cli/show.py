@@ -1,4 +1,4 @@
-"""`harness show` and `harness list`: stored runs again, without measuring."""
+"""`harness show` and `harness list`: stored runs, or a report's file, again, without measuring."""
 
 import json
 from dataclasses import dataclass
@@ -27,6 +27,12 @@ class ShowOptions:
 
 def show_command(options: ShowOptions) -> int:
     """Print a stored run's report. Returns the exit code."""
+    path = Path(options.record)
+    if path.suffix == ".json":
+        from harness.report import jsonfile
+
+        options.delivery.check(inputs=(path,))
+        return deliver(options.delivery, *jsonfile.load(path))
     options.delivery.check()
     return deliver(options.delivery, *stored_record(options.store, options.record))
 

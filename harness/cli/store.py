@@ -1,4 +1,5 @@
-"""`harness store`: what a store holds, what of it is damaged, and what can be saved. Imports nothing heavy."""
+"""`harness store`: what of it is damaged and can be saved, and runs carried from one store to another. Imports nothing
+heavy."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ DAMAGED = 5
 SHOWN = 20
 
 store = typer.Typer(
-    help="Look into the store of runs, and save what is whole of a damaged one.",
+    help="Look into the store of runs, save what is whole of a damaged one, carry runs to another.",
     rich_markup_mode=None,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -42,6 +43,56 @@ def recover(path: StoreOption = None) -> int:
     recovery = save(path or STORE)
     typer.echo(_words(recovery.report), nl=False)
     typer.echo(f"What was whole is in {recovery.report.path}; the old file is kept as {recovery.damaged_copy}")
+    return 0
+
+
+@store.command("export")
+def export_run(
+    name: Annotated[str, typer.Argument(help="Run, by id, label or first letters.", metavar="[ID]")] = "latest",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it here (default: stdout).", metavar="FILE")
+    ] = None,
+    path: StoreOption = None,
+) -> int:
+    """Write one run with its verdicts as JSON, with a checksum: for another store, `show`, `judge` or `compare`.
+
+    \b
+    Examples:
+      harness store export -o run.json
+      harness store import run.json --store team.sqlite
+    """
+    from harness.cli.output import Target, write
+    from harness.cli.output import check as writable
+    from harness.cli.show import stored_record
+    from harness.report import jsonfile
+
+    target = Target(output, "--output") if output is not None else None
+    writable([target] if target else [])
+    text = jsonfile.document(*stored_record(path, name))
+    if target is not None:
+        write(target, text)
+    else:
+        typer.echo(text, nl=False)
+    return 0
+
+
+@store.command("import")
+def import_run(
+    file: Annotated[Path, typer.Argument(help="What `store export` or `run --json` wrote.", metavar="FILE")],
+    path: StoreOption = None,
+) -> int:
+    """Add a run from a file to the store. Refused where the file was cut or changed, or the run is there already."""
+    from harness.cli.show import STORE
+    from harness.errors import UsageError
+    from harness.report import jsonfile
+    from harness.store import Store
+
+    record, assessment = jsonfile.load(file)
+    if record is None:
+        raise UsageError(f"{file}: holds verdicts and no measurements, expected the report of a run")
+    with Store(path or STORE) as opened:
+        opened.add(record, assessment)
+        typer.echo(f"added run {record.record_id} to {opened.path}")
     return 0
 
 

@@ -5,7 +5,7 @@ A measurement gathers the observations of one cell; its rate is derived from the
 """
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, computed_field
 
@@ -18,6 +18,9 @@ SCHEMA: Literal[1] = 1
 
 COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
 """Fields of a record that follow from others, in pydantic's notation: not stored, so that they cannot disagree."""
+
+RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+"""A run's name in the store: it is typed, printed and made part of file names, so it is plain."""
 
 
 class Observation(Frozen):
@@ -187,7 +190,7 @@ class Record(Frozen):
     """All that a run produced. `record_id` is its name in the store; `state` says whether it ran to its end."""
 
     schema_version: Literal[1] = SCHEMA
-    record_id: str
+    record_id: RecordId
     name: str
     label: str | None = None
     created: dt.datetime

@@ -13,7 +13,17 @@ from pydantic import Field
 
 from harness.frozen import Frozen
 from harness.plan import Arm, Plan, Task, Workload
-from harness.record import CeilingObservation, Ceilings, Counts, Host, MatmulCeiling, Measurement, Observation, Record
+from harness.record import (
+    CeilingObservation,
+    Ceilings,
+    Counts,
+    Host,
+    MatmulCeiling,
+    Measurement,
+    Observation,
+    Record,
+    RecordId,
+)
 from harness.record.validity import Limits, apply
 from harness.stats import median_estimate
 
@@ -23,7 +33,7 @@ State = Literal["complete", "interrupted", "running"]
 class Header(Frozen):
     """What is known of a run before its first observation."""
 
-    record_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    record_id: RecordId
     name: str
     label: str | None = None
     created: dt.datetime

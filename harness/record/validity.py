@@ -140,10 +140,9 @@ def _shortest_median_s(m: Measurement) -> float | None:
     return min((median(o.durations_s) for o in m.good), default=None)
 
 
-def _best_rate_tok_s(m: Measurement) -> float | None:
-    """The rate of the fastest process."""
-    rates = [o.tokens_per_step / median(o.durations_s) for o in m.good if median(o.durations_s) > 0]
-    return max(rates, default=None)
+def _rate_tok_s(m: Measurement) -> float | None:
+    """The rate that the cell reports. Its fastest process may have met a faster moment than the ceilings did."""
+    return None if m.rate_tok_s is None else m.rate_tok_s.point
 
 
 def _fits_cache(m: Measurement, context: Context) -> Broken | None:
@@ -159,14 +158,14 @@ def _fits_cache(m: Measurement, context: Context) -> Broken | None:
 
 def _above_read_ceiling(m: Measurement, context: Context) -> Broken | None:
     """Only where memory is what is read: weights far larger than the cache."""
-    rate, ceiling = _best_rate_tok_s(m), context.read_bytes_s
+    rate, ceiling = _rate_tok_s(m), context.read_bytes_s
     if rate is None or ceiling is None or m.counts is None or m.phase != "decode" or _fits_cache(m, context):
         return None
     return _above(rate * m.counts.bytes_per_token, ceiling, "B/s", context)
 
 
 def _above_matmul_ceiling(m: Measurement, context: Context) -> Broken | None:
-    rate, ceiling = _best_rate_tok_s(m), dict(context.matmul_flop_s).get(m.precision)
+    rate, ceiling = _rate_tok_s(m), dict(context.matmul_flop_s).get(m.precision)
     if rate is None or ceiling is None or m.counts is None:
         return None
     return _above(rate * m.counts.flop_per_token, ceiling, "FLOP/s", context)
@@ -232,7 +231,7 @@ _LARGER = "measure a larger model, batch or prompt"
 CELL_RULES = (
     Rule("no-interval", "invalid", _one_process, "raise measure.repetitions"),
     Rule("few-processes", "warning", _few_processes, "raise measure.repetitions"),
-    Rule("failed-processes", "warning", _failures, "`harness run --resume` with --retry-failed measures them again"),
+    Rule("failed-processes", "warning", _failures, "`harness run --resume --retry-failed` measures them again"),
     Rule("few-steps", "warning", _few_steps, "raise measure.step_time_s, or lower the batch or the prompt length"),
     Rule("not-positive", "invalid", _not_positive, "measure again; if it comes back, this host's clock is broken"),
     Rule("below-clock", "invalid", _below_clock, _LARGER),

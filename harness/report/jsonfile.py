@@ -1,7 +1,8 @@
 """A run and its assessment as one JSON document, written and read again. Holds all that the tables show.
 
-Figures that follow from others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and
-ignored when read: the raw durations are the truth. Knows no store and writes no file.
+A checksum over all values stands at its end: a document that was cut or changed is refused. Figures that follow from
+others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and made anew when read: the
+raw durations are the truth. Knows no store and writes no file.
 """
 
 import datetime as dt
@@ -14,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, computed_field, model_v
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.plan import Arm
-from harness.record import CeilingObservation, Ceilings, Host, Measurement, Record
+from harness.record import CeilingObservation, Ceilings, Host, Measurement, Record, RecordId, seal
 from harness.report.measured import Gain, MeasuredRow, gains, rows
 from harness.report.printable import line
 from harness.verdict.evidence import Assessment, InconsistentSet, Scaled, Verdict
@@ -57,7 +58,7 @@ class ReportFile(Frozen):
     )
 
     schema_version: Literal[1] = Field(alias="schema", description="version of this document's schema")
-    record_id: str | None
+    record_id: RecordId | None
     run: Run | None
     host: Host | None
     ceilings: Ceilings | None
@@ -70,6 +71,10 @@ class ReportFile(Frozen):
     verdicts: tuple[Verdict, ...]
     inconsistencies: tuple[InconsistentSet, ...] = Field(description="sets of claims that cannot all hold, explained")
     transfers: tuple[str, ...]
+
+    checksum: str | None = Field(
+        default=None, pattern=seal.PATTERN, description="SHA-256 over all other values (keys sorted, no white space)"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -135,8 +140,8 @@ class ReportFile(Frozen):
 
 
 def document(record: Record | None, assessment: Assessment | None) -> str:
-    """The JSON text of a run, of a judged sheet, or of both; indented, with a final newline."""
-    return _file(record, assessment).model_dump_json(indent=2) + "\n"
+    """The JSON text of a run, of a judged sheet, or of both; indented, with its checksum and a final newline."""
+    return seal.sealed(_file(record, assessment).model_dump_json(by_alias=True))
 
 
 def schema() -> str:
@@ -147,8 +152,8 @@ def schema() -> str:
 def load(source: Path | str) -> tuple[Record | None, Assessment | None]:
     """What `document` wrote, from a file or from its text.
 
-    Raises UsageError: unreadable, not JSON (with line and column), not such a document, another schema version, or
-    fields that do not fit (each named, at most ten).
+    Raises UsageError: unreadable, not JSON (with line and column), not such a document, another schema version, fields
+    that do not fit (each named, at most ten), or a checksum that does not match.
     """
     if isinstance(source, Path):
         return parse(_read(source), where=str(source))
@@ -162,7 +167,14 @@ def parse(text: str, *, where: str = "report") -> tuple[Record | None, Assessmen
         _refuse(where, "not a harness report: expected an object with 'schema', 'measurements' and 'verdicts'")
     if data["schema"] != SCHEMA or isinstance(data["schema"], bool):
         found = line(json.dumps(data["schema"]))[:40]
-        _refuse(where, f"schema {found}, expected {SCHEMA}: it was written by another version of harness")
+        _refuse(
+            where,
+            f"schema {found}, expected {SCHEMA}: it was written by another version of harness; "
+            "install that one or a newer one, for example `pip install --upgrade harness`",
+        )
+    problem = seal.broken(data)
+    if problem is not None:
+        _refuse(where, problem)
     try:
         read = ReportFile.model_validate_json(json.dumps(_without_computed(data)), strict=True)
     except ValidationError as error:

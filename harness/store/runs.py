@@ -63,11 +63,14 @@ class Store:
         with explained(self.path, f"begin the run {header.record_id}"), self._transaction():
             self._insert_run(header.record_id, header.created, "running", header.model_dump_json())
 
-    def add(self, record: Record) -> None:
-        """Keep a record that was measured elsewhere. Raises StoreError if its id is taken."""
+    def add(self, record: Record, assessment: Assessment | None = None) -> None:
+        """Keep a record that was measured elsewhere, and how its sheet was judged. Raises StoreError if its id is
+        taken."""
         with explained(self.path, f"add the record {record.record_id}"), self._transaction():
             self._insert_run(record.record_id, record.created, record.state, None)
             self._put_document(record)
+            if assessment is not None:
+                self._put_assessment(record.record_id, assessment)
 
     def keep(
         self, record_id: str, task: Task, workload: Workload | None, observation: Observation | CeilingObservation
@@ -91,10 +94,8 @@ class Store:
 
     def keep_assessment(self, record_id: str, assessment: Assessment) -> None:
         """Keep how a run's sheet was judged, in place of an earlier judgement."""
-        body = assessment.model_dump_json()
-        row = (record_id, body, checksum(record_id, body))
         with explained(self.path, f"keep the verdicts of {record_id}"), self._transaction():
-            self._connection.execute("INSERT OR REPLACE INTO assessment VALUES (?,?,?)", row)
+            self._put_assessment(record_id, assessment)
 
     def assessment(self, record_id: str) -> Assessment | None:
         """How a run's sheet was judged; None where none was. Raises StoreError where it is damaged."""
@@ -224,6 +225,11 @@ class Store:
         body = record.model_dump_json(exclude=COMPUTED)
         row = (record.record_id, body, checksum(record.record_id, body))
         self._connection.execute("INSERT OR REPLACE INTO document VALUES (?,?,?)", row)
+
+    def _put_assessment(self, record_id: str, assessment: Assessment) -> None:
+        body = assessment.model_dump_json()
+        row = (record_id, body, checksum(record_id, body))
+        self._connection.execute("INSERT OR REPLACE INTO assessment VALUES (?,?,?)", row)
 
     def _state(self, record_id: str) -> State:
         with explained(self.path, f"read the run {record_id}"):

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.record import Record
-from harness.record.seal import export_record, import_record
+from harness.report import jsonfile
 from harness.store import Store, StoreError, check, recover
 from tests.reliability import plans
 
@@ -143,66 +143,56 @@ def test_a_damaged_record_is_put_together_again_from_its_observations(whole: Pat
 
 
 def exported() -> bytes:
-    return export_record(plans.record()).encode()
+    return jsonfile.document(plans.record(), None).encode()
 
 
-def test_an_exported_record_comes_back_the_same() -> None:
-    assert import_record(exported(), where="record.json") == plans.record()
+def read(raw: bytes, folder: Path) -> Record:
+    path = folder / "record.json"
+    path.write_bytes(raw)
+    record, _ = jsonfile.load(path)
+    assert record is not None
+    return record
 
 
-def cut_everywhere(step: int) -> None:
+def test_an_exported_record_comes_back_the_same(tmp_path: Path) -> None:
+    assert read(exported(), tmp_path) == plans.record()
+
+
+def cut_everywhere(folder: Path, step: int) -> None:
     text = exported()
     for length in range(0, len(text.rstrip()) - 1, step):
-        with pytest.raises(UsageError, match=r"^record\.json: "):
-            import_record(text[:length], where="record.json")
+        with pytest.raises(UsageError, match=r"record\.json"):
+            read(text[:length], folder)
 
 
-def test_a_cut_record_is_refused() -> None:
-    cut_everywhere(step=97)
+def test_a_cut_record_is_refused(tmp_path: Path) -> None:
+    cut_everywhere(tmp_path, step=97)
 
 
 @pytest.mark.slow
-def test_a_record_cut_at_every_byte_is_refused() -> None:
-    cut_everywhere(step=1)
+@pytest.mark.timeout(600)
+def test_a_record_cut_at_every_byte_is_refused(tmp_path: Path) -> None:
+    cut_everywhere(tmp_path, step=1)
 
 
-def flip_bits(count: int) -> None:
+def flip_bits(folder: Path, count: int) -> None:
     text, chance, right = exported(), random.Random(3), plans.record()
     for _ in range(count):
         bad = bytearray(text)
         bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
-        found, problem = right, "record.json: "
+        found, problem = right, "record.json"
         try:
-            found = import_record(bytes(bad), where="record.json")
+            found = read(bytes(bad), folder)
         except UsageError as error:
             problem = str(error)
-        assert found == right and problem.startswith("record.json: ")
+        assert found == right and "record.json" in problem
 
 
-def test_a_record_with_a_flipped_bit_is_refused_or_unchanged() -> None:
-    flip_bits(200)
+def test_a_record_with_a_flipped_bit_is_refused_or_unchanged(tmp_path: Path) -> None:
+    flip_bits(tmp_path, 200)
 
 
 @pytest.mark.slow
-def test_records_with_flipped_bits_are_refused_or_unchanged() -> None:
-    flip_bits(2000)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "not a whole JSON document"),
-        (b"\xff\xfe", "not a whole JSON document"),
-        (b"[1]", "not a JSON object"),
-        (b"{}", "has no 'checksum'"),
-        (b"[" * 200_000, "nested too deeply"),
-        (b'{"a": 1, "a": 2, "checksum": ""}', "twice"),
-        (b'{"a": NaN, "checksum": ""}', "NaN is no number"),
-        (b'{"a": 1e999, "checksum": ""}', "number that is none"),
-        (b'{"a": ' + b"9" * 10_000 + b', "checksum": ""}', "not a whole JSON document"),
-        (b'{"a": 1, "checksum": "sha256:00"}', "changed after it was written"),
-    ],
-)
-def test_what_is_no_record_is_refused_with_its_reason(content: bytes, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        import_record(content, where="x.json")
+@pytest.mark.timeout(600)
+def test_records_with_flipped_bits_are_refused_or_unchanged(tmp_path: Path) -> None:
+    flip_bits(tmp_path, 2000)

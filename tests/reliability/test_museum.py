@@ -10,8 +10,9 @@ import pytest
 
 from harness.record import Record
 from harness.record.assemble import remaining
-from harness.record.seal import import_record
+from harness.report import jsonfile
 from harness.store import Store, check
+from harness.store.file import SCHEMA
 from tests.reliability import plans
 
 MUSEUM = Path(__file__).parent / "museum"
@@ -40,6 +41,13 @@ def test_a_store_of_each_version_is_read_written_and_resumed(path: Path, tmp_pat
     assert check(copy).ok
 
 
-@pytest.mark.parametrize("path", sorted(MUSEUM.glob("record-v*.json")), ids=lambda p: p.stem)
-def test_a_record_of_each_version_is_read(path: Path) -> None:
-    assert measured(import_record(path.read_bytes(), where=path.name)) == measured(plans.record(count=3))
+@pytest.mark.parametrize("path", sorted(MUSEUM.glob("report-v*.json")), ids=lambda p: p.stem)
+def test_a_report_of_each_version_is_read(path: Path) -> None:
+    record, _ = jsonfile.load(path)
+    assert record is not None and measured(record) == measured(plans.record(count=3))
+
+
+def test_every_version_that_is_known_has_its_fixtures() -> None:
+    stores = {f"store-v{version}.sqlite" for version in range(1, SCHEMA + 1)}
+    reports = {f"report-v{version}.json" for version in range(1, jsonfile.SCHEMA + 1)}
+    assert stores | reports == {path.name for path in MUSEUM.iterdir()}

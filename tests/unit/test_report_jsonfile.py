@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from harness.errors import UsageError
+from harness.record import seal
 from harness.report import build, jsonfile, text
 from tests import factories
 
@@ -59,11 +60,28 @@ def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -
     assert data["inconsistencies"][0]["explanation"] and data["scaled"]
 
 
-def test_derived_figures_are_ignored_on_the_way_in() -> None:
+def test_derived_figures_are_made_anew_on_the_way_in() -> None:
     data = json.loads(DOCUMENT)
     data["measurements"][0]["rate_tok_s"]["point"] = 1e9
     data["cells"], data["gains"], data["host_fingerprint"] = [], [], "other"
-    assert jsonfile.load(json.dumps(data)) == (RECORD, ASSESSMENT)
+    assert jsonfile.load(seal.sealed(json.dumps(data))) == (RECORD, ASSESSMENT)
+
+
+def test_any_changed_value_is_noticed_and_no_change_of_form() -> None:
+    data = json.loads(DOCUMENT)
+    reordered = {key: data[key] for key in reversed(data)}
+    assert jsonfile.load(json.dumps(reordered, ensure_ascii=True)) == (RECORD, ASSESSMENT)
+    for change in (
+        lambda d: d["measurements"][0]["observations"][0].update(tokens_per_step=7_777_777),
+        lambda d: d["measurements"][0]["rate_tok_s"].update(point=1e9),
+        lambda d: d["verdicts"][0].update(reason="other"),
+        lambda d: d["cells"].pop(),
+        lambda d: d.update(checksum="sha256:" + "0" * 64),
+    ):
+        with pytest.raises(UsageError, match="checksum does not match"):
+            jsonfile.load(edited(change))
+    with pytest.raises(UsageError, match="has no 'checksum'"):
+        jsonfile.load(edited(lambda d: d.pop("checksum")))
 
 
 def test_the_document_fits_its_published_schema() -> None:
@@ -73,10 +91,15 @@ def test_the_document_fits_its_published_schema() -> None:
         jsonschema.validate(json.loads(jsonfile.document(*pair)), schema)
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> str:
+def edited(change: Callable[[dict[str, Any]], object]) -> str:
     data = json.loads(DOCUMENT)
     change(data)
     return json.dumps(data)
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> str:
+    """As another program might write it, with a right checksum: the types must notice what does not fit."""
+    return seal.sealed(edited(change))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +122,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         (changed(lambda d: d["verdicts"][0].update(outcome="proven")), "verdicts.0.outcome"),
         (changed(lambda d: d.update(host=None)), "a run has a record_id and a host"),
         (changed(lambda d: [m.pop("batch") for m in d["measurements"]]), "and 16 more"),
-        (changed(lambda d: d["sheet"].update(title="\ud800")), "report"),
+        (edited(lambda d: d["sheet"].update(title="\ud800")), "checksum does not match"),
+        (edited(lambda d: d.update(schema=2)), "install that one or a newer one"),
+        (DOCUMENT.replace('"schema": 1', '"schema": 1, "x": 1e999'), "a number that is none"),
         (changed(lambda d: d["sheet"].update({"\x1b[31m": 1})), "sheet"),
     ],
 )
