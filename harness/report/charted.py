@@ -206,7 +206,7 @@ def reported_chart(assessment: Assessment) -> Chart | None:
 
 
 def _rates(assessment: Assessment) -> Iterable[ReportedRate]:
-    """Throughput claims that have a band or a ceiling, then scaled rates with a ceiling that no claim stands for."""
+    """Throughput claims that have a band or a ceiling, then rates that a claim implies for another chip."""
     by_claim: dict[str | None, list[Scaled]] = {}
     for s in assessment.scaled:
         by_claim.setdefault(s.claim, []).append(s)
@@ -223,5 +223,13 @@ def _rates(assessment: Assessment) -> Iterable[ReportedRate]:
             name=v.id, outcome=v.outcome, reported_tok_s=v.claimed, ceiling_tok_s=ceiling, band_tok_s=v.interval
         )
     for s in assessment.scaled:
-        if s.unit == "tok/s" and s.ceiling and s.id not in drawn and s.reported > 0:
-            yield ReportedRate(name=s.quantity, outcome=None, reported_tok_s=s.reported, ceiling_tok_s=s.ceiling)
+        # Shares and multiples of a rate say nothing that the rate does not: they carry ceilings in place of a band.
+        own = s.hardware is None or s.hardware.level == LEVEL
+        if s.unit == "tok/s" and s.ceiling and s.id not in drawn and s.reported > 0 and own:
+            yield ReportedRate(
+                name=s.quantity,
+                outcome=None,
+                reported_tok_s=s.reported,
+                ceiling_tok_s=s.ceiling,
+                band_tok_s=s.hardware,
+            )
