@@ -52,12 +52,16 @@ class Checkpoint:
         return values
 
     def _read(self, name: str) -> Real:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         if name not in self.files:
             raise UsageError(f"the checkpoint lacks the tensor {name}, which its config asks for")
-        with safe_open(self.files[name], framework="numpy") as file:
-            return np.asarray(file.get_tensor(name)).astype(np.float32)
+        path = self.files[name]
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return np.asarray(file.get_tensor(name)).astype(np.float32)
+        except (OSError, SafetensorError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"{path}: {name} cannot be read ({error}); expected a tensor in bf16 or fp32") from None
 
 
 def _stored(tensor: Tensor, values: Real, precision: Precision) -> Stored:
@@ -69,17 +73,27 @@ def _stored(tensor: Tensor, values: Real, precision: Precision) -> Stored:
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Read a folder's config and the names of its tensors; no weight is read yet.
 
-    Raises UsageError where a file is missing or unreadable, names one outside the folder, or asks for what is not
-    known.
+    Raises UsageError where a file is missing or unreadable, lies or links outside the folder, or asks for what is not
+    known. A header of safetensors is bounded, and its shapes are held against the file's length, by that library.
     """
-    spec = spec_from_config(_json(folder / "config.json"))
+    spec = spec_from_config(_json(_own(folder, "config.json")))
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        placed = _json(index).get("weight_map")
+        placed = _json(_own(folder, index.name)).get("weight_map")
         if not isinstance(placed, dict):
             raise UsageError(f"{index}: expected an object 'weight_map' from tensor names to file names")
-        return Checkpoint(spec, {str(name): _inside(folder, file) for name, file in placed.items()})
-    return Checkpoint(spec, dict.fromkeys(_names(folder / "model.safetensors"), folder / "model.safetensors"))
+        names = {name: _plain_name(folder, file) for name, file in placed.items()}
+        paths = {file: _own(folder, file) for file in set(names.values())}
+        files = {name: paths[file] for name, file in names.items()}
+    else:
+        whole = _own(folder, "model.safetensors")
+        files = dict.fromkeys(_names(whole), whole)
+    if spec.num_hidden_layers > len(files):
+        raise UsageError(
+            f"{folder}: config.json has num_hidden_layers {spec.num_hidden_layers}, but the checkpoint has only "
+            f"{len(files)} tensors; expected at least one a layer"
+        )
+    return Checkpoint(spec, files)
 
 
 def _names(path: Path) -> tuple[str, ...]:
@@ -92,25 +106,51 @@ def _names(path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path}: cannot be read as safetensors ({error}); expected a checkpoint's weights") from None
 
 
-def _inside(folder: Path, file: object) -> Path:
-    """The path of a weight file, which must be a plain name: a checkpoint may not reach outside its folder."""
+def _plain_name(folder: Path, file: object) -> str:
+    """The name of a weight file, which must be plain: a checkpoint may not reach outside its folder."""
     if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
         raise UsageError(f"{folder}: the index names the file {file!r}; expected a .safetensors file of that folder")
-    return folder / file
+    return file
+
+
+def _own(folder: Path, name: str) -> Path:
+    """A file of the folder, with links followed. They may not lead out of it, save into the blobs of the Hugging Face
+    cache (`models--x/snapshots/REVISION/` links into `models--x/blobs/`).
+    """
+    path, wanted = folder / name, "expected the folder of a Hugging Face checkpoint"
+    try:
+        home, target = folder.resolve(), path.resolve(strict=True)
+        regular = target.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, before Python 3.13, is a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path}: {reason}; {wanted}") from None
+    homes = (home, home.parent.parent / "blobs") if home.parent.name == "snapshots" else (home,)
+    if not any(target.is_relative_to(one) for one in homes):
+        raise UsageError(f"{path}: links to {target}, outside the folder; {wanted}, with its files in it")
+    if not regular:
+        raise UsageError(f"{path}: is not a regular file; {wanted}")
+    return path
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_JSON_BYTES:
             raise UsageError(f"{path}: larger than {_LARGEST_JSON_BYTES >> 20} MiB, so not a checkpoint's {path.name}")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; expected the folder of a Hugging Face checkpoint") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a JSON object, not {type(content).__name__}")
     return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
 
 
 def spec_from_config(config: Mapping[str, Any]) -> Spec:
@@ -119,6 +159,8 @@ def spec_from_config(config: Mapping[str, Any]) -> Spec:
     if family not in _FAMILIES:
         raise UsageError(f"config.json has the model_type {family!r}; known are {', '.join(_FAMILIES)}")
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise UsageError(f"config.json describes rotary positions by {rope!r}; expected an object")
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind != "default":
         raise UsageError(f"config.json scales rotary positions by '{kind}'; only unscaled ones are computed here")
@@ -146,9 +188,10 @@ def _of_family(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
             "num_key_value_heads": None,
             "head_dim": None,
         }
-    heads = config.get("num_attention_heads", 1)
+    heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
+    divided = hidden // heads if isinstance(hidden, int) and isinstance(heads, int) and heads > 0 else None
     common = {
-        "head_dim": config.get("head_dim") or config.get("hidden_size", 0) // heads,
+        "head_dim": config.get("head_dim") or divided,
         "rope_interleave": False,
         "n_routed_experts": config.get("num_local_experts", config.get("num_experts", 0)),
         "moe_intermediate_size": config.get("intermediate_size"),

@@ -1,6 +1,8 @@
 """Checkpoint folders: what is read, and what is refused before anything is."""
 
 import json
+import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -121,4 +123,130 @@ def test_unreadable_files_are_named(folder: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "model.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(UsageError, match="cannot be read as safetensors"):
+        open_checkpoint(folder)
+
+
+def linked(home: Path, folder: Path, names: tuple[str, ...]) -> Path:
+    """`home` with links to the files of `folder`."""
+    home.mkdir(parents=True)
+    for name in names:
+        (home / name).symlink_to(os.path.relpath(folder / name, home))
+    return home
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_links_may_not_lead_out_of_the_folder(folder: Path, name: str) -> None:
+    secret = folder.parent / f"secret-{folder.name}"
+    (folder / name).rename(secret)
+    (folder / name).symlink_to(secret)
+    with pytest.raises(UsageError, match="outside the folder"):
+        open_checkpoint(folder)
+
+
+def test_a_shard_may_not_be_a_link_that_leads_out(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "a.safetensors"
+    save_file(tensors(), elsewhere)
+    (folder / "a.safetensors").symlink_to(elsewhere)
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": dict.fromkeys(tensors(), "a.safetensors")})
+    )
+    with pytest.raises(UsageError, match=r"a\.safetensors: links to .*, outside the folder"):
+        open_checkpoint(folder)
+
+
+def test_links_inside_the_folder_and_into_the_caches_blobs_are_followed(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "models--x"
+    blobs = cache / "blobs"
+    blobs.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).rename(blobs / name)
+    snapshot = linked(cache / "snapshots" / "0123abcd", blobs, ("config.json", "model.safetensors"))
+    assert open_checkpoint(snapshot).weights("fp32")
+    with pytest.raises(UsageError, match="outside the folder"):
+        open_checkpoint(linked(tmp_path / "not-a-cache" / "x", blobs, ("config.json", "model.safetensors")))
+
+
+def test_pipes_folders_and_circles_are_no_files(folder: Path) -> None:
+    for make, words in (
+        (os.mkfifo, "not a regular file"),
+        (os.mkdir, "not a regular file"),
+        (lambda path: path.symlink_to(path.name), "links|loop"),
+    ):
+        (folder / "model.safetensors").rename(folder / "kept")
+        make(folder / "model.safetensors")
+        with pytest.raises(UsageError, match=words):
+            open_checkpoint(folder)
+        path = folder / "model.safetensors"
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        (folder / "kept").rename(path)
+
+
+def header(text: bytes, size: int | None = None) -> bytes:
+    """A safetensors file that holds only a header."""
+    return struct.pack("<Q", len(text) if size is None else size) + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header(b"{}", size=1 << 62),
+        header(b"{" * 100_000),
+        header(b'{"a": {"dtype": "F32", "shape": [4294967296, 4294967296, 4], "data_offsets": [0, 0]}}'),
+        header(b'{"a": {"dtype": "F32", "shape": [1099511627776], "data_offsets": [0, 4398046511104]}}'),
+        header(b'{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}') + b"1234",
+        header(b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]}}') + b"1234",
+    ],
+    ids=["huge header", "nested", "overflowing shape", "longer than the file", "negative", "backwards"],
+)
+def test_sizes_that_overflow_are_refused_before_anything_is_allocated(folder: Path, content: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(UsageError, match=r"model\.safetensors: cannot be read as safetensors"):
+        open_checkpoint(folder)
+
+
+def test_more_layers_than_tensors_are_refused_before_they_are_laid_out(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": 10**12}))
+    with pytest.raises(UsageError, match="num_hidden_layers 1000000000000, but the checkpoint has only"):
+        open_checkpoint(folder)
+
+
+def test_shards_that_are_missing_cut_or_hold_something_else_are_named(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(tensors(), "b.safetensors")}))
+    with pytest.raises(UsageError, match=r"b\.safetensors: No such file"):
+        open_checkpoint(folder)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "b.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match=r"b\.safetensors: model\.embed_tokens\.weight cannot be read"):
+        open_checkpoint(folder).weights("fp32")
+    save_file({"other": np.zeros(1, np.float32)}, folder / "b.safetensors")
+    with pytest.raises(UsageError, match=r"b\.safetensors: model\.embed_tokens\.weight cannot be read"):
+        open_checkpoint(folder).weights("fp32")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_attention_heads": 0},
+        {"num_attention_heads": "two"},
+        {"hidden_size": None},
+        {"hidden_size": 1e999},
+        {"rope_theta": float("nan")},
+        {"rope_scaling": [1]},
+        {"vocab_size": -(10**40)},
+        {"num_local_experts": {}},
+    ],
+)
+def test_a_config_of_odd_values_is_refused_in_words(folder: Path, change: dict[str, Any]) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, **change}))
+    with pytest.raises(UsageError, match=r"config\.json"):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"model_type": "mixtral", "model_type": "bert"}', '{"a": ' + "9" * 9999]
+)
+def test_a_config_that_exhausts_the_parser_is_refused(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(UsageError, match=r"config\.json: not valid JSON"):
         open_checkpoint(folder)
