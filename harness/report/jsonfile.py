@@ -7,6 +7,7 @@ raw durations are the truth. Knows no store and writes no file.
 
 import datetime as dt
 import json
+import stat
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
 
@@ -219,9 +220,11 @@ def _run(record: Record) -> Run:
 
 def _read(path: Path) -> str:
     try:
-        size = path.stat().st_size
-        if size > SIZE_LIMIT_BYTES:
-            _refuse(str(path), f"{size} bytes, expected at most {SIZE_LIMIT_BYTES}")
+        status = path.stat()
+        if status.st_size > SIZE_LIMIT_BYTES:
+            _refuse(str(path), f"{status.st_size} bytes, expected at most {SIZE_LIMIT_BYTES}")
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():
+            _refuse(str(path), "is not a regular file, expected a harness report")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         _refuse(str(path), f"byte {error.start} is not UTF-8, expected UTF-8 text")

@@ -1,6 +1,7 @@
 """The JSON document holds all that is shown, fits its schema, round-trips, and is refused in words when damaged."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,14 @@ def test_no_cut_or_flipped_byte_escapes_as_another_error(seed: int) -> None:
 
 
 def test_unreadable_files_are_usage_errors(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
     (tmp_path / "latin.json").write_bytes(b'{"schema": "\xff"}')
     for path, said in (
         (tmp_path / "none.json", "No such file"),
         (tmp_path, "directory"),
+        (tmp_path / "pipe.json", "not a regular file"),
+        (tmp_path / "zero.json", "not a regular file"),
         (tmp_path / "latin.json", "not UTF-8"),
     ):
         with pytest.raises(UsageError, match=said):
