@@ -1,4 +1,4 @@
-"""Whatever stands in a config or a sheet: it is used or refused, never a traceback, and nothing is written.
+"""Whatever stands in a config or a sheet: it is used or refused, never a traceback; nothing is written, nobody called.
 
 The same entry as the installed program's, in this process: thousands of starts would take hours.
 """
@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 from harness.cli.main import main
 from tests.cli.fuzzed import mutated
 from tests.cli.program import CONFIG, CONFIGS, SEEDS
+from tests.watch import Watch
+
+LONGEST_S = 30.0  # a second at most where nothing else runs
+MOST_BYTES = 1 << 30
 
 CONFIG_TEXTS = [
     CONFIG,
@@ -66,7 +70,10 @@ def ended(*arguments: str) -> tuple[int, str, str]:
 def used_or_refused(folder: Path, name: str, text: str, *arguments: str) -> int:
     path = folder / name
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    code, out, err = ended(*arguments)
+    with Watch() as watch:
+        code, out, err = ended(*arguments)
+    assert not watch.seen
+    assert watch.duration_s < LONGEST_S and watch.grown_bytes < MOST_BYTES
     assert code in (0, 2), err
     assert (out == "") == (code == 2)
     assert "internal error" not in err
