@@ -23,6 +23,7 @@ class Limits(Frozen):
     min_processes: int = Field(default=2, ge=1, description="fewer invalidate: no interval without a second process")
     good_processes: int = Field(default=5, ge=1, description="fewer warn: the interval has to assume log-normal noise")
     min_steps: int = Field(default=3, ge=1, description="timed steps of a process; fewer warn")
+    min_timed_s: float = Field(default=0.1, gt=0, description="timed seconds of a cell in all; fewer warn")
     resolution_multiple: float = Field(default=1000.0, gt=0, description="shortest step in units of the clock's own")
     ceiling_margin: float = Field(default=0.05, ge=0, description="how far above a measured ceiling a rate may lie")
     cache_multiple: float = Field(default=4.0, gt=0, description="weights in units of the last-level cache")
@@ -112,6 +113,14 @@ def _few_steps(m: Measurement, context: Context) -> Broken | None:
     if least is None or least >= wanted:
         return None
     return Broken(least, wanted, f"a process timed only {least} steps, {wanted} are wanted")
+
+
+def _brief(m: Measurement, context: Context) -> Broken | None:
+    """Processor time of others comes in ticks of 10 ms: below ten of them `foreign_share` sees 0."""
+    timed_s, least_s = sum(d for o in m.good for d in o.durations_s), context.limits.min_timed_s
+    if not m.good or timed_s >= least_s:
+        return None
+    return Broken(timed_s, least_s, f"all processes together timed {seconds(timed_s)}, {seconds(least_s)} are wanted")
 
 
 def _not_positive(m: Measurement, _context: Context) -> Broken | None:
@@ -233,6 +242,7 @@ CELL_RULES = (
     Rule("few-processes", "warning", _few_processes, "raise measure.repetitions"),
     Rule("failed-processes", "warning", _failures, "`harness run --resume --retry-failed` measures them again"),
     Rule("few-steps", "warning", _few_steps, "raise measure.step_time_s, or lower the batch or the prompt length"),
+    Rule("brief", "warning", _brief, "raise measure.step_time_s or measure.repetitions"),
     Rule("not-positive", "invalid", _not_positive, "measure again; if it comes back, this host's clock is broken"),
     Rule("below-clock", "invalid", _below_clock, _LARGER),
     Rule("token-count", "invalid", _token_count, "a defect of the measurement: please report it"),

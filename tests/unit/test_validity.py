@@ -86,13 +86,14 @@ def test_a_clean_cell_breaks_no_rule() -> None:
 
 
 BROKEN: dict[str, Callable[[], Record]] = {
-    "no-interval": lambda: run_of(cell(five()[:1])),
+    "no-interval": lambda: run_of(cell((seen(0, durations_s=(STEP_S,) * 20),))),
     "few-processes": lambda: run_of(cell(five()[:3])),
     "failed-processes": lambda: run_of(cell((*five(), seen(5, durations_s=(), error="hung")))),
-    "few-steps": lambda: run_of(cell(five(durations_s=(STEP_S, STEP_S)))),
-    "not-positive": lambda: run_of(cell(five(durations_s=(STEP_S, 0.0, STEP_S)))),
+    "few-steps": lambda: run_of(cell(five(durations_s=(2 * STEP_S,) * 2))),
+    "brief": lambda: run_of(cell(five(durations_s=(STEP_S / 2,) * 3), counts(bytes_per_token=1e7))),
+    "not-positive": lambda: run_of(cell(five(durations_s=(2 * STEP_S, 0.0, 2 * STEP_S)))),
     "below-clock": lambda: run_of(
-        cell(five(durations_s=(4e-5,) * 9, outside_s=None), counts(bytes_per_token=1, flop_per_token=1))
+        cell(five(durations_s=(4e-5,) * 600, outside_s=None), counts(bytes_per_token=1, flop_per_token=1))
     ),
     "token-count": lambda: run_of(cell(five(tokens_per_step=7))),
     "fits-cache": lambda: run_of(cell(five(), counts(weight_bytes=100 << 20))),
