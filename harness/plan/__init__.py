@@ -44,7 +44,7 @@ class Timing(Frozen):
     min_steps: int = Field(default=3, ge=1, le=100_000)
     min_time_s: float = Field(default=0.3, ge=0, le=3600)
     max_steps: int = Field(default=1000, ge=1, le=1_000_000)
-    max_time_s: float = Field(default=2.0, gt=0, le=3600)
+    max_time_s: float = Field(default=2.0, gt=0, le=86400)
 
 
 class Task(Frozen):
