@@ -103,6 +103,12 @@ def test_ceilings_are_measured_first_midway_and_last(repetitions: int, expected:
         assert plan.tasks[-1].kind == "ceilings"
 
 
+@pytest.mark.parametrize("step_time_s", [1e-6, 3600.0])
+def test_every_length_that_a_config_may_ask_for_can_be_planned(step_time_s: float) -> None:
+    plan = planner.make(a_config(step_time_s=step_time_s), a_host())
+    assert all(t.timing.max_time_s >= step_time_s for t in plan.tasks if t.kind == "arm")
+
+
 def test_workloads_are_the_product_and_prefill_has_its_own_batches() -> None:
     config = a_config(batches=(1, 8), prefill_batches=(2,), prompt_tokens=64, decode_tokens=16, depth_tokens=100)
     task = next(t for t in planner.make(config, a_host()).tasks if t.arm is not None)
