@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.output import Target, check, write
 from harness.config import Outputs
+from harness.errors import UsageError
 from harness.record import Record
 from harness.verdict.evidence import Assessment
 
@@ -29,12 +30,15 @@ class Delivery:
     strict: bool = False
 
     def or_else(self, outputs: Outputs) -> "Delivery":
-        """Files that the command line names, and for the others those of the config."""
+        """Files that the command line names, and for the others those of the config.
+
+        Raises UsageError for one that a config places outside the current folder: configs come from strangers.
+        """
         return Delivery(
             form=self.form,
-            json_file=self.json_file or _path(outputs.json_file),
-            html_file=self.html_file or _path(outputs.html),
-            markdown_file=self.markdown_file or _path(outputs.markdown),
+            json_file=self.json_file or _below_here(outputs.json_file, "json"),
+            html_file=self.html_file or _below_here(outputs.html, "html"),
+            markdown_file=self.markdown_file or _below_here(outputs.markdown, "markdown"),
             details=self.details,
             strict=self.strict,
         )
@@ -89,5 +93,17 @@ def exit_code(record: Record | None, assessment: Assessment | None, *, strict: b
     return 0
 
 
-def _path(name: str | None) -> Path | None:
-    return Path(name) if name is not None else None
+def _below_here(name: str | None, key: str) -> Path | None:
+    """The file that a config names, with links followed, if it lies below the current folder."""
+    if name is None:
+        return None
+    try:
+        below = Path(name).resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, ValueError, RuntimeError):
+        below = False
+    if not below:
+        raise UsageError(
+            f"{name}: outputs.{key} of the config lies outside the folder that you are in, expected a path below it; "
+            f"elsewhere it is written only if the command line says so (--{key} FILE)"
+        )
+    return Path(name)

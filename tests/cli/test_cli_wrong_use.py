@@ -142,3 +142,18 @@ def test_names_from_strangers_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert result.code == 2
     assert "\x1b" not in result.err
     assert "\x07" not in result.err
+
+
+@pytest.mark.parametrize("key", ["json", "html", "markdown"])
+@pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/out-of-a-config", "link/out"])
+def test_a_config_may_not_write_outside_the_folder(tmp_path: Path, key: str, name: str) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "link").symlink_to(tmp_path)
+    (here / "a.yaml").write_text(f"{CONFIG}outputs:\n  {key}: {name}\n")
+    message = refused(harness("run", "a.yaml", cwd=here))
+    assert name in message and f"outputs.{key}" in message and f"--{key} FILE" in message
+    assert sorted(p.name for p in here.iterdir()) == ["a.yaml", "link"]
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+    asked = harness("run", "a.yaml", f"--{key}", "../out", "--dry-run", cwd=here)
+    assert asked.code == 0, asked.err

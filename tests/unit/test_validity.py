@@ -1,6 +1,7 @@
 """Each validity rule fires where it should, stays silent where it should, and says value, limit and remedy."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +188,13 @@ def test_a_host_that_changed_is_found() -> None:
     assert changed_host(here(), here(load_1min=9.0)) is None
     found = changed_host(here(), here(cpu="Other"))
     assert found is not None and found.severity == "invalid"
+
+
+def test_the_page_names_every_rule_with_its_limit_and_remedy() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    assert set(rows) == {rule.name for rule in CELL_RULES} | {"control-spread", "control-drift", "host-changed"}
+    for rule in CELL_RULES:
+        assert f"| {rule.severity} |" in rows[rule.name] and rule.remedy in rows[rule.name]
+    for name, value in Limits().model_dump().items():
+        assert f"{name} = {value} |" in page
