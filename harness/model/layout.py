@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from harness.model.spec import Precision, Spec
 
 Role = Literal["embedding", "norm", "bias", "router", "matrix", "latent", "sink"]
+
+Axis = TypeVar("Axis", int, str)
+"""A length, or the name of one that is not known yet."""
 
 BLOCK = 128
 """Most 4-bit weights that share a scale: the group size of GPTQ's and AWQ's releases. At int8 a row shares one."""
@@ -106,6 +109,47 @@ def _feed_forward(spec: Spec, layer: int) -> list[Tensor]:
 
 def _gated(at: str, f: int, d: int) -> list[Tensor]:
     return [Tensor(f"{at}.in", (2 * f, d), "matrix"), Tensor(f"{at}.out", (d, f), "matrix")]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One tensor of one layer that decoding extends by a token: [B, T, width], or [B, groups, T, width] with groups, or
+    [B, width, T] where it is kept in `columns`."""
+
+    name: str
+    width: int
+    bits: Literal[8, 32] = 32
+    groups: int = 0
+    columns: bool = False
+
+    @property
+    def token_axis(self) -> int:
+        """Counted from the last axis."""
+        return -1 if self.columns else -2
+
+    def shape(self, batch: Axis, capacity: Axis) -> tuple[Axis | int, ...]:
+        if self.columns:
+            return (batch, self.width, capacity)
+        return (batch, self.groups, capacity, self.width) if self.groups else (batch, capacity, self.width)
+
+
+def layer_cache(spec: Spec, precision: Precision, layer: int) -> tuple[Cache, ...]:
+    """What one layer keeps of every token. With quantised weights the latent is kept in 8 bits and twice, because the
+    runtime multiplies by an integer matrix only as it lies: in columns for scores, in rows for values."""
+    if spec.attention != "mla":
+        groups, width = spec.num_key_value_heads or 0, spec.head_dim or 0
+        return tuple(Cache(f"{name}_{layer}", width, groups=groups) for name in ("key", "value"))
+    r, key = spec.kv_lora_rank or 0, Cache(f"key_{layer}", spec.qk_rope_head_dim or 0)
+    if precision == "fp32":
+        return Cache(f"latent_{layer}", r), key
+    return Cache(f"latent_{layer}", r, 8), Cache(f"latent_columns_{layer}", r, 8, columns=True), key
+
+
+def cache_token_bytes(spec: Spec, precision: Precision) -> int:
+    """Bytes that decoding keeps of a token of one sequence, all layers together. It reads each of them once a step, but
+    the fp32 latent twice."""
+    caches = layer_cache(spec, precision, 0)
+    return spec.num_hidden_layers * sum(max(c.groups, 1) * c.width * c.bits // 8 for c in caches)
 
 
 def stored_bytes(spec: Spec, precision: Precision) -> int:

@@ -5,7 +5,7 @@ Knows no host. Rates are rough on purpose (a factor of two either way): they siz
 
 from functools import cache
 
-from harness.model.layout import stored_bytes
+from harness.model.layout import cache_token_bytes, stored_bytes
 from harness.model.spec import Precision, Spec, parameters
 from harness.plan import Arm, Task, Workload
 
@@ -30,18 +30,14 @@ def weight_bytes(spec: Spec, precision: Precision) -> int:
 def arm_bytes(arm: Arm, workloads: tuple[Workload, ...]) -> int:
     """Peak resident size of the process that measures `arm`: weights while packed, the largest cache, activations."""
     weights = weight_bytes(arm.spec, arm.precision) * LOAD_FACTOR[arm.precision]
-    running = max(_cache_bytes(arm.spec, w) + _activation_bytes(arm.spec, w) for w in workloads)
+    running = max(_cache_bytes(arm, w) + _activation_bytes(arm.spec, w) for w in workloads)
     return int(PROCESS_BYTES + weights + running)
 
 
-def _cache_bytes(spec: Spec, workload: Workload) -> float:
-    """Keys and values in fp32: latent and rope part with MLA, both heads' widths otherwise."""
+def _cache_bytes(arm: Arm, workload: Workload) -> float:
+    """What every token leaves in the cache, all layers together."""
     tokens = workload.batch * (workload.prompt_tokens + workload.decode_tokens + workload.depth)
-    if spec.attention == "mla":
-        width = (spec.kv_lora_rank or 0) + (spec.qk_rope_head_dim or 0)
-    else:
-        width = 2 * (spec.num_key_value_heads or 0) * (spec.head_dim or 0)
-    return 4.0 * tokens * width * spec.num_hidden_layers
+    return float(tokens * cache_token_bytes(arm.spec, arm.precision))
 
 
 def _activation_bytes(spec: Spec, workload: Workload) -> float:
@@ -91,7 +87,7 @@ def step_s(arm: Arm, workload: Workload) -> float:
         touched = 1.0 - (1.0 - spec.num_experts_per_tok / spec.n_routed_experts) ** rows
     share = (counts.total - counts.experts_total + touched * counts.experts_total) / counts.total
     read = share * weight_bytes(spec, arm.precision)
-    read += _cache_bytes(spec, workload) if workload.phase == "decode" else 0.0
+    read += _cache_bytes(arm, workload) if workload.phase == "decode" else 0.0
     slower = SCATTER if spec.is_sparse else 1.0
     return slower * max(
         2.0 * counts.active * rows / (CORE_FLOP_S * arm.threads), read / (CORE_READ_BYTES_S * arm.threads)

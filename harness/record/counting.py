@@ -1,17 +1,15 @@
 """What follows from a cell's architecture and stored weights alone: parameters, least bytes and operations a token.
 
-Knows no clock and no host. Bytes are those of the stored form that is measured here (scales included, fp32 cache);
-a step is taken to read each weight that it needs once.
+Knows no clock and no host. Bytes are those of the stored form that is measured here (scales included, the cache
+as it is kept); a step is taken to read each weight that it needs once.
 """
 
 from harness.cost.attention import over_context
 from harness.cost.work import experts_touched
-from harness.model.layout import layout, stored_bytes, tensor_bytes
+from harness.model.layout import cache_token_bytes, layout, stored_bytes, tensor_bytes
 from harness.model.spec import Precision, Spec, parameters
 from harness.plan import Arm, Workload
 from harness.record import Counts
-
-CACHE_ELEMENT_BYTES = 4  # the decode graphs keep their cache in fp32
 
 
 def counts(arm: Arm, workload: Workload) -> Counts:
@@ -44,7 +42,8 @@ def _read_bytes(spec: Spec, precision: Precision, workload: Workload, stored: in
         read -= experts * (1 - touched / spec.n_routed_experts)
     if workload.phase == "decode":
         context = over_context(spec, _context(workload), "decode")
-        read += CACHE_ELEMENT_BYTES * workload.batch * context.read_elements
+        kept = over_context(spec, 1, "decode").stored_elements
+        read += cache_token_bytes(spec, precision) / kept * workload.batch * context.read_elements
     return read
 
 

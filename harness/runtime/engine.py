@@ -161,7 +161,7 @@ class Engine:
     def decode_traced(self, tokens: Array, *, trace: bool = True) -> tuple[NDArray[np.float32], Choices]:
         """Logits as `decode` returns them, and the experts [B, S, k] that each layer's router chose."""
         session = self.session("decode")
-        decoder = Decoder(self.spec, session, batch=tokens.shape[0], capacity=tokens.shape[1])
+        decoder = Decoder(self.spec, self.precision, session, batch=tokens.shape[0], capacity=tokens.shape[1])
         steps: list[Choices] = []
         for column in tokens.T:
             if trace:
@@ -177,7 +177,8 @@ class Engine:
         """A workload ready to be stepped. Opens the session of `phase` if another one is alive."""
         if phase == "prefill":
             return PrefillStepper(self.spec, self.session(phase), batch, prompt_tokens, seed)
-        return DecodeStepper(self.spec, self.session(phase), batch, depth + prompt_tokens, decode_tokens, seed)
+        session, depth = self.session(phase), depth + prompt_tokens
+        return DecodeStepper(self.spec, self.precision, session, batch, depth, decode_tokens, seed)
 
 
 def _return_freed_memory() -> None:

@@ -9,8 +9,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.spec import Spec
+from harness.model.graph.forms import CACHE_DEVIATIONS
+from harness.model.layout import Cache, layer_cache
+from harness.model.spec import Precision, Spec
 from harness.runtime.session import Array, Session
+
+_ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 Choices = dict[int, NDArray[np.int64]]
 """The experts that routers chose, by layer."""
@@ -22,7 +26,7 @@ _PROMPTS = 4
 class Decoder:
     """A decode session bound to one cache, which each step extends in place by one token of each sequence."""
 
-    def __init__(self, spec: Spec, session: Session, *, batch: int, capacity: int) -> None:
+    def __init__(self, spec: Spec, precision: Precision, session: Session, *, batch: int, capacity: int) -> None:
         self._session = session
         session.unbind()
         self._number = session.binding_number
@@ -30,15 +34,29 @@ class Decoder:
         self._clock = (_LatentClock if spec.attention == "mla" else _GroupedClock)(batch, capacity)
         self.capacity = capacity
         self.logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
-        self.cache: dict[str, Array] = {}
+        self.cache: list[tuple[tuple[Cache, Array], ...]] = []
         self.length = 0
         for name, value in (("tokens", self._tokens), *self._clock.inputs):
             session.bind_input(name, value)
-        for name, shape in cache_shapes(spec, batch, capacity):
-            self.cache[name] = np.zeros(shape, dtype=np.float32)
-            held = session.bind_input(name, self.cache[name])
-            session.bind_output(f"{name}_new", held)
+        for layer in range(spec.num_hidden_layers):
+            caches = layer_cache(spec, precision, layer)
+            self.cache.append(tuple((c, np.zeros(c.shape(batch, capacity), dtype=_ELEMENT[c.bits])) for c in caches))
+            for cache, array in self.cache[-1]:
+                session.bind_output(f"{cache.name}_new", session.bind_input(cache.name, array))
         session.bind_output("logits", self.logits)
+
+    def fill(self, length: int, random: np.random.Generator) -> None:
+        """Write random numbers of deviation 1, as normed latents have, for the first `length` tokens."""
+        for layer in self.cache:
+            for cache, array in layer:
+                if not cache.columns:
+                    past = array[..., :length, :]
+                    drawn = random.standard_normal(past.shape, dtype=np.float32)
+                    past[...] = drawn if cache.bits == 32 else np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127)
+                    continue
+                rows = next(other for c, other in layer if c.width == cache.width and not c.columns)
+                array[..., :length] = rows[:, :length].transpose(0, 2, 1)
+        self.rewind(length)
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
@@ -93,16 +111,6 @@ class _GroupedClock:
         self._total[...] = position + 1
 
 
-def cache_shapes(spec: Spec, batch: int, capacity: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Names and shapes of the decode graph's caches. The axis before the last counts tokens."""
-    layers = range(spec.num_hidden_layers)
-    if spec.attention == "mla":
-        widths = {"latent": spec.kv_lora_rank or 0, "key": spec.qk_rope_head_dim or 0}
-        return tuple((f"{n}_{layer}", (batch, capacity, w)) for layer in layers for n, w in widths.items())
-    shape = (batch, spec.num_key_value_heads or 0, capacity, spec.head_dim or 0)
-    return tuple((f"{name}_{layer}", shape) for layer in layers for name in ("key", "value"))
-
-
 class PrefillStepper:
     """A step reads `batch` prompts of `prompt_tokens` each, without a past."""
 
@@ -146,15 +154,14 @@ class DecodeStepper:
     The first `depth` rows of the cache hold random numbers of deviation 1, as normed latents have.
     """
 
-    def __init__(self, spec: Spec, session: Session, batch: int, depth: int, decode_tokens: int, seed: int) -> None:
+    def __init__(
+        self, spec: Spec, precision: Precision, session: Session, batch: int, depth: int, decode_tokens: int, seed: int
+    ) -> None:
         random = np.random.default_rng([seed, 1])
         self._spec, self._session, self._depth = spec, session, depth
         self._ids = random.integers(0, spec.vocab_size, (decode_tokens, batch), dtype=np.int64)
-        self._decoder = Decoder(spec, session, batch=batch, capacity=depth + decode_tokens)
-        for cached in self._decoder.cache.values():
-            past = cached[..., :depth, :]
-            past[...] = random.standard_normal(past.shape, dtype=np.float32)
-        self._decoder.rewind(depth)
+        self._decoder = Decoder(spec, precision, session, batch=batch, capacity=depth + decode_tokens)
+        self._decoder.fill(depth, random)
         self.tokens_per_step = batch
         self.outside_s = 0.0
 

@@ -5,11 +5,13 @@ import pytest
 
 from harness.errors import UnfitHostError
 from harness.model.graph.work import count_work
+from harness.model.layout import cache_token_bytes
 from harness.model.operators import by_part, rows
 from harness.model.spec import Precision, Spec, parameters
 from harness.models import preset
 from harness.plan import Phase
 from harness.runtime import Engine
+from harness.runtime.stepper import Decoder
 
 SPEC = preset("moe-tiny")
 
@@ -76,6 +78,23 @@ def test_a_step_spends_little_outside_the_runtime(engine: Engine) -> None:
     for _ in range(50):
         stepper.step()
     assert 0 < stepper.outside_s < 50 * 500e-6
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int4"])
+def test_a_cache_takes_the_bytes_that_are_counted(precision: Precision) -> None:
+    engine = Engine.load(SPEC, precision, threads=1, seed=0, first="decode")
+    decoder = Decoder(SPEC, precision, engine.session("decode"), batch=3, capacity=7)
+    held = sum(array.nbytes for layer in decoder.cache for _, array in layer)
+    assert held == 3 * 7 * cache_token_bytes(SPEC, precision)
+
+
+def test_both_copies_of_a_latent_agree_after_filling_and_stepping(engine: Engine) -> None:
+    decoder = Decoder(SPEC, "int4", engine.session("decode"), batch=2, capacity=6)
+    decoder.fill(4, np.random.default_rng(0))
+    decoder.step(np.array([1, 2]))
+    for (_, lines), (_, columns), _ in decoder.cache:
+        assert np.array_equal(lines, columns.transpose(0, 2, 1))
+        assert lines[:, 4].any() and not lines[:, 5].any()
 
 
 def test_a_workload_that_lost_its_session_says_so(engine: Engine) -> None:

@@ -30,7 +30,12 @@ Form = Literal[
     "absorb_value_codes",
     "absorb_key_scales",  # fp32 [H, 1, r]: each head's scale for every column
     "absorb_value_scales",  # fp32 [H, 1, v]
+    "cache_scale",  # fp32 [1]: of the 8-bit cache of what a norm with this gain returns
 ]
+
+CACHE_DEVIATIONS = 6.0
+"""Range of an 8-bit cached latent, in units of its largest gain: a norm's outputs have deviation 1 before the gain, and
+of normal ones 2 in a billion lie beyond. The step is then 1/21 of a deviation, its rounding 1.4 %."""
 
 _WIDEST_BLOCK = 256
 """Largest block in which scales are handed to an operator. MatMulNBits and QMoE ran faster the larger it was
@@ -63,6 +68,8 @@ def cut(tensor: Tensor, form: Form, precision: Precision) -> Cut:
         return Cut(shape, f32, lambda s: np.ascontiguousarray(dequantise(s)))
     if form == "transposed":
         return Cut((width, out), f32, lambda s: np.ascontiguousarray(dequantise(s).reshape(out, width).T))
+    if form == "cache_scale":
+        return Cut((1,), f32, _cache_scale)
     if form.startswith("absorb"):
         return _absorbed(tensor, form)
     if form == "columns":
@@ -93,6 +100,11 @@ def _absorbed(tensor: Tensor, form: Form) -> Cut:
         columns = (heads, 1, shape[-1])
         return Cut(columns, np.dtype(np.float32), lambda s: np.repeat(_row_scales(s)[:, :1, None], shape[-1], axis=2))
     return Cut(shape, np.dtype(np.float32), lambda s: part(dequantise(s)))
+
+
+def _cache_scale(gain: Stored) -> NDArray[np.float32]:
+    largest = float(np.abs(dequantise(gain)).max()) or 1.0
+    return np.array([largest * CACHE_DEVIATIONS / 127], dtype=np.float32)
 
 
 def unsigned(stored: Stored) -> NDArray[np.uint8]:

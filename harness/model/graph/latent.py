@@ -14,8 +14,10 @@ import numpy as np
 
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear, norm
-from harness.model.layout import Tensor
+from harness.model.layout import Cache, Tensor, layer_cache
 from harness.model.spec import Phase, Spec
+
+_ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,11 @@ class LatentAttention:
         return self.tensors[f"{at}.kv"]
 
     def _decode(self, layer: int, at: str, x: str) -> str:
-        heads, r, p, n, v = self._dims
+        heads, _, p, n, v = self._dims
         nodes, up = self.nodes, self.tensors[f"{at}.kv"]
         query, key, latent = self._projected(at, x, "positions")
-        latents = self._extended(f"latent_{layer}", latent, r)  # [B, T, r]
-        keys = self._extended(f"key_{layer}", key, p)  # [B, T, p]
+        caches = layer_cache(self.spec, nodes.precision, layer)
+        keys = self._extended(caches[-1], key)  # [B, T, p]
         turned, plain = nodes(
             "Split",
             self._reshape(query, 0, heads, p + n),
@@ -117,28 +119,55 @@ class LatentAttention:
             outputs=2,
             axis=-1,
         )
-        absorbed = self._absorb(plain, up, "key")  # [H, B, r]
-        scores = nodes.ms("FusedMatMul", absorbed, latents, transBatchA=1, transB=1, alpha=self._scale)
         rotary = nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=self._scale)
-        weights = nodes("Softmax", nodes("Sum", scores, rotary, "mask"), axis=-1)
-        mixed = nodes("MatMul", weights, latents)  # [B, H, r]
+        absorbed = self._absorb(plain, up, "key")  # [H, B, r]
+        if nodes.precision == "fp32":
+            latents = self._extended(caches[0], latent)  # [B, T, r]
+            scores = nodes.ms("FusedMatMul", absorbed, latents, transBatchA=1, transB=1, alpha=self._scale)
+            mixed = nodes("MatMul", self._weights(scores, rotary), latents)  # [B, H, r]
+        else:
+            mixed = self._mixed_int8(at, caches, absorbed, rotary, latent)
         values = self._absorb(mixed, up, "value")  # [H, B, v]
         return self._reshape(nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
 
+    def _weights(self, scores: str, rotary: str) -> str:
+        weights: str = self.nodes("Softmax", self.nodes("Sum", scores, rotary, "mask"), axis=-1)
+        return weights
+
+    def _mixed_int8(self, at: str, caches: tuple[Cache, ...], absorbed: str, rotary: str, latent: str) -> str:
+        """[B, H, r] from products of integers with the 8-bit cache. Each head's weights are brought to a largest one
+        of 1 before they are rounded to 8 bits, or a head that attends evenly would vanish beside one that does not."""
+        nodes, scale = self.nodes, self.nodes.weight(self.tensors[f"{at}.kv_norm"], "cache_scale")
+        codes = nodes("QuantizeLinear", latent, scale, nodes.constant(np.array([0], dtype=np.int8)))
+        rows, columns, _ = caches
+        query = nodes("Transpose", absorbed, perm=[1, 0, 2])  # [B, H, r]
+        turned = self._extended(columns, self._reshape(codes, 0, columns.width, 1))  # [B, r, T]
+        weights = self._weights(nodes.ms("DynamicQuantizeMatMul", query, turned, scale), rotary)
+        last = nodes.constant(np.array([-1], dtype=np.int64))
+        largest = nodes("ReduceMax", weights, last, keepdims=1)
+        even = nodes("Div", weights, largest)
+        mixed = nodes.ms("DynamicQuantizeMatMul", even, self._extended(rows, codes), scale)
+        return str(nodes("Mul", mixed, largest))
+
     def _absorb(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
         """[B, H, a] x [H, a, b] -> [H, B, b]. In fp32 transBatchA reads the first two axes swapped, without a copy;
-        quantised, one dynamic scale for all of `x` and the head's own for the weights make a product of integers."""
+        quantised, one dynamic scale for all of `x` and the head's own for the weights make a product of integers, that
+        with the keys already scaled as scores are."""
         nodes = self.nodes
         if nodes.precision == "fp32":
             weight = nodes.weight(up, "absorb_key" if side == "key" else "absorb_value")
             return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1))
         codes = nodes.weight(up, "absorb_key_codes" if side == "key" else "absorb_value_codes")
-        scales = nodes.weight(up, "absorb_key_scales" if side == "key" else "absorb_value_scales")
+        if side == "key":
+            scales = nodes.weight(up, "absorb_key_scales", self._scale)
+        else:
+            scales = nodes.weight(up, "absorb_value_scales")
         return str(nodes.ms("DynamicQuantizeMatMul", nodes("Transpose", x, perm=[1, 0, 2]), codes, scales))
 
-    def _extended(self, name: str, new: str, width: int) -> str:
-        """The cache `name` [B, T, width] with `new` [B, 1, width] written at each sequence's row."""
-        past = self.nodes.input(name, np.float32, ("B", "T", width))
-        extended = self.nodes("TensorScatter", past, new, "rows", axis=1, to=(f"{name}_new",))
-        self.nodes.output(f"{name}_new", np.float32, ("B", "T", width))
+    def _extended(self, cache: Cache, new: str) -> str:
+        """The cache with `new`, [B, 1, width] or [B, width, 1], written at each sequence's row."""
+        element, shape, to = _ELEMENT[cache.bits], cache.shape("B", "T"), f"{cache.name}_new"
+        past = self.nodes.input(cache.name, element, shape)
+        extended = self.nodes("TensorScatter", past, new, "rows", axis=cache.token_axis, to=(to,))
+        self.nodes.output(to, element, shape)
         return str(extended)
