@@ -1,0 +1,151 @@
+"""`harness` beside llama.cpp: prefill and decode of one architecture at the same stored bits, in turn, and ratios.
+
+llama.cpp is no dependency. Give it an environment of its own (the build takes some minutes) and name its interpreter:
+
+    python -m venv peer && peer/bin/pip install llama-cpp-python gguf
+    python -m tests.benchmarks.peers --peer peer/bin/python --rounds 5
+
+Each round times both sides of every cell, ours first in even rounds; a ratio is the median over rounds of ours over the
+peer's, with the least and the largest. Both are alive at the same time and each waits while the other runs.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, get_args
+
+from harness.model.spec import Phase, Precision, Spec
+from harness.models import preset
+from harness.runtime import Engine, Stepper
+from tests.benchmarks.llama_peer import TYPES, timed_block
+
+Cell = tuple[str, Phase, int, int, int]
+"""Name, phase, sequences, tokens of each, cached tokens."""
+
+CELLS: tuple[Cell, ...] = (
+    ("prefill 512", "prefill", 1, 512, 0),
+    ("decode 64", "decode", 1, 64, 0),
+    ("decode 64, batch 16", "decode", 16, 64, 0),
+    ("decode 64, depth 2048", "decode", 1, 64, 2048),
+)
+
+
+class Peer:
+    """llama.cpp in a process of its own."""
+
+    def __init__(
+        self, interpreter: str, spec: Spec, precision: Precision, threads: int, cells: tuple[Cell, ...]
+    ) -> None:
+        program = Path(__file__).with_name("llama_peer.py")
+        self._process = subprocess.Popen(
+            [interpreter, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        task = {
+            "spec": json.loads(spec.model_dump_json()),
+            "precision": precision,
+            "threads": threads,
+            "cells": [dict(zip(("phase", "batch", "tokens", "depth"), cell[1:], strict=True)) for cell in cells],
+        }
+        self._send(json.dumps(task))
+        self.version: str = json.loads(self._answer())["ready"]
+
+    def _pipe(self, pipe: IO[str] | None) -> IO[str]:
+        assert pipe is not None
+        return pipe
+
+    def _send(self, line: str) -> None:
+        stdin = self._pipe(self._process.stdin)
+        stdin.write(line + "\n")
+        stdin.flush()
+
+    def _answer(self) -> str:
+        line = self._pipe(self._process.stdout).readline()
+        if not line:
+            raise SystemExit("the peer ended: are llama-cpp-python and gguf installed in the environment of --peer?")
+        return line
+
+    def block(self, cell: int) -> list[float]:
+        self._send(str(cell))
+        samples: list[float] = json.loads(self._answer())
+        return samples
+
+    def close(self) -> None:
+        self._pipe(self._process.stdin).close()
+        self._process.wait()
+
+
+def rate(samples: list[float], cell: Cell) -> float:
+    """Tokens a second of the median step."""
+    _, phase, batch, tokens, _ = cell
+    return batch * (tokens if phase == "prefill" else 1) / statistics.median(samples)
+
+
+def opened(engine: Engine, cell: Cell) -> Stepper:
+    _, phase, batch, tokens, depth = cell
+    prefill = phase == "prefill"
+    return engine.open(
+        phase, batch=batch, prompt_tokens=tokens if prefill else 0, decode_tokens=tokens, depth=depth, seed=1
+    )
+
+
+def ours(engine: Engine, cell: Cell) -> list[float]:
+    """One timed block, opened anew, because cells share a session; the first two steps warm it up."""
+    stepper, session = opened(engine, cell), engine.session(cell[1])
+
+    def step() -> float:
+        before = session.run_s + stepper.outside_s
+        stepper.step()
+        return session.run_s + stepper.outside_s - before
+
+    for _ in range(2):
+        step()
+    return timed_block(step)
+
+
+def compare(peer: Peer, spec: Spec, precision: Precision, threads: int, cells: tuple[Cell, ...], rounds: int) -> None:
+    """Print a row for each cell."""
+    for phase in get_args(Phase):
+        engine = Engine.load(spec, precision, threads=threads, seed=0, first=phase)
+        for index, cell in enumerate(cells):
+            if cell[1] != phase:
+                continue
+            pairs: list[tuple[float, float]] = []
+            for number in range(rounds):
+                if number % 2 == 0:
+                    first = rate(ours(engine, cell), cell)
+                    pairs.append((first, rate(peer.block(index), cell)))
+                else:
+                    second = rate(peer.block(index), cell)
+                    pairs.append((rate(ours(engine, cell), cell), second))
+            ratios = sorted(a / b for a, b in pairs)
+            mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+            ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            print(
+                f"| {precision} / {TYPES[precision]} | {cell[0]} | {mine:,.0f} | {theirs:,.0f} | {ratio} |", flush=True
+            )
+        engine.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--peer", default=sys.executable, help="interpreter with llama-cpp-python and gguf")
+    parser.add_argument("--model", default="moe-1b")
+    parser.add_argument("--precision", nargs="+", default=["fp32", "int8", "int4"], choices=list(TYPES))
+    parser.add_argument("--cells", nargs="+", type=int, default=list(range(len(CELLS))), help="which, from 0")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    spec, cells = preset(arguments.model), tuple(CELLS[i] for i in arguments.cells)
+    print("| bits | cell | harness, tok/s | llama.cpp, tok/s | ratio (least to largest) |\n|---|---|---|---|---|")
+    for precision in arguments.precision:
+        peer = Peer(arguments.peer, spec, precision, arguments.threads, cells)
+        compare(peer, spec, precision, arguments.threads, cells, arguments.rounds)
+        peer.close()
+    print(f"\n{peer.version}, {arguments.threads} threads, {arguments.rounds} rounds")
+
+
+if __name__ == "__main__":
+    main()
