@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from harness import host
 from harness.cli.contrast import Choices, Presentation, conclude
 from harness.cli.reference import harness_version
+from harness.cli.reliability import known
 from harness.cli.show import STORE
 from harness.cli.sources import located, read_config
 from harness.compare.comparison import Comparison, compare
@@ -80,7 +81,8 @@ def ab_command(options: AbOptions) -> int:
     shared = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / len(LOOKS)})
     ignore = _on_purpose(old, new) | frozenset(options.choices.ignore)
     comparison = compare(old, new, shared, ignore=ignore)
-    code = conclude(options.presentation, (comparison,), gates)
+    reliability = known(options.store, here.fingerprint, thresholds)
+    code = conclude(options.presentation, (comparison,), gates, reliability)
     return UNMEASURABLE if _unsteady(comparison, records) and code == UNDECIDED else code
 
 
@@ -117,8 +119,10 @@ def _side(path: Path, settings: tuple[str, ...], python: Path | None, here: Host
     except planner.PlanError as error:
         raise located(found, error) from None
     interpreter = str(python) if python is not None else sys.executable
+    own_version = None
     if python is not None:
         version, packages = versions(interpreter, [package for package, _ in here.packages])
+        own_version = dict(packages).get("harness")
         here = here.model_copy(update={"python": version, "packages": packages})
     now = dt.datetime.now(dt.UTC)
     header = Header(
@@ -126,7 +130,7 @@ def _side(path: Path, settings: tuple[str, ...], python: Path | None, here: Host
         name=config.name,
         label=None,
         created=now,
-        harness_version=harness_version(),
+        harness_version=own_version or harness_version(),
         config_digest=hashlib.sha256(found.text.encode()).hexdigest(),
         config_text=found.text,
         config_path=str(found.path.absolute()),
@@ -134,7 +138,7 @@ def _side(path: Path, settings: tuple[str, ...], python: Path | None, here: Host
         plan=plan,
         notes=tuple(f"set for this side: {text}" for text in settings),
     )
-    return header, Contender(plan=plan, python=interpreter)
+    return header, Contender(plan=plan, python=interpreter, own_worker=own_version is not None)
 
 
 def _with(config: Config, settings: tuple[str, ...]) -> Config:

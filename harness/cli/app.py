@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.bench import bench
+from harness.cli.calibrate import calibrate
 from harness.cli.compare import ab, baseline, compare, export, history
 from harness.cli.controls import controls
 from harness.cli.project import project
@@ -337,6 +338,7 @@ app.command()(controls)
 app.command()(bench)
 app.command()(compare)
 app.command()(ab)
+app.command()(calibrate)
 app.command()(export)
 app.command()(history)
 app.add_typer(baseline, name="baseline")

@@ -6,6 +6,7 @@ Reads files and the store; decides nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,6 +17,9 @@ from harness.compare.thresholds import Thresholds
 from harness.compare.thresholds import parse as parse_thresholds
 from harness.errors import UsageError
 from harness.tables.table import ResultTable
+
+if TYPE_CHECKING:
+    from harness.compare.calibration import Calibration
 
 THRESHOLDS_FILE = Path("harness.toml")
 _THRESHOLDS_LIMIT_BYTES = 1 << 20
@@ -76,7 +80,15 @@ def compare_command(tables: tuple[str, ...], choices: Choices, presentation: Pre
     comparisons = tuple(
         compare(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in others
     )
-    return conclude(presentation, comparisons, gates)
+    return conclude(presentation, comparisons, gates, _reliability(first, store, thresholds))
+
+
+def _reliability(table: ResultTable, store: Path | None, thresholds: Thresholds) -> "Calibration | None":
+    """What was measured of the host of `table`, if its table names the host."""
+    from harness.cli.reliability import known
+
+    named = next((f.value for f in table.facts if (f.kind, f.name) == ("host", "fingerprint")), None)
+    return known(store, named, thresholds) if named else None
 
 
 def read_table(name: str, store: Path | None) -> ResultTable:
@@ -121,12 +133,17 @@ def export_command(name: str, form: str, store: Path | None) -> int:
     return 0
 
 
-def conclude(presentation: Presentation, comparisons: tuple[Comparison, ...], gates: tuple[Gate, ...]) -> int:
+def conclude(
+    presentation: Presentation,
+    comparisons: tuple[Comparison, ...],
+    gates: tuple[Gate, ...],
+    calibration: "Calibration | None" = None,
+) -> int:
     """Write the files, print the comparison, and say how it ended. Files first: a closed pipe must not cost them."""
     from harness.compare import document
     from harness.report import comparison, junit
 
-    built = comparison.build(comparisons)
+    built = comparison.build(comparisons, calibration)
     for target in presentation.targets:
         if target.asked_by == "--junit":
             write(target, junit.render(comparisons, gates))
@@ -135,7 +152,7 @@ def conclude(presentation: Presentation, comparisons: tuple[Comparison, ...], ga
 
             write(target, html.render(built))
     if presentation.form == "json":
-        typer.echo(document.as_json(comparisons), nl=False)
+        typer.echo(document.as_json(comparisons, calibration), nl=False)
     elif presentation.form == "csv":
         typer.echo(document.as_csv(comparisons), nl=False)
     elif presentation.form == "markdown":

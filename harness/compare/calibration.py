@@ -10,7 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import Decision
+from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
+from harness.compare.procedure import FINAL
+from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
 from harness.stats import LEVEL, Estimate, proportion
 
@@ -25,6 +27,39 @@ class Trial(Frozen):
     pairs: int = Field(ge=1)
     decision: Decision
     speed: float = Field(gt=0, description="estimated speed ratio, new over old")
+
+
+class Drill(Frozen):
+    """The raw rates of one comparison with a known answer, as they are kept: pair by pair, tokens a second."""
+
+    host_fingerprint: str
+    created: dt.datetime
+    harness_version: str
+    runtime_version: str
+    case: str = Field(description="model, precision, phase and batch that were measured")
+    seed: int = Field(ge=0)
+    looks: tuple[int, ...] = Field(description="numbers of pairs after which it was looked at")
+    injected: float = Field(ge=0, lt=1)
+    old: tuple[float, ...] = Field(min_length=1)
+    new: tuple[float, ...] = Field(min_length=1)
+
+    def trial(self, thresholds: Thresholds) -> Trial:
+        """What the rule says of it, by `thresholds` (which may be others than those it was measured under)."""
+        decided = settle(self.new, self.old, thresholds, self.looks)
+        return Trial(
+            injected=self.injected, pairs=decided.shown.n, decision=decided.decision, speed=decided.shown.point
+        )
+
+
+def settle(
+    new: Sequence[float], old: Sequence[float], thresholds: Thresholds, looks: tuple[int, ...] = LOOKS
+) -> Decided:
+    """The word of a comparison that is looked at after `looks` pairs: the first final one, else that of all pairs."""
+    for look in (n for n in looks if n < len(new)):
+        decided = decide_pairs(new[:look], old[:look], thresholds.margin, thresholds, looks=len(looks))
+        if decided.decision in FINAL:
+            return decided
+    return decide_pairs(new, old, thresholds.margin, thresholds, looks=len(looks))
 
 
 class Power(Frozen):
@@ -67,11 +102,12 @@ def calibrate(
     *,
     way: Literal["interleaved", "separate"] = "interleaved",
     level: float = LEVEL,
+    least: int = SMALLEST_NO_OP_COUNT,
 ) -> Calibration:
-    """Rates over trials. Raises ValueError for fewer no-op trials than SMALLEST_NO_OP_COUNT."""
+    """Rates over trials. Raises ValueError for fewer no-op trials than `least`."""
     no_op = [t for t in trials if t.injected == 0]
-    if len(no_op) < SMALLEST_NO_OP_COUNT:
-        raise ValueError(f"{len(no_op)} no-op comparisons, expected at least {SMALLEST_NO_OP_COUNT}")
+    if len(no_op) < max(1, least):
+        raise ValueError(f"{len(no_op)} no-op comparisons, expected at least {least}")
     logs = [math.log(t.speed) for t in no_op]
     sizes = sorted({t.injected for t in trials} - {0})
     return Calibration(

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 
+from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.decision import DECISIONS
 from harness.stats import Estimate
@@ -17,7 +18,7 @@ COLUMNS = (
 )
 
 
-def as_json(comparisons: Sequence[Comparison]) -> str:
+def as_json(comparisons: Sequence[Comparison], calibration: Calibration | None = None) -> str:
     """One object: `rows` with {key, a, b, ratio: {point, low, high}, decision, ...}, then what holds for all of them.
 
     Missing values are null. `ratio` is b over a in the metric's own unit; `speed` above 1 is faster whatever the unit.
@@ -27,6 +28,7 @@ def as_json(comparisons: Sequence[Comparison]) -> str:
         "kind": "comparison",
         "rows": [_row(c, r) for c in comparisons for r in c.rows],
         "tables": [_table(c) for c in comparisons],
+        "reliability": None if calibration is None else calibration.model_dump(mode="json"),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

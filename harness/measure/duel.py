@@ -3,11 +3,14 @@
 Knows how to alternate and when to look; what a look says is decided by `compare`. Knows neither store nor terminal.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -17,7 +20,7 @@ from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
-from harness.measure.sweep import Bounds, run, worker_command
+from harness.measure.sweep import OWN_FOLDER, Bounds, run, worker_command
 from harness.plan import Arm, Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
 from harness.record.assemble import Kept
@@ -40,6 +43,7 @@ class Contender(Frozen):
 
     plan: Plan
     python: str = Field(default=sys.executable, description="of an environment with numpy, pydantic and a runtime")
+    own_worker: bool = Field(default=False, description="whether `python` measures with the harness installed there")
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -115,15 +119,30 @@ def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
 
     tasks = tuple(t.model_copy(update={"round": round_index}) for t in contender.tasks)
     plan = contender.plan.model_copy(update={"tasks": tasks})
-    run(plan, sink=sink, bounds=Bounds(), command=worker_command(contender.python))
+    with _package_for(contender) as package:
+        run(plan, sink=sink, bounds=Bounds(), command=worker_command(contender.python), package=package)
     return tuple(found)
+
+
+@contextlib.contextmanager
+def _package_for(contender: Contender) -> Iterator[Path | None]:
+    """A folder from which a side's worker finds the harness, and nothing else: the folder that holds this package may
+    hold this environment's runtime too, which would then be measured on both sides."""
+    if contender.python == sys.executable:
+        yield OWN_FOLDER
+    elif contender.own_worker:
+        yield None
+    else:
+        with tempfile.TemporaryDirectory(prefix="harness-worker-") as name:
+            (Path(name) / "harness").symlink_to(OWN_FOLDER / "harness", target_is_directory=True)
+            yield Path(name)
 
 
 def versions(python: str, packages: Sequence[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The version of an interpreter and of `packages` in its environment. Raises UsageError where it cannot be run."""
     try:
         answer = subprocess.run(
-            (python, "-c", _VERSIONS, *packages),
+            (python, "-P", "-c", _VERSIONS, *packages),  # -P: a checkout in the current folder is not installed
             capture_output=True,
             text=True,
             timeout=_QUESTION_TIMEOUT_S,

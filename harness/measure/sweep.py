@@ -25,6 +25,9 @@ from harness.record.assemble import remaining
 Sink = Callable[[Task, Workload | None, Observation | CeilingObservation], None]
 """Keeps one observation. When it returns, the observation is safe; what it raises ends the run."""
 
+OWN_FOLDER = Path(harness.__file__).resolve().parent.parent
+"""Where this very package is found."""
+
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -72,12 +75,16 @@ def worker_command(python: str = sys.executable) -> tuple[str, ...]:
     return (python, "-P", "-c", "import sys; from harness.measure.worker import main; sys.exit(main())")
 
 
-def worker_environment(threads: int, base: Mapping[str, str]) -> dict[str, str]:
-    """`base` with the thread pools of numeric libraries bounded, and this very package to be found."""
-    root = str(Path(harness.__file__).resolve().parent.parent)
-    paths = [root, *(p for p in base.get("PYTHONPATH", "").split(os.pathsep) if p)]
+def worker_environment(threads: int, base: Mapping[str, str], package: Path | None = OWN_FOLDER) -> dict[str, str]:
+    """`base` with the thread pools of numeric libraries bounded, and the harness in folder `package` to be found.
+
+    None leaves the worker to the interpreter's own installation. What else lies in `package` is found too, before the
+    interpreter's own packages: for another environment it must hold nothing but the harness.
+    """
+    paths = [str(package) if package else "", *base.get("PYTHONPATH", "").split(os.pathsep)]
     fixed = dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    return {**base, **fixed, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    found = {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    return {**base, **fixed, **found, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
 
 
 def label(task: Task, workload: Workload | None) -> str:
@@ -97,15 +104,21 @@ def run(
     done: Collection[str] = (),
     command: tuple[str, ...] | None = None,
     environment: Mapping[str, str] | None = None,
+    package: Path | None = OWN_FOLDER,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Measure what `plan` names and `done` does not (keys of `assemble.cell_round_key`), in the plan's order.
 
     A process that dies, hangs or answers nonsense becomes a failed observation, and the rest goes on in a new one.
-    `command` and `environment` start another worker than this package's own, for example another environment's.
+    `command`, `environment` and `package` (see `worker_environment`) start another worker than this package's own.
     KeyboardInterrupt ends the process that measures and passes through; all that `sink` took before is safe.
     """
-    return _Run(plan, sink, progress, bounds, done, command or worker_command(), environment, clock).carry_out()
+    base = os.environ if environment is None else environment
+
+    def surroundings(threads: int) -> dict[str, str]:
+        return worker_environment(threads, base, package)
+
+    return _Run(plan, sink, progress, bounds, done, command or worker_command(), surroundings, clock).carry_out()
 
 
 class _Run:
@@ -119,14 +132,14 @@ class _Run:
         bounds: Bounds,
         done: Collection[str],
         command: tuple[str, ...],
-        environment: Mapping[str, str] | None,
+        surroundings: Callable[[int], dict[str, str]],
         clock: Callable[[], float],
     ):
         self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
         self._planned = sum(_size(task) for task in plan.tasks)
         self._total = sum(_size(task) for task in self._tasks)
         self._sink, self._progress, self._bounds = sink, progress, bounds
-        self._command, self._environment, self._clock = command, environment, clock
+        self._command, self._surroundings, self._clock = command, surroundings, clock
         self._measured = self._failed = 0
         self._start = clock()
 
@@ -175,9 +188,7 @@ class _Run:
             child = Child(
                 self._command,
                 request=task.model_dump_json().encode(),
-                environment=worker_environment(
-                    task.threads, os.environ if self._environment is None else self._environment
-                ),
+                environment=self._surroundings(task.threads),
                 memory_bytes=self._bounds.memory_bytes,
             )
         except OSError as error:

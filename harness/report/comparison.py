@@ -28,7 +28,9 @@ def build(comparisons: Sequence[Comparison], calibration: Calibration | None = N
         blocks += [_side_by_side(comparisons), *(block for c in comparisons for block in _after(c, named=True))]
         title = f"{len(comparisons)} tables against {comparisons[0].a}"
     if calibration is not None:
-        blocks.append(Text(text=f"Reliability: {calibration.sentence}."))
+        blocks.append(Text(text=f"Reliability: side by side, {calibration.sentence}."))
+    elif any(r.way == "interleaved" for c in comparisons for r in c.rows):
+        blocks.append(Text(text="Reliability: this host's false alarms were not measured; harness calibrate does."))
     return Report(title=title, blocks=tuple(blocks))
 
 

@@ -28,11 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_two_settings_in_turn(folder: Path) -> None:
-    arguments = ("ab", "a.yaml", "--set", "batches=8", "--budget", "4", "--format", "json", "--force")
+    arguments = ("ab", "a.yaml", "--set", "prompt_tokens=16", "--budget", "4", "--format", "json", "--force")
     found = run(folder, *arguments, "--head-python", sys.executable)
     assert found.returncode == 0, found.stderr
     (row,) = json.loads(found.stdout)["rows"]
-    assert "batch" not in row["key"] and row["key"]["phase"] == "decode"
+    assert "prompt_tokens" not in row["key"] and row["key"]["phase"] == "decode"
     assert row["way"] == "interleaved" and row["ratio"]["n"] >= 1
     assert "pairs" in found.stderr
     assert len(json.loads(run(folder, "list", "--json").stdout)) == 2

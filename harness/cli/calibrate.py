@@ -1,0 +1,129 @@
+"""`harness calibrate`: how often this host cries wolf, and how small a slow-down it finds. Imports nothing heavy.
+
+Each finished comparison is kept at once: stop it whenever you like, and go on later.
+"""
+
+import datetime as dt
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.compare.calibration import Drill
+    from harness.compare.thresholds import Thresholds
+    from harness.plan import Plan
+    from harness.store.ledger import Ledger
+
+StorePath = Annotated[
+    Path | None, typer.Option("--store", help="Where runs are kept (default: .harness/store.sqlite).", metavar="PATH")
+]
+SIZES = (0.0, 0.03, 0.05, 0.10)
+TRIALS, BUDGET_S = 20, 600.0
+
+
+def calibrate(
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Comparisons of identical code to have in all.", metavar="N")
+    ] = TRIALS,
+    pairs: Annotated[
+        int, typer.Option("--pairs", min=6, max=40, help="Pairs of processes at most in each.", metavar="N")
+    ] = 40,
+    budget_s: Annotated[
+        float, typer.Option("--budget", min=0, help="Seconds after which no further comparison starts; 0: only show.")
+    ] = BUDGET_S,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StorePath = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this host to end.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Measure beside another run, although both spoil each other.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> int:
+    """Measure the false alarms and the power of 'harness ab' on this host, and keep them.
+
+    Compares a small model with itself, and with itself made slower by 3, 5 and 10 % (real work added to each
+    step), by the procedure of 'harness ab'. Later verdicts quote what was found, from 20 comparisons of identical
+    code on. One comparison of all four sizes takes about two minutes; each is kept when it is whole.
+
+    \b
+    Examples:
+      harness calibrate --budget 600       ten minutes of it; again to go on
+      harness calibrate --budget 0         show what is known
+    """
+    from harness import host
+    from harness.cli.contrast import Choices
+    from harness.cli.show import STORE
+    from harness.store.ledger import Ledger
+
+    fingerprint = host.describe().fingerprint
+    ledger = Ledger(store or STORE)
+    thresholds = Choices().thresholds()
+    have = ledger.drills(fingerprint)
+    missing = trials - sum(d.injected == 0 for d in have)
+    if budget_s > 0 and missing > 0:
+        from harness.measure import run_lock
+
+        with run_lock("harness calibrate", "force" if force else "wait" if wait else "refuse"):
+            _go_on(ledger, fingerprint, len(have), missing, pairs, budget_s, quiet=quiet)
+        have = ledger.drills(fingerprint)
+    return _print(have, fingerprint, thresholds, as_json=as_json)
+
+
+def _go_on(
+    ledger: "Ledger", fingerprint: str, seed: int, missing: int, pairs: int, budget_s: float, *, quiet: bool
+) -> None:
+    """Carry out comparisons until enough are there or the time is up."""
+    from harness.cli.contrast import Choices
+    from harness.cli.reference import harness_version, installed_version
+    from harness.compare.calibration import Drill
+    from harness.compare.decision import LOOKS
+    from harness.measure.trials import process_of, trial
+
+    looks = (*(n for n in LOOKS if n < pairs), pairs)
+    plan, case = _plan()
+    runner, thresholds, start = process_of(plan), Choices().thresholds(), time.monotonic()
+    for count in range(missing):
+        rounds = trial(runner, SIZES, thresholds, seed + count, looks)
+        common = {"host_fingerprint": fingerprint, "created": dt.datetime.now(dt.UTC), "case": case}
+        versions = {"harness_version": harness_version(), "runtime_version": installed_version("onnxruntime")}
+        ledger.add(
+            [
+                Drill.model_validate({**common, **versions, **dict(r), "seed": seed + count, "looks": looks})
+                for r in rounds
+                if r.new
+            ]
+        )
+        spent_s = time.monotonic() - start
+        if not quiet:
+            typer.echo(f"{count + 1} of {missing} comparisons, {spent_s:.0f} s", err=True)
+        if spent_s > budget_s:
+            return
+
+
+def _plan() -> "tuple[Plan, str]":
+    """The smallest preset, one token a step: the noisiest case that is compared in practice."""
+    from harness import host
+    from harness.config import Config, Measure
+    from harness.plan import planner
+
+    measure = Measure(models=("moe-tiny",), phases=("decode",), batches=(1,), prompt_tokens=32, decode_tokens=16)
+    measure = measure.model_copy(update={"precisions": ("int8",), "step_time_s": 0.1})
+    return planner.make(Config(harness=1, name="calibration", measure=measure), host.describe()), (
+        "moe-tiny int8 decode batch 1"
+    )
+
+
+def _print(drills: "tuple[Drill, ...]", fingerprint: str, thresholds: "Thresholds", *, as_json: bool) -> int:
+    from harness.cli.reliability import calibrated
+    from harness.compare.calibration import SMALLEST_NO_OP_COUNT
+    from harness.report import reliability, text
+
+    no_op = sum(d.injected == 0 for d in drills)
+    found = calibrated(drills, fingerprint, thresholds) if no_op else None
+    if as_json:
+        typer.echo(reliability.as_json(found, no_op), nl=False)
+    else:
+        typer.echo(text.render(reliability.build(found, no_op, SMALLEST_NO_OP_COUNT)), nl=False)
+    return 0

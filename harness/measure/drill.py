@@ -1,0 +1,86 @@
+"""A measuring process that is slower on purpose, by a share that is known: what a calibration compares.
+
+The worker's own rules, with extra work inside each step. Run as a worker; its first option says how much slower each
+workload of its task is, in order.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measure import worker
+from harness.measure.worker import Clock, Engine, Stepper
+from harness.plan import Arm, Phase, Task
+
+_WORK_WIDTH = 256
+"""Floats added at a time: about half a microsecond, small against 3 % of the shortest step (some ten microseconds)."""
+
+
+class Slowed:
+    """A stepper whose steps take `share` longer, spent in additions on one core; nothing sleeps."""
+
+    def __init__(self, inner: Stepper, share: float, clock: Clock = time.perf_counter_ns):
+        self._inner, self._share, self._clock = inner, share, clock
+        self._work = np.ones(_WORK_WIDTH, np.float32)
+        self.tokens_per_step = inner.tokens_per_step
+
+    @property
+    def outside_s(self) -> float:
+        return self._inner.outside_s
+
+    @outside_s.setter
+    def outside_s(self, value: float) -> None:
+        self._inner.outside_s = value
+
+    def step(self) -> None:
+        start = self._clock()
+        self._inner.step()
+        end = self._clock()
+        until = end + int(self._share * (end - start))
+        while self._clock() < until:
+            np.add(self._work, 1.0, out=self._work)
+
+    def coverage(self) -> float | None:
+        return self._inner.coverage()
+
+    def logits(self) -> NDArray[np.float32]:
+        return self._inner.logits()
+
+
+class SlowedEngine:
+    """A loaded model whose n-th opened workload is slower by the n-th share."""
+
+    def __init__(self, inner: Engine, shares: Sequence[float]):
+        self._inner, self._left = inner, list(shares)
+        self.load_s, self.weight_bytes = inner.load_s, inner.weight_bytes
+
+    def open(
+        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
+    ) -> Stepper:
+        stepper = self._inner.open(
+            phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
+        )
+        share = self._left.pop(0)
+        return Slowed(stepper, share) if share else stepper
+
+
+def drill_command(shares: Sequence[float]) -> tuple[str, ...]:
+    """How such a process is started (see `sweep.worker_command`)."""
+    program = "import sys; from harness.measure.drill import main; sys.exit(main(sys.argv[1:]))"
+    return (sys.executable, "-P", "-c", program, ",".join(map(str, shares)))
+
+
+def main(argv: Sequence[str], *, load: Callable[[Task, Arm], Engine] = worker.load_arm) -> int:
+    """Entry point: shares separated by commas, then the options of `measure.worker`.
+
+    The control kernel is left out: a drill's right answer is known, so no rule has to find out whether to believe it.
+    """
+    shares = [float(text) for text in argv[0].split(",")]
+
+    def slowed(task: Task, arm: Arm) -> Engine:
+        return SlowedEngine(load(task, arm), shares)
+
+    return worker.main(list(argv[1:]), load=slowed, control=lambda: ())
