@@ -11,6 +11,7 @@ from harness.cli.bench import bench
 from harness.cli.calibrate import calibrate
 from harness.cli.compare import ab, baseline, compare, export, history
 from harness.cli.controls import controls
+from harness.cli.doctor import doctor
 from harness.cli.project import project
 from harness.cli.store import store as store_group
 
@@ -339,6 +340,7 @@ app.command()(bench)
 app.command()(compare)
 app.command()(ab)
 app.command()(calibrate)
+app.command()(doctor)
 app.command()(export)
 app.command()(history)
 app.add_typer(baseline, name="baseline")
