@@ -50,7 +50,7 @@ def model_table(record: Record) -> Table:
         Column(name="Stored", align="right"),
         Column(name="Peak memory", align="right"),
     ]
-    note = "Counted from architecture and stored weights; bits a weight with its scales. Peak memory: of the largest process."
+    note = "Counted from architecture and stored weights; bits with scales. Peak memory: of the largest process."
     models = [_model_row(model, precision, cells) for (model, precision), cells in groups.items()]
     if compared:
         columns.append(Column(name="Logits off", align="right"))

@@ -1,6 +1,7 @@
 """The installed program, started as a user types it."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ class Result:
     code: int
     out: str
     err: str
+
+
+def mind_interrupts() -> None:
+    """For `preexec_fn`: the program reacts to Ctrl-C even where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment_of(cwd: Path) -> dict[str, str]:

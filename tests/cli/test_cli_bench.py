@@ -14,7 +14,7 @@ import pytest
 
 from harness.model.spec import parameters
 from harness.models import preset
-from tests.cli.program import Result, environment_of, harness
+from tests.cli.program import Result, environment_of, harness, mind_interrupts
 
 SMALL = ("-p", "8", "-n", "4", "-r", "2")
 
@@ -179,6 +179,7 @@ def test_interruption_prints_what_is_there(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=mind_interrupts,  # noqa: PLW1509  no thread runs in the tests
     )
     store = tmp_path / ".harness" / "store.sqlite"
     deadline = time.monotonic() + 60

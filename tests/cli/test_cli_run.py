@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from harness.cli import handbook
-from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness
+from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness, mind_interrupts
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,7 @@ def test_interrupted_runs_keep_what_they_have_and_go_on(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=mind_interrupts,  # noqa: PLW1509  no thread runs in the tests
     )
     store = tmp_path / ".harness" / "store.sqlite"
     deadline = time.monotonic() + 60
