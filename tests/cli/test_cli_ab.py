@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_settings_in_turn(folder: Path) -> None:
     arguments = ("ab", "a.yaml", "--set", "prompt_tokens=16", "--budget", "4", "--format", "json", "--force")
     found = run(folder, *arguments, "--head-python", sys.executable)

@@ -82,6 +82,7 @@ def test_the_run_is_kept_like_any_other(benched: tuple[Path, Result]) -> None:
     assert exported.code == 0, exported.err
 
 
+@pytest.mark.slow
 def test_json_lines_come_as_rows_are_finished(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("harness")
     wanted = ("bench", "moe-tiny", *SMALL, "-d", "0,5000", "-q", "fp32", "-r", "1", "-o", "jsonl", "--quiet")
@@ -107,6 +108,7 @@ def test_json_lines_come_as_rows_are_finished(tmp_path: Path) -> None:
     assert all(row["rate_tok_s"]["low"] is None for row in rest), "one process gives no interval"
 
 
+@pytest.mark.slow
 def test_profiles_name_the_parts_of_the_model(tmp_path: Path) -> None:
     wanted = ("-p", "8", "-n", "0", "-q", "fp32", "-r", "1", "-o", "sql", "--profile")
     result = harness("bench", "moe-tiny", *wanted, cwd=tmp_path)
@@ -119,6 +121,7 @@ def test_profiles_name_the_parts_of_the_model(tmp_path: Path) -> None:
         assert f"**{part}**" in result.err, "what the format cannot hold goes to stderr"
 
 
+@pytest.mark.slow
 def test_a_model_of_your_own(tmp_path: Path) -> None:
     spec = """\
 model_type: mixtral
@@ -170,6 +173,7 @@ def test_a_process_that_takes_too_long_is_a_failed_row(tmp_path: Path) -> None:
     assert all("took over 0.1 s" in row["error"] for row in rows_of(result))
 
 
+@pytest.mark.slow
 def test_interruption_prints_what_is_there(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("harness")
     process = subprocess.Popen(

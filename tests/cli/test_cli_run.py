@@ -92,6 +92,7 @@ def test_a_finished_run_is_resumed_without_measuring(ran: tuple[Path, Result]) -
     assert "measure.batches was (1,) and is (1, 2)" in refused.err
 
 
+@pytest.mark.slow
 def test_interrupted_runs_keep_what_they_have_and_go_on(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG.replace("repetitions: 2", "repetitions: 6"))
     program = Path(sys.executable).with_name("harness")

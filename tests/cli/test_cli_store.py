@@ -31,6 +31,7 @@ def folder(ran: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(ran, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_a_run_is_carried_to_another_store(folder: Path) -> None:
     assert harness("store", "export", "mine", "-o", "out/e.json", cwd=folder).code == 0
     assert (folder / "out" / "e.json").read_text() == (folder / "r.json").read_text()
@@ -60,6 +61,7 @@ def test_a_file_that_was_changed_is_refused_by_all_that_read_it(folder: Path) ->
             assert name in result.err and words in result.err
 
 
+@pytest.mark.slow
 def test_what_failed_is_measured_again_only_when_asked(folder: Path) -> None:
     with Store(folder / STORE) as store:
         record_id = store.resolve("latest")

@@ -90,7 +90,9 @@ def test_sheets_that_do_not_parse(tmp_path: Path) -> None:
         assert "s.yaml:5:19: unknown kind 'thruput' in claims[0], expected one of throughput" in message
 
 
-@pytest.mark.parametrize("option", ["--json", "--html", "--markdown"])
+@pytest.mark.parametrize(
+    "option", ["--json", *(pytest.param(option, marks=pytest.mark.slow) for option in ("--html", "--markdown"))]
+)
 def test_outputs_that_cannot_be_written(tmp_path: Path, option: str) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG)
     (tmp_path / "file").write_text("kept")

@@ -21,7 +21,7 @@ WIDTHS = (1280, 390)
 # WCAG 2.2, success criterion 1.4.3, for text of ordinary size.
 CONTRAST = 4.5
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")]
 
 MEASURE = """
 const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };

@@ -96,6 +96,7 @@ def survives(folder: Path, count: int, repetitions: int, seed: int) -> None:
     assert not left
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     survives(tmp_path, count=1, repetitions=2, seed=5)
 
