@@ -136,7 +136,7 @@ def host_changes(found: Sequence[Change], series: Sequence[Series]) -> tuple[str
 def _segments(logs: list[float]) -> list[int]:
     """Starts of all segments but the first."""
     import numpy as np
-    import ruptures  # type: ignore[import-untyped]
+    import ruptures
 
     steps = [abs(b - a) for a, b in itertools.pairwise(logs)]
     # 0.6745 turns a median absolute deviation of normal noise into its deviation; a difference has two such noises.
