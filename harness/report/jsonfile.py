@@ -13,6 +13,7 @@ from typing import Any, Literal, NoReturn, Self
 
 from pydantic import ConfigDict, Field, ValidationError, computed_field, model_validator
 
+from harness.document import strictjson
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.plan import Arm
@@ -235,25 +236,9 @@ def _read(path: Path) -> str:
 
 def _decode(text: str, where: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
-        _refuse(f"{where}:{error.lineno}:{error.colno}", f"not JSON ({error.msg}); the file may be cut short")
-    except RecursionError:
-        _refuse(where, "nested too deeply to be a harness report")
-    except ValueError as error:
-        _refuse(where, str(error))
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, expected finite numbers")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in {k for k, _ in pairs[:i]})
-        raise ValueError(f"key '{line(twice)[:80]}' stands twice in one object")
-    return found
+        return strictjson.decode(text, what="harness report")
+    except strictjson.StrictJsonError as error:
+        _refuse(error.place(where), str(error))
 
 
 def _without_computed(data: dict[str, Any]) -> dict[str, Any]:

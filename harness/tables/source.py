@@ -5,11 +5,11 @@ Knows JSON, JSON lines and CSV, no tool. Everything that is wrong becomes a Usag
 
 import csv
 import io
-import json
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.document import strictjson
 from harness.errors import UsageError
 
 _ERRORS_SHOWN = 5
@@ -29,15 +29,11 @@ def refuse(where: str, what: str, advice: str = "write the file again, or name a
 
 
 def decode(text: str, where: str) -> Any:
-    """JSON as Python values. Refuses NaN, infinities, keys that stand twice, and nesting beyond Python's stack."""
+    """JSON as Python values, as strictly as `harness.document.strictjson` reads it."""
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
-        refuse(f"{where}:{error.lineno}:{error.colno}", f"not JSON ({error.msg}), the file may be cut short")
-    except RecursionError:
-        refuse(where, "nested too deeply to be a result file")
-    except ValueError as error:
-        refuse(where, str(error))
+        return strictjson.decode(text, what="result file")
+    except strictjson.StrictJsonError as error:
+        refuse(error.place(where), str(error))
 
 
 def decode_lines(text: str, where: str) -> list[Any]:
@@ -85,15 +81,3 @@ def figure(cell: str, column: str, where: str) -> float | None:
     if value != value or value in (float("inf"), float("-inf")):
         refuse(where, f"{column} is {cell[:40]}, expected a finite number")
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, expected finite numbers")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in {k for k, _ in pairs[:i]})
-        raise ValueError(f"key '{twice[:80]}' stands twice in one object")
-    return found

@@ -125,7 +125,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         (changed(lambda d: [m.pop("batch") for m in d["measurements"]]), "and 16 more"),
         (edited(lambda d: d["sheet"].update(title="\ud800")), "checksum does not match"),
         (edited(lambda d: d.update(schema=2)), "install that one or a newer one"),
-        (DOCUMENT.replace('"schema": 1', '"schema": 1, "x": 1e999'), "a number that is none"),
+        (DOCUMENT.replace('"schema": 1', '"schema": 1, "x": 1e999'), "holds 1e999"),
         (changed(lambda d: d["sheet"].update({"\x1b[31m": 1})), "sheet"),
     ],
 )

@@ -1,0 +1,59 @@
+"""JSON from strangers as Python values, with what JSON allows and no figure can mean refused.
+
+Knows no schema and no file. NaN, infinities, numbers beyond a double, and a key that stands twice in one object (a
+reader would silently take the last) are refused; so is what Python's parser cannot bear: nesting beyond its stack,
+whole numbers of thousands of digits.
+"""
+
+import json
+import math
+from collections import Counter
+from typing import Any, NoReturn
+
+
+class StrictJsonError(ValueError):
+    """Why a text cannot be relied upon, in words that may be printed. `line` and `column` where the parser knows."""
+
+    def __init__(self, reason: str, line: int | None = None, column: int | None = None):
+        super().__init__(reason)
+        self.line, self.column = line, column
+
+    def place(self, where: str) -> str:
+        """`where` with line and column, as an editor takes it."""
+        return where if self.line is None else f"{where}:{self.line}:{self.column}"
+
+
+def decode(text: str, *, what: str) -> Any:
+    """`text` as values. Raises StrictJsonError; `what` says what was expected ('harness report')."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        reason = f"not JSON ({error.msg}), the file may be cut short"
+        raise StrictJsonError(reason, error.lineno, error.colno) from None
+    except RecursionError:
+        raise StrictJsonError(f"nested too deeply to be a {what}") from None
+    except StrictJsonError:
+        raise
+    except ValueError:  # Python's own limit on the digits of a whole number
+        raise StrictJsonError(f"holds a whole number of thousands of digits, expected a {what}") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise StrictJsonError(f"holds {name}, expected finite numbers")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise StrictJsonError(f"holds {text[:40]}, expected finite numbers")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        count = Counter(key for key, _ in pairs)
+        twice = next(key for key, _ in pairs if count[key] > 1)
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in twice[:80])
+        raise StrictJsonError(f"key '{shown}' stands twice in one object")
+    return found
