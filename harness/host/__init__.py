@@ -159,14 +159,16 @@ class Usage(Frozen):
         return None if self.busy_s is None else max(0.0, self.busy_s - self.own_s)
 
     def since(self, earlier: "Usage") -> "Usage":
-        def difference(now: float | None, then: float | None) -> float | None:
-            return None if now is None or then is None else max(0.0, now - then)
-
         return Usage(
             own_s=self.own_s - earlier.own_s,
             busy_s=difference(self.busy_s, earlier.busy_s),
             steal_s=difference(self.steal_s, earlier.steal_s),
         )
+
+
+def difference(now: float | None, then: float | None) -> float | None:
+    """What a counter of seconds went up by; None where it could not be read both times."""
+    return None if now is None or then is None else max(0.0, now - then)
 
 
 def usage(stat: Path = Path("/proc/stat")) -> Usage:

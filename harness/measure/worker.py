@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.frozen import Frozen
-from harness.host import Usage, allowed_cpus, last_level_cache_bytes, memory, peak_rss_bytes, usage
+from harness.host import Usage, allowed_cpus, difference, last_level_cache_bytes, memory, peak_rss_bytes, usage
+from harness.host.moment import frequency_hz, memory_wait_s
 from harness.plan import Arm, Phase, Task, Timing, Workload
 from harness.record import CeilingObservation, Observation
 
@@ -133,14 +134,15 @@ def control_kernel() -> tuple[float, ...]:
 
 
 def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
-    """Time one opened workload, with the processor time that was used meanwhile."""
-    before, outside_before, digest = usage(), stepper.outside_s, None
+    """Time one opened workload, with the processor time that was used meanwhile and how the host was."""
+    before, outside_before, waited_before, digest = usage(), stepper.outside_s, memory_wait_s(), None
+    load_1min = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
     def warmed() -> None:
-        nonlocal before, outside_before, digest
+        nonlocal before, outside_before, waited_before, digest
         if timing.warmup_steps:  # how many timed steps follow depends on the clock: their logits may differ
             digest = hashlib.sha256(np.ascontiguousarray(stepper.logits()).tobytes()).hexdigest()[:16]
-        before, outside_before = usage(), stepper.outside_s
+        before, outside_before, waited_before = usage(), stepper.outside_s, memory_wait_s()
 
     gc.collect()
     gc.disable()
@@ -149,6 +151,8 @@ def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation,
     finally:
         gc.enable()
     spent, outside_s = usage().since(before), stepper.outside_s - outside_before
+    running_hz = frequency_hz(allowed_cpus())  # soon: idle processors slow down
+    waited_s = difference(memory_wait_s(), waited_before)
     timed = Observation(
         round=0,
         started=dt.datetime.now(dt.UTC),
@@ -159,6 +163,9 @@ def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation,
         coverage=stepper.coverage(),
         logits_digest=digest if len(warmup_s) == timing.warmup_steps else None,
         peak_rss_bytes=peak_rss_bytes(),
+        frequency_hz=running_hz,
+        memory_wait_s=waited_s,
+        load_1min=load_1min,
     )
     return timed, spent
 

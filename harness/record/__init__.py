@@ -7,14 +7,15 @@ A measurement gathers the observations of one cell; its rate is derived from the
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, computed_field
+from pydantic import BeforeValidator, Field, computed_field
 
 from harness.frozen import Frozen
 from harness.model.spec import Precision
 from harness.plan import Arm, Phase, Workload
 from harness.stats import Estimate, median, median_estimate
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
+"""Version of a record. 2 added to observations the frequency, the wait for memory and the load: unknown in one of 1."""
 
 COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
 """Fields of a record that follow from others, in pydantic's notation: not stored, so that they cannot disagree."""
@@ -42,6 +43,13 @@ class Observation(Frozen):
     )
     foreign_cpu_s: float | None = Field(default=None, ge=0, description="processor time that others used meanwhile")
     steal_s: float | None = Field(default=None, ge=0)
+    frequency_hz: float | None = Field(
+        default=None, gt=0, description="mean of the processors right after the timed steps; virtual hosts: nominal"
+    )
+    memory_wait_s: float | None = Field(
+        default=None, ge=0, description="time of all timed steps in which some task of the host waited for memory"
+    )
+    load_1min: float | None = Field(default=None, ge=0, description="the host's load average when it began")
     logits_digest: str | None = Field(
         default=None, description="of the last warm-up step's logits: same seed, same digest"
     )
@@ -186,10 +194,15 @@ class Host(Frozen):
         return hashlib.sha256(repr(basis).encode()).hexdigest()[:12]
 
 
+def _as_current(version: object) -> object:
+    """A record of version 1 is one of version 2 that does not know the fields added since."""
+    return SCHEMA if version == 1 and not isinstance(version, bool) else version
+
+
 class Record(Frozen):
     """All that a run produced. `record_id` is its name in the store; `state` says whether it ran to its end."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Annotated[Literal[2], BeforeValidator(_as_current)] = SCHEMA
     record_id: RecordId
     name: str
     label: str | None = None

@@ -4,84 +4,13 @@ Each finding names its rule, the value, the limit and what to do. 'invalid' find
 and comparison (it is shown, marked); 'warning' findings are shown beside it. Knows no claim and no clock.
 """
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
-
-from pydantic import Field
-
-from harness.frozen import Frozen
-from harness.record import Host, Measurement, Observation, Record
+from harness.record import Measurement, Record, disturbance
+from harness.record.disturbance import changed_host, judge_run, share_of
+from harness.record.rule import Broken, Context, Finding, Limits, Rule, cell_name
 from harness.stats import median
 from harness.units import binary, number, percent, seconds, si
 
-Severity = Literal["invalid", "warning"]
-
-
-class Limits(Frozen):
-    """Where each rule draws its line. The defaults' reasons stand beside the rules that use them."""
-
-    min_processes: int = Field(default=2, ge=1, description="fewer invalidate: no interval without a second process")
-    good_processes: int = Field(default=5, ge=1, description="fewer warn: the interval has to assume log-normal noise")
-    min_steps: int = Field(default=3, ge=1, description="timed steps of a process; fewer warn")
-    min_timed_s: float = Field(default=0.1, gt=0, description="timed seconds of a cell in all; fewer warn")
-    resolution_multiple: float = Field(default=1000.0, gt=0, description="shortest step in units of the clock's own")
-    ceiling_margin: float = Field(default=0.05, ge=0, description="how far above a measured ceiling a rate may lie")
-    cache_multiple: float = Field(default=4.0, gt=0, description="weights in units of the last-level cache")
-    coverage: float = Field(default=0.03, gt=0, description="relative distance from the expected coverage")
-    outside_share: float = Field(default=0.01, gt=0, description="share of a step spent outside the runtime")
-    control_spread: float = Field(default=0.10, gt=0, description="spread of the control kernel between processes")
-    control_drift: float = Field(default=0.05, gt=0, description="drift of the control kernel inside a process")
-    foreign_share: float = Field(default=0.10, gt=0, description="processor time of others, in processors")
-    steal_share: float = Field(default=0.01, gt=0, description="time that the hypervisor took, in processors")
-
-
-class Finding(Frozen):
-    """One rule that is broken. `cell` is None where it concerns the whole run."""
-
-    rule: str
-    severity: Severity
-    cell: str | None
-    value: float
-    limit: float
-    message: str = Field(description="what was found and what was allowed")
-    remedy: str
-
-    @property
-    def line(self) -> str:
-        return f"{self.rule}: {self.message}"
-
-
-def cell_name(m: Measurement) -> str:
-    """A cell in words: moe-article int8 decode batch 8."""
-    depth = f" depth {m.depth}" if m.depth else ""
-    return f"{m.model} {m.precision} {m.phase} batch {m.batch}{depth}, {m.threads} threads"
-
-
-class Context(Frozen):
-    """What the rules of a cell may look at besides the cell."""
-
-    host: Host
-    read_bytes_s: float | None = Field(default=None, description="best read rate of any process of the run")
-    matmul_flop_s: tuple[tuple[str, float], ...] = Field(default=(), description="best of each precision")
-    skewed: bool = False
-    limits: Limits = Limits()
-
-
-class Broken(NamedTuple):
-    """What a rule found: the value, its limit, and both in words."""
-
-    value: float
-    limit: float
-    message: str
-
-
-class Rule(NamedTuple):
-    """One named rule of a cell."""
-
-    name: str
-    severity: Severity
-    check: Callable[[Measurement, Context], Broken | None]
-    remedy: str
+__all__ = ["CELL_RULES", "Limits", "apply", "changed_host", "findings", "judge", "judge_run"]
 
 
 def _one_process(m: Measurement, context: Context) -> Broken | None:
@@ -198,33 +127,11 @@ def _coverage(m: Measurement, context: Context) -> Broken | None:
     return Broken(m.coverage, expected * (1 + (allowed if off > 0 else -allowed)), f"{words} ({percent(off)} off)")
 
 
-def _share(m: Measurement, value: Callable[[Observation], float | None]) -> float | None:
-    """A time over all processes, divided by the timed sections that it fell into. Over all, not the median of each: the
-    kernel counts processor time in ticks of a hundredth of a second, which is coarse beside one process's section."""
-    timed = [(part, sum(o.durations_s)) for o in m.good if (part := value(o)) is not None]
-    whole_s = sum(section_s for _, section_s in timed)
-    return sum(part_s for part_s, _ in timed) / whole_s if whole_s > 0 else None
-
-
 def _outside(m: Measurement, context: Context) -> Broken | None:
-    share, limit = _share(m, lambda o: o.outside_s), context.limits.outside_share
+    share, limit = share_of(m, lambda o: o.outside_s), context.limits.outside_share
     if share is None or share <= limit:
         return None
     return Broken(share, limit, f"{percent(share)} of a step pass outside the runtime ({percent(limit)} allowed)")
-
-
-def _foreign(m: Measurement, context: Context) -> Broken | None:
-    share, limit = _share(m, lambda o: o.foreign_cpu_s), context.limits.foreign_share
-    if share is None or share <= limit:
-        return None
-    return Broken(share, limit, f"others used {number(share, 2)} processors meanwhile ({limit:g} allowed)")
-
-
-def _steal(m: Measurement, context: Context) -> Broken | None:
-    share, limit = _share(m, lambda o: o.steal_s), context.limits.steal_share
-    if share is None or share <= limit:
-        return None
-    return Broken(share, limit, f"the hypervisor took {number(share, 2)} processors meanwhile ({limit:g} allowed)")
 
 
 def _digests(m: Measurement, _context: Context) -> Broken | None:
@@ -251,9 +158,8 @@ CELL_RULES = (
     Rule("above-matmul-ceiling", "invalid", _above_matmul_ceiling, _AGAIN),
     Rule("coverage", "invalid", _coverage, "use balanced routing or another seed, or name the skew in measure.routing"),
     Rule("outside-runtime", "warning", _outside, _LARGER),
-    Rule("busy-neighbours", "warning", _foreign, "end other work on this host and measure again"),
-    Rule("stolen-time", "warning", _steal, "measure on a host of your own, or at a quieter hour"),
     Rule("logits-differ", "warning", _digests, "nothing where the runtime sums in no fixed order; else inputs differ"),
+    *disturbance.RULES,
 )
 """Invalid are results that cannot be true, or are not of what they claim to be, or have no interval. Warnings are
 results that are true but may be less exact than they look."""
@@ -271,57 +177,6 @@ def judge(m: Measurement, context: Context) -> tuple[Finding, ...]:
                 )
             )
     return tuple(found)
-
-
-def _controls(record: Record) -> tuple[tuple[float, ...], ...]:
-    """The control kernel's durations, one tuple a process and workload."""
-    observed = [o.control_s for m in record.measurements for o in m.good]
-    return tuple(c for c in (*observed, *(o.control_s for o in record.ceiling_observations)) if len(c) >= 2)
-
-
-def judge_run(record: Record, limits: Limits) -> tuple[Finding, ...]:
-    """Rules that concern the whole run: how steady the control kernel, and with it the host, was.
-
-    Both warn here. A comparison of two arms treats them as 'unmeasurable' (it asks for more of the host).
-    """
-    controls = _controls(record)
-    found = []
-    quiet = "end other work on this host, or compare only interleaved runs (`harness ab`)"
-    medians = sorted(median(c) for c in controls)
-    if len(medians) >= 2:
-        # the middle 80 %, so that one slow process among many does not speak for all
-        cut = len(medians) // 10
-        inner = medians[cut : len(medians) - cut]
-        spread = (inner[-1] - inner[0]) / median(medians)
-        if spread > limits.control_spread:
-            words = f"the control kernel spread by {percent(spread)} between processes"
-            found.append(_run_finding("control-spread", spread, limits.control_spread, words, quiet))
-    if controls:
-        drift = median([abs(median(c[len(c) // 2 :]) / median(c[: len(c) // 2]) - 1) for c in controls])
-        if drift > limits.control_drift:
-            words = f"the control kernel changed by {percent(drift)} while a workload was timed"
-            found.append(_run_finding("control-drift", drift, limits.control_drift, words, quiet))
-    return tuple(found)
-
-
-def _run_finding(rule: str, value: float, limit: float, words: str, remedy: str) -> Finding:
-    message = f"{words} ({percent(limit)} allowed)"
-    return Finding(rule=rule, severity="warning", cell=None, value=value, limit=limit, message=message, remedy=remedy)
-
-
-def changed_host(before: Host, after: Host) -> Finding | None:
-    """The rule for a run that goes on elsewhere: two hosts' figures do not belong into one record."""
-    if before.fingerprint == after.fingerprint:
-        return None
-    return Finding(
-        rule="host-changed",
-        severity="invalid",
-        cell=None,
-        value=2,
-        limit=1,
-        message=f"begun on {before.cpu} with {before.cores} cores, gone on with on {after.cpu} with {after.cores}",
-        remedy="begin a new run on this host, or resume on the other one",
-    )
 
 
 def context_of(record: Record, measurement: Measurement, limits: Limits) -> Context:

@@ -22,7 +22,10 @@ from harness.report.measured import Gain, MeasuredRow, gains, rows
 from harness.report.printable import line
 from harness.verdict.evidence import Assessment, InconsistentSet, Scaled, Verdict
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
+"""2 added to observations the frequency, the wait for memory and the load: one of 1 is read as not knowing them."""
+
+_READ = range(1, SCHEMA + 1)
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cells of a thousand processes stay far below it
 _ERRORS_SHOWN = 10
 _ADVICE = "Write the file again from the stored run, or name another one."
@@ -59,7 +62,7 @@ class ReportFile(Frozen):
         json_schema_serialization_defaults_required=True,
     )
 
-    schema_version: Literal[1] = Field(alias="schema", description="version of this document's schema")
+    schema_version: Literal[2] = Field(alias="schema", description="version of this document's schema")
     record_id: RecordId | None
     run: Run | None
     host: Host | None
@@ -167,18 +170,18 @@ def parse(text: str, *, where: str = "report") -> tuple[Record | None, Assessmen
     data = _decode(text, where)
     if not isinstance(data, dict) or "schema" not in data or "measurements" not in data or "verdicts" not in data:
         _refuse(where, "not a harness report: expected an object with 'schema', 'measurements' and 'verdicts'")
-    if data["schema"] != SCHEMA or isinstance(data["schema"], bool):
+    if type(data["schema"]) is not int or data["schema"] not in _READ:
         found = line(json.dumps(data["schema"]))[:40]
         _refuse(
             where,
-            f"schema {found}, expected {SCHEMA}: it was written by another version of harness; "
+            f"schema {found}, expected at most {SCHEMA}: it was written by another version of harness; "
             "install that one or a newer one, for example `pip install --upgrade harness`",
         )
     problem = seal.broken(data)
     if problem is not None:
         _refuse(where, problem)
     try:
-        read = ReportFile.model_validate_json(json.dumps(_without_computed(data)), strict=True)
+        read = ReportFile.model_validate_json(json.dumps({**_without_computed(data), "schema": SCHEMA}), strict=True)
     except ValidationError as error:
         _refuse(where, *_findings(error))
     return read.record(), read.assessment()

@@ -4,16 +4,17 @@ Every error is a `StoreError` that names the file and says what to do.
 """
 
 import hashlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
 
-SCHEMA = 1
-"""Version of the tables, kept in SQLite's user_version. Raised with a step in MIGRATIONS."""
+SCHEMA = 2
+"""Version of the tables and what their rows hold, kept in SQLite's user_version. Raised with a step in MIGRATIONS."""
 
 APPLICATION_ID = 0x48524E53
 """'HRNS', kept in SQLite's application_id: another program's database is refused instead of written into."""
@@ -43,8 +44,9 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file raises. The second where SQLite's own message quotes damaged text."""
 
 Migrations = Mapping[int, str]
-MIGRATIONS: Migrations = {}
-"""From each past version, the SQL that makes the next one of it."""
+MIGRATIONS: Migrations = {1: ""}
+"""From each past version, the SQL that makes the next one of it. 1 to 2 changes no table: observations gained fields
+that one of version 1 does not know, and that version's program would refuse."""
 
 
 class StoreError(HarnessError):
@@ -143,15 +145,10 @@ class StoreFile:
         version = self._version(schema)
         if version == schema:
             return
+        if version == 0 and not write:
+            raise StoreError(f"{self.path}: there is nothing in this store yet; `harness run` fills it")
         if not write:
-            if version == 0:
-                raise StoreError(f"{self.path}: there is nothing in this store yet; `harness run` fills it")
-            raise StoreError(
-                f"{self.path}: has the tables of version {version}, this program reads {schema}; "
-                "any command that writes (for example `harness run`) migrates it and keeps a backup"
-            )
-        if version:
-            self.backup = self._back_up(version)
+            self._read_a_copy()
         with self.transaction():
             version = self._version(schema)  # another process may have been faster
             if version == 0:
@@ -159,6 +156,8 @@ class StoreFile:
                     self.connection.execute(statement)
                 self.connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 version = SCHEMA
+            elif write and version < schema:
+                self.backup = self._back_up(version)
             while version < schema:
                 if version not in migrations:
                     raise StoreError(f"{self.path}: no migration leads from version {version} to {schema}")
@@ -166,6 +165,14 @@ class StoreFile:
                     self.connection.execute(statement)
                 version += 1
             self.connection.execute(f"PRAGMA user_version={schema}")
+
+    def _read_a_copy(self) -> None:
+        """Go on with a copy in memory, to be migrated there: reading an older store does not change it."""
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        copy.text_factory = as_text
+        self.connection.backup(copy)
+        self.connection.close()
+        self.connection = copy
 
     def _version(self, schema: int) -> int:
         version = int(self.connection.execute("PRAGMA user_version").fetchone()[0])
@@ -181,15 +188,19 @@ class StoreFile:
         return version
 
     def _back_up(self, version: int) -> Path:
-        """Copy the store beside itself before it is migrated."""
-        target = self.path.with_name(f"{self.path.name}.v{version}.backup")
-        partial = target.with_name(target.name + ".partial")
+        """Copy the store beside itself before it is migrated, under a name that is free. Under the writer's lock, so
+        that no two processes do it, and none copies what another has migrated."""
+        first = self.path.with_name(f"{self.path.name}.v{version}.backup")
+        names = (first.with_name(f"{first.name}-{count}") for count in itertools.count(2))
+        target = first if not first.exists() else next(name for name in names if not name.exists())
+        partial = first.with_name(f"{first.name}.partial")
         partial.unlink(missing_ok=True)
-        copy = sqlite3.connect(partial)
-        try:
-            self.connection.backup(copy)
-        finally:
-            copy.close()
+        with (
+            # SQLite copies from no connection that is writing, and this one is about to
+            closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(partial)) as copy,
+        ):
+            source.backup(copy)
         os.replace(partial, target)
         return target
 

@@ -12,7 +12,17 @@ from pydantic import ValidationError
 
 from harness.frozen import Frozen
 from harness.record.assemble import Header
-from harness.store.file import APPLICATION_ID, FAULTS, SCHEMA, StoreError, StoreFile, as_text, checksum, explained
+from harness.store.file import (
+    APPLICATION_ID,
+    FAULTS,
+    MIGRATIONS,
+    SCHEMA,
+    StoreError,
+    StoreFile,
+    as_text,
+    checksum,
+    explained,
+)
 from harness.store.runs import read_document, read_kept
 from harness.verdict.evidence import Assessment
 
@@ -134,7 +144,7 @@ def _structure(connection: sqlite3.Connection) -> list[Damage]:
     found = [Damage(where="file", what=str(row[0])) for row in rows if row[0] != "ok"]
     if owner != APPLICATION_ID:
         found.append(Damage(where="file", what="is not marked as a harness store"))
-    if version != SCHEMA:
+    if version != SCHEMA and version not in MIGRATIONS:  # an older one is no damage: it is migrated when written to
         found.append(Damage(where="file", what=f"tables of version {version}; this program knows {SCHEMA}"))
     return found
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness import measure
 from harness.errors import UnfitHostError
+from harness.host import allowed_cpus, moment
 from harness.measure import Bounds, Progress, run_lock
 from harness.measure.worker import Message, carry_out, time_steps
 from harness.plan import Phase, Plan, Task, Timing, Workload
@@ -136,6 +137,9 @@ def test_a_worker_reports_each_workload_with_what_belongs_to_it() -> None:
     assert made.warmup_s == (0.01, 0.01) and made.durations_s == (0.01,) * 4
     assert made.outside_s == pytest.approx(0.004), "warm-ups do not count"
     assert made.control_s == (1.0, 1.0) and made.coverage == 3.5
+    assert (made.frequency_hz is None) == (moment.frequency_hz(allowed_cpus()) is None)
+    assert (made.memory_wait_s is None) == (moment.memory_wait_s() is None)
+    assert made.load_1min is not None
 
 
 def test_the_digest_does_not_depend_on_how_many_steps_were_timed() -> None:

@@ -44,7 +44,7 @@ def test_all_that_is_shown_can_be_made_from_the_document() -> None:
 
 def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -> None:
     data = json.loads(DOCUMENT)
-    assert data["schema"] == 1
+    assert data["schema"] == jsonfile.SCHEMA
     assert data["record_id"] == RECORD.record_id
     assert data["host_fingerprint"] == RECORD.host.fingerprint
     first = data["measurements"][0]
@@ -113,8 +113,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         ('{"schema": NaN}', "holds NaN"),
         ('{"schema": 1, "schema": 1}', "'schema' stands twice"),
         ("[" * 100_000, "nested too deeply"),
-        (changed(lambda d: d.update(schema=2)), "schema 2, expected 1"),
-        (changed(lambda d: d.update(schema=True)), "schema true, expected 1"),
+        (changed(lambda d: d.update(schema=3)), "schema 3, expected at most 2"),
+        (changed(lambda d: d.update(schema=True)), "schema true, expected at most 2"),
+        (changed(lambda d: d.update(schema=0)), "schema 0, expected at most 2"),
         (changed(lambda d: d.update(suprise=1)), "suprise"),
         (changed(lambda d: d["measurements"][0].update(batch="four")), "measurements.0.batch"),
         (changed(lambda d: d["measurements"][0].pop("model")), "measurements.0.model"),
@@ -124,8 +125,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         (changed(lambda d: d.update(host=None)), "a run has a record_id and a host"),
         (changed(lambda d: [m.pop("batch") for m in d["measurements"]]), "and 16 more"),
         (edited(lambda d: d["sheet"].update(title="\ud800")), "checksum does not match"),
-        (edited(lambda d: d.update(schema=2)), "install that one or a newer one"),
-        (DOCUMENT.replace('"schema": 1', '"schema": 1, "x": 1e999'), "holds 1e999"),
+        (edited(lambda d: d.update(schema=3)), "install that one or a newer one"),
+        (DOCUMENT.replace('"schema": 2', '"schema": 2, "x": 1e999'), "holds 1e999"),
         (changed(lambda d: d["sheet"].update({"\x1b[31m": 1})), "sheet"),
     ],
 )

@@ -146,19 +146,44 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path, content: 
     assert path.read_bytes() == content and not check(path).ok
 
 
+STEPS = {SCHEMA: "ALTER TABLE run ADD COLUMN branch TEXT; CREATE INDEX by_branch ON run (branch)"}
+
+
+def migrated(path: Path, *, write: bool = True) -> StoreFile:
+    return StoreFile(path, write=write, migrations=STEPS, schema=SCHEMA + 1)
+
+
 def test_an_older_store_is_migrated_with_a_backup(store: Store) -> None:
     old = filled(store, "run-1")
     store._file.close()
-    steps = {SCHEMA: "ALTER TABLE run ADD COLUMN branch TEXT; CREATE INDEX by_branch ON run (branch)"}
-    with pytest.raises(StoreError, match="migrates it and keeps a backup"):
-        StoreFile(store.path, write=False, schema=SCHEMA + 1)
-    new = StoreFile(store.path, migrations=steps, schema=SCHEMA + 1)
+    new = migrated(store.path)
     assert new.connection.execute("SELECT record_id, branch FROM run").fetchall() == [("run-1", None)]
     assert new.connection.execute("PRAGMA user_version").fetchone() == (SCHEMA + 1,)
     new.close()
     assert new.backup is not None
     with Store(new.backup, write=False) as backup:
         assert backup.load("run-1") == old
+
+
+def test_reading_an_older_store_leaves_it_as_it_was(store: Store) -> None:
+    filled(store, "run-1")
+    store._file.close()
+    before = store.path.read_bytes()
+    read = migrated(store.path, write=False)
+    assert read.connection.execute("SELECT record_id, branch FROM run").fetchall() == [("run-1", None)]
+    read.close()
+    assert store.path.read_bytes() == before and not list(store.path.parent.glob("*.backup*"))
+
+
+def test_a_backup_never_takes_the_place_of_another(store: Store) -> None:
+    filled(store, "run-1")
+    store._file.close()
+    older = store.path.read_bytes()
+    for count in (1, 2):
+        store.path.write_bytes(older)
+        migrated(store.path).close()
+        backups = list(store.path.parent.glob("*.backup*"))
+        assert len(backups) == count and all(check(path).ok for path in backups)
 
 
 def test_a_migration_that_fails_changes_nothing(store: Store) -> None:
