@@ -137,6 +137,7 @@ def _side(path: Path, settings: tuple[str, ...], python: Path | None, here: Host
         host=here,
         plan=plan,
         notes=tuple(f"set for this side: {text}" for text in settings),
+        made_by="ab",
     )
     return header, Contender(plan=plan, python=interpreter, own_worker=own_version is not None)
 

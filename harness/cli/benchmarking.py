@@ -49,9 +49,10 @@ def bench_command(options: BenchOptions) -> int:
     try:
         bench.carry_out()
     except KeyboardInterrupt:
+        begun = bench.running.header.record_id if bench.running is not None and bench.running.plan is not None else None
         bench.print_rest()
         said = "interrupted: what was measured so far is printed, with the number of processes that each row has"
-        raise StoppedError(said) from None
+        raise StoppedError(f"{said}; go on with: harness run --resume {begun}" if begun else said) from None
     bench.print_rest()
     return bench.exit_code
 
@@ -186,6 +187,8 @@ class _Run:
             host=bench.host,
             plan=plan or Plan.model_validate({"name": "bench", "tasks": (), "needs": needs}),
             notes=() if alone else (BESIDE,),
+            made_by="bench",
+            process_timeout_s=bench.options.timeout_s,
         )
         self.kept: list[Kept] = []
         self.made: Counter[tuple[Arm, Workload]] = Counter()

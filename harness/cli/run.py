@@ -61,15 +61,17 @@ def run_command(options: Options) -> int:
             "--retry-failed was given without --resume, expected: harness run --resume [ID] --retry-failed"
         )
     asked, header = _resumed(options) if options.resume is not None else _fresh(options)
-    check_chips(asked)
-    delivery = options.delivery.or_else(asked.config.outputs)
-    delivery.check(inputs=asked.inputs)
+    delivery = options.delivery
+    if asked is not None:
+        check_chips(asked)
+        delivery = delivery.or_else(asked.config.outputs)
+    delivery.check(inputs=asked.inputs if asked is not None else ())
     if options.dry_run:
         typer.echo(preview.render(header.plan, header.host, delivery.form), nl=False)
         return 0
-    record = _measured(header, asked.config, options)
+    record = _measured(header, _bounds(header, asked, options), options)
     assessment = None
-    if asked.sheet is not None:
+    if asked is not None and asked.sheet is not None:
         assessment = assess(asked.sheet, record, asked.catalogue, asked.config.chips)
         with Store(options.store or STORE) as store:
             store.keep_assessment(record.record_id, assessment)
@@ -107,18 +109,44 @@ def _planned(asked: Asked, here: Host) -> Plan:
         raise located(asked.document, error) from None
 
 
-def _resumed(options: Options) -> tuple[Asked, Header]:
-    """A run that was cut short, with the config as it was then. A changed config or host is refused."""
+def _resumed(options: Options) -> tuple[Asked | None, Header]:
+    """A run that was cut short, with the config as it was then (None: made by `harness bench`, which has none).
+
+    Refused: a changed config, another host, and a side of `harness ab`.
+    """
     assert options.resume is not None
     with Store(options.store or STORE, write=False) as store:
         record_id = store.resolve(options.resume)
         header = store.header(record_id)
-    found = document.parse(header.config_text, path=Path(header.config_path or "config"), what="config")
+    if header.made_by == "ab":
+        raise UsageError(
+            f"run {record_id} is one side of a `harness ab`, whose sides are measured in turn, expected a run of "
+            "`harness run` or `harness bench`; start the comparison again "
+            f"(`harness show {record_id}` shows what was kept of this side)"
+        )
+    if header.config_path is None:
+        if options.config is not None:
+            raise UsageError(
+                f"{options.config}: run {record_id} was made without a config ({header.config_text.strip()}), "
+                f"expected: harness run --resume {record_id}"
+            )
+        _refuse_elsewhere(header, host.describe())
+        return None, header
+    found = document.parse(header.config_text, path=Path(header.config_path), what="config")
     config = document.validate(found, Config)
     if options.config is not None:
         _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
     _refuse_elsewhere(header, host.describe())
     return gather(found, config, options.catalog), header
+
+
+def _bounds(header: Header, asked: Asked | None, options: Options) -> Bounds:
+    """What the run may use, by its config, or by what `harness bench` was told."""
+    bounds = Bounds(memory_bytes=header.host.available_bytes, max_failures=options.max_failures)
+    if asked is None:
+        return bounds.model_copy(update={"timeout_s": header.process_timeout_s or bounds.timeout_s})
+    measured = asked.config.measure
+    return bounds.model_copy(update={"timeout_s": measured.process_timeout_s, "time_budget_s": measured.time_budget_s})
 
 
 def _refuse_elsewhere(header: Header, here: Host) -> None:
@@ -153,7 +181,7 @@ def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> No
         raise UsageError(f"{path}: differs from the config of run {record_id}: {'; '.join(changed)}; start a new run")
 
 
-def _measured(header: Header, config: Config, options: Options) -> Record:
+def _measured(header: Header, bounds: Bounds, options: Options) -> Record:
     """Measure what is still to be measured, each observation kept as it is made, and put the record together."""
     policy: Literal["refuse", "wait", "force"] = "force" if options.force else "wait" if options.wait else "refuse"
     doing = f"harness run {header.name}"
@@ -169,7 +197,7 @@ def _measured(header: Header, config: Config, options: Options) -> Record:
         notes: tuple[str, ...] = () if alone else (BESIDE,)
         try:
             if left:
-                outcome = _run(header.plan.model_copy(update={"tasks": left}), header, config, options, store)
+                outcome = _run(header.plan.model_copy(update={"tasks": left}), header, bounds, options, store)
                 state = outcome.kind
                 notes = (*notes, outcome.stopped) if outcome.stopped else notes
         except KeyboardInterrupt:
@@ -186,13 +214,7 @@ def _say_waiting(holder: str) -> None:
     typer.echo(f"waiting for another run on this host to end: {holder}", err=True)
 
 
-def _run(plan: Plan, header: Header, config: Config, options: Options, store: Store) -> measure.Outcome:
-    bounds = Bounds(
-        timeout_s=config.measure.process_timeout_s,
-        memory_bytes=header.host.available_bytes,
-        max_failures=options.max_failures,
-        time_budget_s=config.measure.time_budget_s,
-    )
+def _run(plan: Plan, header: Header, bounds: Bounds, options: Options, store: Store) -> measure.Outcome:
     with progress(plan, quiet=options.quiet) as shown:
 
         def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:

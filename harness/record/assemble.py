@@ -44,6 +44,10 @@ class Header(Frozen):
     host: Host
     plan: Plan
     notes: tuple[str, ...] = ()
+    made_by: Literal["run", "bench", "ab"] = Field(
+        default="run", description="the command; a side of `ab` cannot be gone on with alone"
+    )
+    process_timeout_s: float | None = Field(default=None, gt=0, description="where no config says it")
 
 
 class Kept(Frozen):

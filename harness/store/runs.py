@@ -155,7 +155,8 @@ class Store:
         created, state, body, kept_sum = row
         if body is None:
             raise StoreError(
-                f"{self.path}: the run {record_id} was imported as a finished record: it cannot be resumed"
+                f"{self.path}: the run {record_id} was kept as a finished record, without its plan: it cannot be "
+                f"resumed; `harness show {record_id}` shows it, `harness run CONFIG` measures anew"
             )
         if kept_sum != checksum(record_id, str(created), str(state), str(body)):
             raise self._damaged(f"the run {record_id}")

@@ -1,11 +1,17 @@
 """The installed program, started as a user types it."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from harness.cli.main import main
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = ROOT / "configs"
@@ -44,6 +50,16 @@ def harness(*arguments: str | Path, cwd: Path, timeout_s: float = 60) -> Result:
         env=environment_of(cwd),
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def ended(*arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the same entry in this process and folder: where a start for each would cost more
+    than what is tested."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code, out.getvalue(), err.getvalue()
 
 
 CONFIG = """\

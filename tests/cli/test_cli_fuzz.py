@@ -3,8 +3,6 @@
 The same entry as the installed program's, in this process: thousands of starts would take hours.
 """
 
-import contextlib
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.cli.main import main
 from tests.cli.fuzzed import mutated
-from tests.cli.program import CONFIG, CONFIGS, SEEDS
+from tests.cli.program import CONFIG, CONFIGS, SEEDS, ended
 from tests.watch import Watch
 
 LONGEST_S = 30.0  # a second at most where nothing else runs
@@ -57,14 +54,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     os.chdir(tmp_path)
     yield tmp_path
     os.chdir(before)
-
-
-def ended(*arguments: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert isinstance(caught.value.code, int)
-    return caught.value.code, out.getvalue(), err.getvalue()
 
 
 def used_or_refused(folder: Path, name: str, text: str, *arguments: str) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.measure.worker import failed
+from harness.record.assemble import cell_round_key
 from harness.store import Store
-from tests.cli.program import CONFIG, SEEDS, harness
+from tests.cli.program import CONFIG, SEEDS, ended, harness
 
 ARTICLE = SEEDS / "deepseek-v4-ascend.yaml"
 STORE = Path(".harness") / "store.sqlite"
@@ -45,7 +46,8 @@ def test_a_run_is_carried_to_another_store(folder: Path) -> None:
     assert "No damage found." in harness("store", "check", "--store", "team.sqlite", cwd=folder).out
 
 
-def test_a_file_that_was_changed_is_refused_by_all_that_read_it(folder: Path) -> None:
+def test_a_file_that_was_changed_is_refused_by_all_that_read_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     text = (folder / "r.json").read_text()
     (folder / "changed.json").write_text(text.replace('"tokens_per_step": 1,', '"tokens_per_step": 2,', 1))
     (folder / "cut.json").write_text(text[: len(text) // 2])
@@ -56,9 +58,9 @@ def test_a_file_that_was_changed_is_refused_by_all_that_read_it(folder: Path) ->
             ("compare", "r.json", name),
             ("store", "import", name),
         ):
-            result = harness(*command, cwd=folder)
-            assert (result.code, result.out) == (2, ""), command
-            assert name in result.err and words in result.err
+            code, out, err = ended(*command)
+            assert (code, out) == (2, ""), command
+            assert name in err and words in err
 
 
 @pytest.mark.slow
@@ -75,6 +77,36 @@ def test_what_failed_is_measured_again_only_when_asked(folder: Path) -> None:
     assert good(folder) == 2
     alone = harness("run", "a.yaml", "--retry-failed", cwd=folder)
     assert alone.code == 2 and "--resume" in alone.err
+
+
+def begun_anew(folder: Path, record_id: str, leave_out: int, **changes: object) -> None:
+    """The folder's run under another name, without its last observations, with other words in its header."""
+    with Store(folder / STORE) as store:
+        first = store.resolve("mine")
+        header = store.header(first)
+        store.begin(header.model_copy(update={"record_id": record_id, "label": None, **changes}))
+        of = {cell_round_key(t, w): (t, w) for t in header.plan.tasks for w in (t.workloads or (None,))}
+        kept = [(of[cell], one) for cell, one in store.kept(first) if one is not None]
+        for (task, workload), one in kept[: len(kept) - leave_out]:
+            made = one.observation or one.ceiling
+            assert made is not None
+            store.keep(record_id, task, workload, made)
+
+
+def test_a_bench_is_gone_on_with_and_a_side_of_a_comparison_is_not(folder: Path) -> None:
+    bench = {"made_by": "bench", "config_path": None, "config_text": "harness bench moe-tiny\n", "name": "bench"}
+    begun_anew(folder, "b-1", 1, **bench)
+    result = harness("run", "--resume", "b-1", cwd=folder)
+    assert result.code == 0, result.err
+    with Store(folder / STORE, write=False) as store:
+        assert store.load("b-1").state == "complete" and len(store.done("b-1")) == len(
+            store.done(store.resolve("mine"))
+        )
+    mixed = harness("run", "a.yaml", "--resume", "b-1", cwd=folder)
+    assert mixed.code == 2 and "harness run --resume b-1" in mixed.err and "harness bench moe-tiny" in mixed.err
+    begun_anew(folder, "a-1", 1, made_by="ab")
+    refused = harness("run", "--resume", "a-1", cwd=folder)
+    assert refused.code == 2 and "one side of a `harness ab`" in refused.err and "harness show a-1" in refused.err
 
 
 def good(folder: Path) -> int:
