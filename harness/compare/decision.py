@@ -5,7 +5,7 @@ Works on speed: the rate of the new over the rate of the old, or the old duratio
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -13,8 +13,8 @@ from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
 from harness.stats import Estimate, interleaved_ratio, separate_ratio
 
-Decision = Literal["faster", "slower", "warn", "same", "undecided", "not comparable"]
-DECISIONS: tuple[Decision, ...] = ("faster", "slower", "warn", "same", "undecided", "not comparable")
+Decision = Literal["faster", "slower", "warn", "same", "undecided", "unmeasurable", "not comparable"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
 LOOKS = (10, 20, 40)
 """Numbers of pairs after which an interleaved comparison is looked at; more are measured only while undecided."""
 
@@ -30,15 +30,23 @@ class Decided(Frozen):
 
 
 def decide_pairs(
-    new: Sequence[float], old: Sequence[float], margin: float, thresholds: Thresholds, *, looks: int = 1
+    new: Sequence[float],
+    old: Sequence[float],
+    margin: float,
+    thresholds: Thresholds,
+    *,
+    looks: int = 1,
+    disturbed: str | None = None,
 ) -> Decided:
     """Two arms measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
+    `disturbed` is what disturbed the host meanwhile, if anything did.
 
     With `looks` planned (see LOOKS) the alarm level is shared among them, so that looking three times is no likelier
     to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
     """
     alarm_level = 1 - (1 - thresholds.alarm_level) / looks
-    return decide(interleaved_ratio(new, old, thresholds.level), interleaved_ratio(new, old, alarm_level), margin)
+    shown, alarm = interleaved_ratio(new, old, thresholds.level), interleaved_ratio(new, old, alarm_level)
+    return decide(shown, alarm, margin, disturbed=disturbed)
 
 
 def decide_separate(
@@ -52,14 +60,19 @@ def decide_separate(
     )
 
 
-def decide(shown: Estimate, alarm: Estimate, margin: float) -> Decided:
+def decide(shown: Estimate, alarm: Estimate, margin: float, *, disturbed: str | None = None) -> Decided:
     """The word for a speed ratio.
 
     *faster*, *slower*: the interval at the alarm's level lies wholly beyond the margin. *warn*: the interval shown is
     off 1 and the change at least the margin. *same*: the interval shown lies wholly inside the margin. Else
     *undecided*. Without an interval nothing is decided.
+
+    *unmeasurable*: neither settled nor measured on a steady host, which `disturbed` says why. What is settled stands:
+    its interval holds the host's unsteadiness. A warning does not stand, since more quiet pairs may clear it.
     """
     word, reason = _word(shown, alarm, math.log1p(margin))
+    if disturbed is not None and word in ("undecided", "warn"):
+        word, reason = "unmeasurable", f"{reason}; {disturbed}"
     return Decided(decision=word, shown=shown, alarm=alarm, margin=margin, reason=reason)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -10,23 +10,28 @@ from harness.compare.comparison import Comparison, RowComparison
 from harness.errors import UsageError, unknown
 from harness.frozen import Frozen
 
-Trigger = Literal["slower", "faster", "warn", "undecided", "not-comparable", "missing"]
-TRIGGERS: tuple[Trigger, ...] = ("slower", "faster", "warn", "undecided", "not-comparable", "missing")
-CODES: dict[Trigger, int] = {"slower": 3, "faster": 3, "warn": 3, "undecided": 4, "not-comparable": 5, "missing": 5}
+Trigger = Literal["slower", "faster", "warn", "undecided", "unmeasurable", "not-comparable", "missing"]
+TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)
+CODES: dict[Trigger, int] = {
+    **{"slower": 3, "faster": 3, "warn": 3, "undecided": 4},
+    **{"unmeasurable": 5, "not-comparable": 5, "missing": 5},
+}
 NOTHING_COMPARED = 5
+_NOTHING_SAID = ("unmeasurable", "not comparable")
 _FORM = re.compile(r"(?P<word>[a-z-]+)(?::(?P<number>\d+(?:\.\d+)?)%)?")
 
 
 class Gate(Frozen):
     """One `--fail-on`. `more_than` is a change in speed as a share: for *slower* and *faster* one that is exceeded for
-    sure (at the alarm's level), for *warn* one that the estimate exceeds."""
+    sure (at the alarm's level), for *warn* one that the estimate exceeds. *undecided* trips on what was unmeasurable
+    too: the row's own word then says with which code."""
 
     trigger: Trigger
     more_than: float = Field(default=0.0, ge=0)
 
     def trips(self, row: RowComparison) -> bool:
         if row.decision.replace(" ", "-") != self.trigger:
-            return False
+            return self.trigger == "undecided" and row.decision == "unmeasurable"
         if self.trigger in ("slower", "faster"):
             return (row.sure_change or 0.0) > self.more_than or self.more_than == 0
         if self.trigger == "warn" and row.ratio is not None:
@@ -53,10 +58,11 @@ def parse(text: str) -> Gate:
 def exit_code(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> int:
     """0 where no gate trips; else that of the gravest: 3 before 5 before 4.
 
-    With any gate, a comparison of which no row could be compared ends with 5: a gate that cannot trip guards nothing.
+    With any gate, a comparison of which no row could be compared, or was measurable, ends with 5: a gate that cannot
+    trip guards nothing.
     """
-    codes = {CODES[g.trigger] for g in gates for c in comparisons if _tripped(g, c)}
-    if gates and any(not c.compared for c in comparisons):
+    codes = {code for g in gates for c in comparisons for code in _codes(g, c)}
+    if gates and any(all(r.decision in _NOTHING_SAID for r in c.rows) for c in comparisons):
         codes.add(NOTHING_COMPARED)
     return next((code for code in (3, 5, 4) if code in codes), 0)
 
@@ -66,7 +72,8 @@ def tripping(row: RowComparison, gates: Sequence[Gate]) -> Gate | None:
     return next((g for g in gates if g.trips(row)), None)
 
 
-def _tripped(gate: Gate, comparison: Comparison) -> bool:
+def _codes(gate: Gate, comparison: Comparison) -> set[int]:
     if gate.trigger == "missing":
-        return any(lone.only_in == "a" for lone in comparison.lone)
-    return any(gate.trips(row) for row in comparison.rows)
+        return {CODES["missing"]} if any(lone.only_in == "a" for lone in comparison.lone) else set()
+    tripped = {row.decision for row in comparison.rows if gate.trips(row)}
+    return {CODES["unmeasurable" if word == "unmeasurable" else gate.trigger] for word in tripped}

@@ -71,9 +71,20 @@ def _controls(record: Record) -> tuple[tuple[float, ...], ...]:
 def judge_run(record: Record, limits: Limits) -> tuple[Finding, ...]:
     """Rules that concern the whole run: how steady the control kernel, and with it the host, was.
 
-    Both warn here. A comparison of two arms treats them as 'unmeasurable' (it asks for more of the host).
+    Both warn here. A comparison of two arms that they leave unsettled is 'unmeasurable' (it asks for more of the host).
     """
-    controls = _controls(record)
+    return _judge_controls(_controls(record), limits)
+
+
+def disturbed(m: Measurement, context: Context) -> str | None:
+    """What disturbed the host while this cell was measured, in words; None where nothing was found."""
+    controls = tuple(o.control_s for o in m.good if len(o.control_s) >= 2)
+    broken = (rule.check(m, context) for rule in RULES)
+    words = [f.message for f in _judge_controls(controls, context.limits)] + [b.message for b in broken if b]
+    return "; ".join(words) or None
+
+
+def _judge_controls(controls: tuple[tuple[float, ...], ...], limits: Limits) -> tuple[Finding, ...]:
     found = []
     quiet = "end other work on this host, or compare only interleaved runs (`harness ab`)"
     medians = sorted(median(c) for c in controls)

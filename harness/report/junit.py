@@ -9,6 +9,8 @@ from harness.compare.gate import Gate, tripping
 from harness.report.printable import line
 from harness.units import interval, times
 
+_SKIPPED = ("undecided", "unmeasurable", "not comparable")
+
 
 def render(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> str:
     """One suite a compared table, one case a row, and one for each row that the second table lacks."""
@@ -21,7 +23,7 @@ def render(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> str:
 
 def _suite(root: ElementTree.Element, comparison: Comparison, gates: Sequence[Gate]) -> None:
     lone = [r for r in comparison.lone if r.only_in == "a"]
-    skipped = sum(r.decision in ("undecided", "not comparable") and tripping(r, gates) is None for r in comparison.rows)
+    skipped = sum(r.decision in _SKIPPED and tripping(r, gates) is None for r in comparison.rows)
     missing_fails = any(g.trigger == "missing" for g in gates)
     failures = sum(tripping(r, gates) is not None for r in comparison.rows) + (len(lone) if missing_fails else 0)
     suite = ElementTree.SubElement(
@@ -50,7 +52,7 @@ def _case(suite: ElementTree.Element, row: RowComparison, comparison: Comparison
     if tripping(row, gates) is not None:
         failure = ElementTree.SubElement(case, "failure", message=message, type=row.decision)
         failure.text = line(f"{comparison.b} against {comparison.a}: {message}")
-    elif row.decision in ("undecided", "not comparable"):
+    elif row.decision in _SKIPPED:
         ElementTree.SubElement(case, "skipped", message=message)
     else:
         ElementTree.SubElement(case, "system-out").text = message

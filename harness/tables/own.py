@@ -4,7 +4,8 @@ import hashlib
 
 from harness.plan import Arm
 from harness.record import Host, Measurement, Record
-from harness.record.validity import Limits, judge_run
+from harness.record.disturbance import disturbed, judge_run
+from harness.record.rule import Context, Limits
 from harness.tables.table import Fact, FactKind, Metric, ResultTable, Row, Sample, Setting, key, plain
 
 TOOL = "harness"
@@ -19,7 +20,7 @@ def table(record: Record, name: str) -> ResultTable:
         tool=TOOL,
         name=name,
         facts=_facts(record),
-        rows=tuple(_row(m, record.arms) for m in record.measurements),
+        rows=tuple(_row(m, record) for m in record.measurements),
         notes=tuple(notes),
     )
 
@@ -52,8 +53,8 @@ def _host(host: Host) -> tuple[Fact, ...]:
     return tuple(Fact(kind=kind, name=n, value=plain(v), binding=b) for n, v, b in found if v is not None)
 
 
-def _row(m: Measurement, arms: tuple[Arm, ...]) -> Row:
-    good = m.good
+def _row(m: Measurement, record: Record) -> Row:
+    good, arms = m.good, record.arms
     digests = {o.logits_digest for o in good if o.logits_digest}
     return Row(
         key=key(
@@ -78,6 +79,7 @@ def _row(m: Measurement, arms: tuple[Arm, ...]) -> Row:
         ),
         outcomes=(Setting(name="output digest", value=", ".join(sorted(digests))),) if digests else (),
         problem=m.error or "; ".join(m.invalid) or None,
+        disturbed=disturbed(m, Context(host=record.host)),
     )
 
 

@@ -78,6 +78,7 @@ class Row(Frozen):
     inputs: tuple[Setting, ...] = ()
     outcomes: tuple[Setting, ...] = ()
     problem: str | None = Field(default=None, description="why there is no value, or why it must not be used")
+    disturbed: str | None = Field(default=None, description="what disturbed the host meanwhile, where the file says so")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
