@@ -17,6 +17,10 @@ from harness.frozen import Frozen
 
 LEVEL = 0.90
 
+LEAST_UNSTATED = 5
+"""How many samples a summary that does not say is taken to stand for at least: llama-bench repeats five times unless
+told otherwise, hyperfine ten."""
+
 
 class Interval(Frozen):
     """A closed interval with the probability that it is meant to hold."""
@@ -204,8 +208,9 @@ def drift_half_width(drift: float, level: float = LEVEL) -> float:
 def summary_estimate(point: float, deviation: float, n: int | None, level: float = LEVEL) -> Estimate:
     """A level of which only centre and standard deviation were kept. Assumes log-normal noise.
 
-    Where the number of samples was not kept either, the deviation itself is taken for the standard error, which is
-    too wide and never too narrow. One sample has no interval. Raises ValueError unless point > 0 and deviation >= 0.
+    Where the number of samples was not kept either, the deviation itself is taken for the standard error and Student's
+    quantile is that of `LEAST_UNSTATED` samples: too wide for so many or more, too narrow for fewer. One sample has no
+    interval. Raises ValueError unless point > 0 and deviation >= 0.
     """
     if not (math.isfinite(point) and point > 0 and math.isfinite(deviation) and deviation >= 0):
         raise ValueError("a level must be positive and its deviation not negative")
@@ -214,7 +219,7 @@ def summary_estimate(point: float, deviation: float, n: int | None, level: float
     from scipy.special import stdtrit
 
     relative = math.sqrt(math.log1p((deviation / point) ** 2))  # of the log-normal with this mean and deviation
-    quantile = _normal(level) if n is None else float(stdtrit(n - 1, 0.5 + level / 2))
+    quantile = float(stdtrit((n or LEAST_UNSTATED) - 1, 0.5 + level / 2))
     half = quantile * relative / math.sqrt(n or 1)
     return Estimate(point=point, low=point * _exp(-half), high=point * _exp(half), level=level, n=2 if n is None else n)
 

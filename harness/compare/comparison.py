@@ -11,12 +11,13 @@ from pydantic import Field
 
 from harness.compare import interleaving
 from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
+from harness.compare.family import decide_together
 from harness.compare.matching import Matched, match
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
-from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion, separate_ratio
-from harness.tables.table import Better, Fact, FactKind, ResultTable, Row, Setting
+from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion
+from harness.tables.table import Basis, Better, Fact, FactKind, ResultTable, Row, Setting
 
 Way = Literal["interleaved", "separate"]
 
@@ -40,6 +41,8 @@ class RowComparison(Frozen):
     better: Better
     a: Estimate | None
     b: Estimate | None
+    a_basis: Basis | None = Field(description="what the first value rests on; None where there is none")
+    b_basis: Basis | None
     ratio: Estimate | None = Field(description="None where the two are not comparable")
     decision: Decision
     reason: str
@@ -83,11 +86,24 @@ class Comparison(Frozen):
 
 
 class _Weighed(Frozen):
-    """A row's comparison with what the geometric mean needs of it: pairs, and the ratio without the shared drift."""
+    """Two rows that may be compared, and how: in pairs of processes where there are any, else level against level."""
 
-    row: RowComparison
-    pairs: tuple[tuple[float, float], ...] = ()
-    speed: Estimate | None = None
+    match: Matched
+    margin: float
+    pairs: tuple[tuple[float, float], ...]
+
+    @property
+    def way(self) -> Way:
+        return "interleaved" if self.pairs else "separate"
+
+    def judge(self, thresholds: Thresholds) -> Decided:
+        if self.pairs:
+            rates, disturbed = _as_speed(self.match.a, self.pairs), self.match.a.disturbed or self.match.b.disturbed
+            return decide_pairs(*rates, self.margin, thresholds, disturbed=disturbed)
+        new, old = (_levels(row, thresholds) for row in (self.match.b, self.match.a))
+        if self.match.a.metric.better == "lower":
+            new, old = old, new
+        return decide_separate(new, old, self.margin, thresholds)
 
 
 def compare(
@@ -112,8 +128,18 @@ def compare(
         raise UsageError(_nothing_shared(a, b))
     differences = _differences(a, b)
     barrier = _barrier(differences, ignore, across_hosts)
-    weighed = tuple(_weigh(m, barrier, ignore, thresholds) for m in matching.matched)
-    rows = tuple(w.row for w in weighed)
+    weighed = {
+        place: _weigh(m, thresholds)
+        for place, m in enumerate(matching.matched)
+        if not (m.problem or _row_problem(m, ignore) or barrier)
+    }
+    decided = dict(zip(weighed, decide_together([w.judge for w in weighed.values()], thresholds), strict=True))
+    rows = tuple(
+        _row(weighed[place], decided[place], thresholds)
+        if place in weighed
+        else _barred(m, m.problem or _row_problem(m, ignore) or barrier or "", thresholds)
+        for place, m in enumerate(matching.matched)
+    )
     compared = [r for r in rows if r.ratio is not None]
     moved = sum(r.decision in ("faster", "slower") for r in compared)
     return Comparison(
@@ -126,7 +152,7 @@ def compare(
             *(LoneRow(key=r.key, metric=r.metric.name, only_in="a") for r in matching.only_a),
             *(LoneRow(key=r.key, metric=r.metric.name, only_in="b") for r in matching.only_b),
         ),
-        speed=_whole([w for w in weighed if w.speed is not None], thresholds),
+        speed=_whole(list(weighed.values()), thresholds),
         moved=proportion(moved, len(compared), thresholds.level) if compared else None,
         drift=thresholds.drift,
         drift_known=thresholds.drift_known,
@@ -199,22 +225,12 @@ def _barrier(differences: tuple[Difference, ...], ignore: frozenset[str], across
     return f"measured on different hosts ({names}); {advice}" if host else f"{names} differ; {advice}"
 
 
-def _weigh(m: Matched, barrier: str | None, ignore: frozenset[str], thresholds: Thresholds) -> _Weighed:
+def _weigh(m: Matched, thresholds: Thresholds) -> _Weighed:
+    """How two rows are compared. Where one file kept a mean and no samples, the other side is taken by its mean too."""
+    if "mean" in {row.basis.centre for row in (m.a, m.b) if row.basis is not None}:
+        m = m.model_copy(update={"a": m.a.as_mean(), "b": m.b.as_mean()})
     margin = thresholds.margin_of(m.a.metric, m.key)
-    problem = m.problem or _row_problem(m, ignore) or barrier
-    if problem is not None:
-        return _Weighed(row=_row(m, None, problem, None, margin, thresholds))
-    pairs = interleaving.pairs(m.a, m.b)
-    if pairs:
-        decided = decide_pairs(*_as_speed(m.a, pairs), margin, thresholds)
-        row = _row(m, decided, decided.reason, "interleaved", margin, thresholds)
-        return _Weighed(row=row, pairs=pairs, speed=decided.shown)
-    new, old = _levels(m.b, thresholds), _levels(m.a, thresholds)
-    if m.a.metric.better == "lower":
-        new, old = old, new
-    decided = decide_separate(new, old, margin, thresholds)
-    speed = separate_ratio(new[0], old[0], 0.0, thresholds.level)
-    return _Weighed(row=_row(m, decided, decided.reason, "separate", margin, thresholds), speed=speed)
+    return _Weighed(match=m, margin=margin, pairs=interleaving.pairs(m.a, m.b))
 
 
 def _row_problem(m: Matched, ignore: frozenset[str]) -> str | None:
@@ -240,13 +256,22 @@ def _levels(row: Row, thresholds: Thresholds) -> tuple[Estimate, Estimate]:
     return shown, alarm
 
 
-def _row(
-    m: Matched, decided: Decided | None, reason: str, way: Way | None, margin: float, thresholds: Thresholds
-) -> RowComparison:
+def _row(weighed: _Weighed, decided: Decided, thresholds: Thresholds) -> RowComparison:
+    better = weighed.match.a.metric.better
+    return _barred(weighed.match, decided.reason, thresholds).model_copy(
+        update={
+            "ratio": decided.shown if better == "higher" else inverse(decided.shown),
+            "decision": decided.decision,
+            "way": weighed.way,
+            "margin": weighed.margin,
+            "sure_change": _sure_change(decided.alarm),
+        }
+    )
+
+
+def _barred(m: Matched, reason: str, thresholds: Thresholds) -> RowComparison:
+    """Two rows side by side, not compared."""
     metric = m.a.metric
-    ratio = None
-    if decided is not None:
-        ratio = decided.shown if metric.better == "higher" else inverse(decided.shown)
     return RowComparison(
         key=m.key,
         metric=metric.name,
@@ -254,12 +279,13 @@ def _row(
         better=metric.better,
         a=m.a.estimate(thresholds.level),
         b=m.b.estimate(thresholds.level),
-        ratio=ratio,
-        decision=decided.decision if decided else "not comparable",
+        a_basis=m.a.basis,
+        b_basis=m.b.basis,
+        ratio=None,
+        decision="not comparable",
         reason=reason,
-        way=way,
-        margin=margin,
-        sure_change=_sure_change(decided.alarm) if decided else None,
+        way=None,
+        margin=thresholds.margin_of(metric, m.key),
     )
 
 
@@ -290,11 +316,12 @@ def _whole(weighed: list[_Weighed], thresholds: Thresholds) -> Estimate | None:
         speeds = [_logs_of_pairs(w) for w in weighed]
         means = [math.exp(math.fsum(column) / len(speeds)) for column in zip(*speeds, strict=True)]
         return interleaved_ratio(means, [1.0] * len(means), thresholds.level)
-    separate = any(w.row.way == "separate" for w in weighed)
+    steady = thresholds.model_copy(update={"drift": 0.0})  # what is shared enters once, below
+    separate = any(w.way == "separate" for w in weighed)
     shared = drift_half_width(thresholds.drift, thresholds.level) if separate else 0.0
-    return geometric_mean([w.speed for w in weighed if w.speed is not None], shared, thresholds.level)
+    return geometric_mean([w.judge(steady).shown for w in weighed], shared, thresholds.level)
 
 
 def _logs_of_pairs(weighed: _Weighed) -> list[float]:
-    sign = 1 if weighed.row.better == "higher" else -1
+    sign = 1 if weighed.match.a.metric.better == "higher" else -1
     return [sign * (math.log(new) - math.log(old)) for old, new in weighed.pairs]

@@ -9,12 +9,13 @@ from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.decision import DECISIONS
 from harness.stats import Estimate
+from harness.tables.table import Basis
 
 SCHEMA = 1
 COLUMNS = (
     *("a_name", "b_name", "key", "metric", "unit", "better"),
     *("a_point", "a_low", "a_high", "b_point", "b_low", "b_high"),
-    *("ratio_point", "ratio_low", "ratio_high", "decision", "way", "margin", "reason"),
+    *("ratio_point", "ratio_low", "ratio_high", "decision", "way", "margin", "reason", "a_basis", "b_basis"),
 )
 
 
@@ -44,7 +45,8 @@ def as_csv(comparisons: Sequence[Comparison]) -> str:
             key = "; ".join(f"{s.name}={s.value}" for s in r.key)
             numbers = [x for e in (r.a, r.b, r.ratio) for x in _bounds(e)]
             cells = (c.a, c.b, key, r.metric, r.unit, r.better, *numbers, r.decision, r.way, r.margin, r.reason)
-            writer.writerow([_harmless(cell) for cell in cells])
+            bases = (basis and basis.words for basis in (r.a_basis, r.b_basis))
+            writer.writerow([_harmless(cell) for cell in (*cells, *bases)])
     return out.getvalue()
 
 
@@ -54,8 +56,8 @@ def _row(comparison: Comparison, row: RowComparison) -> dict[str, object]:
         "metric": row.metric,
         "unit": row.unit,
         "better": row.better,
-        "a": _estimate(row.a),
-        "b": _estimate(row.b),
+        "a": _value(row.a, row.a_basis),
+        "b": _value(row.b, row.b_basis),
         "ratio": _estimate(row.ratio),
         "decision": row.decision,
         "reason": row.reason,
@@ -83,6 +85,14 @@ def _table(comparison: Comparison) -> dict[str, object]:
         "drift_known": comparison.drift_known,
         "notes": list(comparison.notes),
     }
+
+
+def _value(estimate: Estimate | None, basis: Basis | None) -> dict[str, object] | None:
+    """A value with what it rests on; `n` is null where the file does not say how many samples there were."""
+    written = _estimate(estimate)
+    if written is None or basis is None:
+        return written
+    return {**written, "n": basis.n, "basis": basis.words}
 
 
 def _estimate(estimate: Estimate | None) -> dict[str, object] | None:

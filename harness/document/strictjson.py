@@ -1,8 +1,8 @@
 """JSON from strangers as Python values, with what JSON allows and no figure can mean refused.
 
-Knows no schema and no file. NaN, infinities, numbers beyond a double, and a key that stands twice in one object (a
-reader would silently take the last) are refused; so is what Python's parser cannot bear: nesting beyond its stack,
-whole numbers of thousands of digits.
+Knows no schema and no file. A key that stands twice in one object (a reader would silently take the last) is refused,
+and NaN, infinities and numbers beyond a double, unless they are asked for; so is what Python's parser cannot bear:
+nesting beyond its stack, whole numbers of thousands of digits.
 """
 
 import json
@@ -23,9 +23,15 @@ class StrictJsonError(ValueError):
         return where if self.line is None else f"{where}:{self.line}:{self.column}"
 
 
-def decode(text: str, *, what: str) -> Any:
-    """`text` as values. Raises StrictJsonError; `what` says what was expected ('harness report')."""
+def decode(text: str, *, what: str, finite: bool = True) -> Any:
+    """`text` as values. Raises StrictJsonError; `what` says what was expected ('harness report').
+
+    With `finite` false, NaN and infinities come back as floats: other tools write them in places that nobody needs, so
+    there the reader refuses the fields that it does need.
+    """
     try:
+        if not finite:
+            return json.loads(text, object_pairs_hook=_unique)
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         reason = f"not JSON ({error.msg}), the file may be cut short"

@@ -11,7 +11,7 @@ from harness.compare.comparison import Comparison, Difference, LoneRow, RowCompa
 from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
 from harness.report.cases import said, shared, titled
 from harness.stats import Estimate, drift_half_width
-from harness.tables.table import Setting
+from harness.tables.table import Basis, Setting
 from harness.units import UNKNOWN, interval, number, percent, quantity, times
 
 _LEFT, _RIGHT = "left", "right"
@@ -40,6 +40,8 @@ def headline(comparison: Comparison) -> str:
     if not compared:
         return f"None of {_rows_counted(len(comparison.rows))} can be compared."
     parts = [f"{comparison.count(d)} {d}" for d in ("slower", "faster", "warn", "same", "undecided")]
+    unmeasurable = comparison.count("unmeasurable")
+    parts += [f"{unmeasurable} unmeasurable"] if unmeasurable else []
     text = f"Of {_rows_counted(compared)} compared: {', '.join(parts)}."
     barred = comparison.count("not comparable")
     return f"{text} {barred} not comparable." if barred else text
@@ -141,7 +143,7 @@ def _after(comparison: Comparison, *, named: bool = False) -> list[Block]:
         blocks.append(
             Text(
                 text=f"{prefix}Geometric mean of speeds, second over first: {_ratio(speed)} over "
-                f"{_rows_counted(len(comparison.compared))}; {percent(moved.point)} moved "
+                f"{_rows_counted(len(comparison.compared))}; {percent(moved.point)} of them called faster or slower "
                 f"({percent(moved.level)} interval of that share: "
                 f"{interval(moved.low, moved.high, 'fraction', 2)}). Above 1, the second is faster."
             )
@@ -169,10 +171,25 @@ def _rows_counted(count: int) -> str:
 
 
 def _note(comparison: Comparison) -> str:
-    return (
+    text = (
         f"Intervals hold {percent(comparison.level)}. Faster or slower: beyond the margin at the alarm's "
         "level; warn: off 1 and beyond the margin, less surely; same: wholly inside the margin."
     )
+    rows = len(comparison.compared)
+    if rows > 1:
+        text += f" Alarms and warnings are decided for {rows} rows together, so that many rows raise no more by chance."
+    for side, bases in (
+        ("First", [r.a_basis for r in comparison.rows]),
+        ("second", [r.b_basis for r in comparison.rows]),
+    ):
+        text += f"{' ' if side == 'First' else '; '}{side}: {_bases(bases)}"
+    return f"{text}."
+
+
+def _bases(bases: Sequence[Basis | None]) -> str:
+    """What the values of one side rest on, each way once, at most three of them."""
+    words = list(dict.fromkeys(b.words for b in bases if b is not None))
+    return ", or ".join(words[:3]) + (", and other numbers" if len(words) > 3 else "") if words else "no value"
 
 
 def _shared(comparisons: Sequence[Comparison]) -> frozenset[Setting]:

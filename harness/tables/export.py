@@ -52,7 +52,8 @@ def as_csv(table: ResultTable) -> str:
     for row in table.rows:
         settings = {s.name: s.value for s in row.key}
         estimate = row.estimate() if row.problem is None else None
-        figures = (None,) * 4 if estimate is None else (estimate.point, estimate.low, estimate.high, estimate.n)
+        count = row.basis.n if row.basis is not None else None
+        figures = (None,) * 4 if estimate is None else (estimate.point, estimate.low, estimate.high, count)
         cells = [settings.get(n) for n in names]
         writer.writerow([*cells, row.metric.name, row.metric.unit, *figures, row.problem])
     return out.getvalue()

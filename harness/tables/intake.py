@@ -20,8 +20,8 @@ _JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]],
 )
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
 KNOWN = (
-    "a JSON of harness run or bench, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON, "
-    "or Google Benchmark's JSON or CSV"
+    "a JSON of harness run or bench, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, and the "
+    "JSON or CSV of hyperfine or Google Benchmark"
 )
 
 
@@ -45,8 +45,11 @@ def _parsed(text: str, name: str) -> ResultTable:
         return _json(start, name)
     if google_benchmark.csv_start(start) is not None:
         return google_benchmark.parse_csv(start, name)
-    if llama_bench.recognises_header(start.split("\n", 1)[0]):
+    columns = tuple(cell.strip().strip('"') for cell in start.split("\n", 1)[0].split(","))
+    if llama_bench.recognises_header(columns):
         return llama_bench.parse_csv(start, name)
+    if hyperfine.recognises_header(columns):
+        return hyperfine.parse_csv(start, name)
     raise UsageError(f"{name}: of no known tool; expected {KNOWN}")
 
 

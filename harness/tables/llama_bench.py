@@ -18,10 +18,6 @@ _RESULTS = frozenset(
         *("avg_cycles", "stddev_cycles", "avg_ipc", "stddev_ipc"),
     )
 )
-# Truth values: JSON writes true and false, CSV 1 and 0.
-_SWITCHES = frozenset(
-    ("cpu_strict", "no_kv_offload", "use_mmap", "use_direct_io", "embeddings", "no_host", "f16_kv", "mul_mat_q")
-)
 _HOST: tuple[tuple[str, FactKind, bool], ...] = (
     ("cpu_info", "host", True),
     ("gpu_info", "host", True),
@@ -47,9 +43,9 @@ def recognises(data: object) -> bool:
     return bool(rows) and all(isinstance(r, dict) and "n_prompt" in r and "n_gen" in r for r in rows)
 
 
-def recognises_header(line: str) -> bool:
+def recognises_header(columns: tuple[str, ...]) -> bool:
     """Whether a CSV header looks like this tool's."""
-    return {"n_prompt", "n_gen", "avg_ts"} <= {cell.strip().strip('"') for cell in line.split(",")}
+    return {"n_prompt", "n_gen", "avg_ts"} <= set(columns)
 
 
 def parse(text: str, name: str) -> ResultTable:
@@ -72,7 +68,10 @@ def parse_csv(text: str, name: str) -> ResultTable:
             value = figure(row.get(column, ""), column, f"{name}:{i}")
             entry[column] = int(value) if column.startswith("n_") and value is not None else value
         entries.append(entry)
-    note = "CSV keeps neither samples nor their number: the deviation itself stands for the error; -o json keeps them"
+    note = (
+        "llama-bench's CSV keeps neither samples nor their number: the deviation itself stands for the error, which is "
+        "enough for five repetitions or more; -o json keeps them"
+    )
     return _table(entries, name, (note,))
 
 
@@ -95,6 +94,9 @@ def _facts(entries: list[dict[str, object]]) -> tuple[Fact, ...]:
         values = sorted({plain(e[column]) for e in entries if e.get(column) not in (None, "")})
         if values:
             found.append(Fact(kind=kind, name=column, value=", ".join(values), binding=binding))
+    started = min((plain(e["test_time"]) for e in entries if e.get("test_time")), default=None)
+    if started is not None:
+        found.append(Fact(kind="run", name="time", value=started))
     return tuple(found)
 
 
@@ -120,9 +122,9 @@ def _summary(result: _Result) -> Summary:
 
 def _canonical(column: str, value: object) -> object:
     """One value for one setting, whichever format it came by, and wherever a model's file lies."""
+    if isinstance(value, bool):  # JSON writes true and false, CSV 1 and 0
+        return "1" if value else "0"
     text = plain(value)
-    if column in _SWITCHES:
-        return {"1": "true", "0": "false"}.get(text, text.lower())
     if column == "model_filename":
         return text.replace("\\", "/").rsplit("/", 1)[-1]
     return text

@@ -18,6 +18,7 @@ INPUT_PREFIX = "harness_input_"
 VERSION_PREFIX = "harness_version_"
 _TIME = Metric(name="time", unit="s", better="lower")
 _RATE = Metric(name="rate", unit="tok/s", better="higher")
+_NO_BRANCH = ("(unknown)", "(detached head)")
 _SCALARS = (str, int, float, bool)
 
 
@@ -62,7 +63,7 @@ def _facts(file: _File) -> tuple[Fact, ...]:
     assert isinstance(cpu, dict)
     prints = {b.extra_info.get(FINGERPRINT) for b in file.benchmarks} - {None}
     found = [
-        ("host", "cpu", cpu.get("brand_raw"), True),
+        ("host", "cpu", cpu.get("brand_raw") or cpu.get("brand"), True),  # py-cpuinfo before 5 says brand
         ("host", "cores", cpu.get("count"), True),
         ("host", "architecture", machine.get("machine"), True),
         ("host", "host name", machine.get("node"), False),
@@ -71,8 +72,8 @@ def _facts(file: _File) -> tuple[Fact, ...]:
         ("host", "fingerprint", ", ".join(sorted(map(plain, prints))) or None, True),
         ("version", "python", machine.get("python_version"), False),
         ("version", TOOL, file.version, False),
-        ("version", "commit", commit.get("id"), False),
-        ("run", "branch", commit.get("branch"), False),
+        ("version", "commit", _commit(commit), False),
+        ("run", "branch", None if commit.get("branch") in _NO_BRANCH else commit.get("branch"), False),
         ("run", "time", file.datetime, False),
     ]
     stated = tuple(
@@ -81,6 +82,14 @@ def _facts(file: _File) -> tuple[Fact, ...]:
         if value is not None and value != ""
     )
     return stated + _versions(file.benchmarks)
+
+
+def _commit(info: dict[str, Any]) -> str | None:
+    """The revision, marked where files had been changed; None outside a repository."""
+    revision = info.get("id")
+    if not isinstance(revision, str) or revision == "unversioned":
+        return None
+    return f"{revision} with changes" if info.get("dirty") is True else revision
 
 
 def _versions(benchmarks: tuple[_Benchmark, ...]) -> tuple[Fact, ...]:
@@ -104,7 +113,7 @@ def _row(benchmark: _Benchmark) -> Row:
     elif not problem:
         scale = tokens / stats.median if tokens else stats.median
         deviation = scale * stats.stddev / stats.mean if stats.mean > 0 else 0.0
-        summary = Summary(point=scale, deviation=deviation, n=stats.rounds)
+        summary = Summary(point=scale, centre="median", deviation=deviation, n=stats.rounds)
     return Row(
         key=key(test=benchmark.fullname, group=benchmark.group),
         metric=_RATE if tokens else _TIME,

@@ -29,20 +29,22 @@ def refuse(where: str, what: str, advice: str = "write the file again, or name a
 
 
 def decode(text: str, where: str) -> Any:
-    """JSON as Python values, as strictly as `harness.document.strictjson` reads it."""
+    """JSON as Python values, as `harness.document.strictjson` reads it. NaN and infinities pass here (Google Benchmark
+    writes NaN for the variation of a counter that is zero) and are refused where a field is read."""
     try:
-        return strictjson.decode(text, what="result file")
+        return strictjson.decode(text, what="result file", finite=False)
     except strictjson.StrictJsonError as error:
         refuse(error.place(where), str(error))
 
 
 def decode_lines(text: str, where: str) -> list[Any]:
     """One JSON value a line; empty lines are skipped."""
-    return [decode(line, f"{where} (line {i})") for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return [decode(line, f"{where} (line {i})") for i, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def table(text: str, where: str) -> list[dict[str, str]]:
-    """CSV with a header line. Refuses doubled or empty column names and rows of another length."""
+def table(text: str, where: str, *, cut_if: str | None = None) -> list[dict[str, str]]:
+    """CSV with a header line. Refuses doubled column names and rows of another length; where the column `cut_if` is
+    true, a row may lack its last cells."""
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         header = next(reader, [])
@@ -50,10 +52,12 @@ def table(text: str, where: str) -> list[dict[str, str]]:
             refuse(where, "two columns have the same name")
         rows = []
         for row in reader:
-            if row and len(row) != len(header):
+            named = dict(zip(header, row, strict=False))
+            cut = cut_if is not None and named.get(cut_if) == "true" and len(row) < len(header)
+            if row and len(row) != len(header) and not cut:
                 refuse(f"{where}:{reader.line_num}", f"{len(row)} cells, expected {len(header)} as in the header")
             if row:
-                rows.append(dict(zip(header, row, strict=True)))
+                rows.append(named)
     except csv.Error as error:
         refuse(f"{where}:{reader.line_num}", f"not CSV ({error})")
     return rows

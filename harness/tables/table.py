@@ -5,6 +5,7 @@ where it has not; it never carries a bare mean. Knows no file format.
 """
 
 import datetime as dt
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ from harness.stats import LEVEL, Estimate, median_estimate, summary_estimate
 Better = Literal["higher", "lower"]
 FactKind = Literal["host", "version", "input", "run"]
 Sampled = Literal["process", "inside"]
+Centre = Literal["median", "mean"]
 
 
 Level = Annotated[float, Field(ge=1e-30, le=1e30)]
@@ -45,14 +47,38 @@ class Metric(Frozen):
     better: Better
 
 
+_ERROR_OF_MEDIAN = math.sqrt(math.pi / 2)
+"""Standard error of a median over that of a mean, for many normal samples (Kendall and Stuart, The Advanced Theory of
+Statistics, volume 1, section 14.8)."""
+
+
 class Summary(Frozen):
     """What remains of samples in a file that did not keep them."""
 
     point: Level
+    centre: Centre = "mean"
     deviation: float = Field(
         ge=0, le=1e30, description="standard deviation of the samples, not the error of their mean"
     )
     n: int | None = Field(default=None, ge=1, description="None: the file does not say how many")
+
+
+class Basis(Frozen):
+    """What a row's value rests on: which centre, of how many of what."""
+
+    centre: Centre
+    sampled: Sampled
+    n: int | None = Field(default=None, ge=1, description="None: the file does not say how many")
+    raw: bool = Field(description="whether the samples themselves are at hand")
+
+    @property
+    def words(self) -> str:
+        """Such as: median of 8 processes; mean of 5 repetitions, deviation only."""
+        one, many = {"process": ("process", "processes"), "inside": ("repetition", "repetitions")}[self.sampled]
+        count = f"an unstated number of {many}" if self.n is None else f"{self.n} {one if self.n == 1 else many}"
+        if self.n == 1:
+            return count
+        return f"{self.centre} of {count}" + ("" if self.raw else ", deviation only")
 
 
 class Sample(Frozen):
@@ -90,12 +116,35 @@ class Row(Frozen):
         return self
 
     def estimate(self, level: float = LEVEL) -> Estimate | None:
-        """The value with an interval from its own samples alone; None for a row without a value."""
+        """The value with an interval from its own samples alone; None for a row without a value. Its `n` is at least
+        two where the file does not say how many: `basis` knows."""
         if self.samples:
             return median_estimate([s.value for s in self.samples], level)
+        if self.summary is None:
+            return None
+        rest = self.summary
+        wider = _ERROR_OF_MEDIAN if rest.centre == "median" and rest.n is not None else 1.0
+        return summary_estimate(rest.point, wider * rest.deviation, rest.n, level)
+
+    @property
+    def basis(self) -> Basis | None:
+        """What `estimate` rests on; None for a row without a value."""
+        if self.samples:
+            return Basis(centre="median", sampled=self.sampled, n=len(self.samples), raw=True)
         if self.summary is not None:
-            return summary_estimate(self.summary.point, self.summary.deviation, self.summary.n, level)
+            return Basis(centre=self.summary.centre, sampled=self.sampled, n=self.summary.n, raw=False)
         return None
+
+    def as_mean(self) -> "Row":
+        """The same row with its mean and deviation in the place of two or more samples; other rows as they are. For
+        comparison with a file that kept no more: the mean of skewed samples lies beside their median."""
+        values = [s.value for s in self.samples]
+        if len(values) < 2:
+            return self
+        mean = math.fsum(values) / len(values)
+        deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+        summary = Summary(point=mean, centre="mean", deviation=deviation, n=len(values))
+        return self.model_copy(update={"samples": (), "summary": summary})
 
 
 class ResultTable(Frozen):
