@@ -3,6 +3,7 @@
 Reads files and the store; decides nothing.
 """
 
+import codecs
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from harness.cli.output import Target, check, write
 from harness.compare.comparison import Comparison, compare
 from harness.compare.gate import Gate, exit_code, parse
+from harness.compare.matching import meant
 from harness.compare.thresholds import Thresholds
 from harness.compare.thresholds import parse as parse_thresholds
 from harness.errors import UsageError
@@ -57,10 +59,17 @@ class Presentation:
     fail_on: tuple[str, ...] = ()
     junit: Path | None = None
     html: Path | None = None
+    json: Path | None = None
+    markdown: Path | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        named = (("--junit", self.junit), ("--html", self.html))
+        named = (
+            ("--junit", self.junit),
+            ("--html", self.html),
+            ("--json", self.json),
+            ("--markdown", self.markdown),
+        )
         return tuple(Target(path=path, asked_by=option) for option, path in named if path is not None)
 
     def gates(self, inputs: Iterable[Path] = ()) -> tuple[Gate, ...]:
@@ -76,7 +85,7 @@ def compare_command(tables: tuple[str, ...], choices: Choices, presentation: Pre
     gates = presentation.gates(Path(name) for name in tables)
     thresholds = choices.thresholds()
     first, *others = (read_table(name, store) for name in tables)
-    ignore = frozenset(choices.ignore)
+    ignore = meant(choices.ignore, (first, *others))
     comparisons = tuple(
         compare(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in others
     )
@@ -101,6 +110,8 @@ def read_table(name: str, store: Path | None) -> ResultTable:
     path = Path(name)
     if _is_file(path):
         return intake.parse(_read(path, intake.SIZE_LIMIT_BYTES), name)
+    if path.suffix and _is_folder(path):
+        raise UsageError(f"{name}: is a folder, expected a file in it")
     from harness.cli.show import STORE, stored_record
 
     if name == "baseline":
@@ -141,29 +152,28 @@ def conclude(
 ) -> int:
     """Write the files, print the comparison, and say how it ended. Files first: a closed pipe must not cost them."""
     from harness.compare import document
-    from harness.report import comparison, junit
+    from harness.report import comparison, html, junit, markdown, text
 
     built = comparison.build(comparisons, calibration)
+    forms = {
+        "junit": lambda: junit.render(comparisons, gates),
+        "html": lambda: html.render(built),
+        "json": lambda: document.as_json(comparisons, calibration),
+        "csv": lambda: document.as_csv(comparisons),
+        "markdown": lambda: markdown.render(built),
+        "text": lambda: text.render(built),
+    }
     for target in presentation.targets:
-        if target.asked_by == "--junit":
-            write(target, junit.render(comparisons, gates))
-        else:
-            from harness.report import html
-
-            write(target, html.render(built))
-    if presentation.form == "json":
-        typer.echo(document.as_json(comparisons, calibration), nl=False)
-    elif presentation.form == "csv":
-        typer.echo(document.as_csv(comparisons), nl=False)
-    elif presentation.form == "markdown":
-        from harness.report import markdown
-
-        typer.echo(markdown.render(built), nl=False)
-    else:
-        from harness.report import text
-
-        typer.echo(text.render(built), nl=False)
+        write(target, forms[target.asked_by.removeprefix("--")]())
+    typer.echo(forms[presentation.form](), nl=False)
     return exit_code(comparisons, gates)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:
@@ -178,8 +188,11 @@ def _read(path: Path, limit_bytes: int) -> str:
         size = path.stat().st_size
         if size > limit_bytes:
             raise UsageError(f"{path}: {size} bytes, expected at most {limit_bytes}")
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        # Windows PowerShell writes what is redirected as UTF-16, with a mark at the start.
+        encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        return data.decode(encoding).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: byte {error.start} is not UTF-8, expected UTF-8 text") from None
+        raise UsageError(f"{path}: byte {error.start} is not {error.encoding}, expected UTF-8 text") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -12,7 +12,7 @@ from pydantic import Field
 from harness.compare import interleaving
 from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
 from harness.compare.family import decide_together
-from harness.compare.matching import Matched, match
+from harness.compare.matching import Matched, match, nothing_shared, spelled
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
@@ -125,7 +125,7 @@ def compare(
         )
     matching = match(a, b, ignore)
     if not matching.matched:
-        raise UsageError(_nothing_shared(a, b))
+        raise UsageError(nothing_shared(a, b, ignore))
     differences = _differences(a, b)
     barrier = _barrier(differences, ignore, across_hosts)
     weighed = {
@@ -158,16 +158,6 @@ def compare(
         drift_known=thresholds.drift_known,
         level=thresholds.level,
         notes=tuple(dict.fromkeys((*a.notes, *b.notes))),
-    )
-
-
-def _nothing_shared(a: ResultTable, b: ResultTable) -> str:
-    def first(table: ResultTable) -> str:
-        return ", ".join(f"{s.name} = {s.value}" for s in table.rows[0].key) if table.rows else "no rows"
-
-    return (
-        f"{a.name} and {b.name} have no row in common: the first has {first(a)}; the second has {first(b)}; "
-        "name tables of the same cases, or leave a setting out with --ignore NAME"
     )
 
 
@@ -219,9 +209,7 @@ def _barrier(differences: tuple[Difference, ...], ignore: frozenset[str], across
         return None
     names = ", ".join(d.name for d in bars)
     host = any(d.kind == "host" for d in bars)
-    advice = (
-        "--across-hosts compares hosts" if host else f"--ignore {bars[0].name.replace(' ', '-')} compares all the same"
-    )
+    advice = "--across-hosts compares hosts" if host else f"--ignore {spelled(bars[0].name)} compares all the same"
     return f"measured on different hosts ({names}); {advice}" if host else f"{names} differ; {advice}"
 
 

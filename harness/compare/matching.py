@@ -5,11 +5,12 @@ Knows no statistics. A pair that cannot be compared comes with the reason in wor
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from pydantic import Field
 
+from harness.errors import UsageError, unknown
 from harness.frozen import Frozen
 from harness.tables.table import ResultTable, Row, Setting
 
@@ -29,6 +30,50 @@ class Matching(Frozen):
     matched: tuple[Matched, ...]
     only_a: tuple[Row, ...] = Field(description="rows of the first table without a counterpart")
     only_b: tuple[Row, ...]
+
+
+def meant(asked: Iterable[str], tables: Sequence[ResultTable]) -> frozenset[str]:
+    """The settings, inputs and facts of `tables` that `asked` names, however their words are joined: 'library build'
+    is also library-build. Raises UsageError for a name that no table has."""
+    rows = [row for table in tables for row in table.rows]
+    known = {s.name for row in rows for s in (*row.key, *row.inputs)} | {f.name for t in tables for f in t.facts}
+    found = {name: {k for k in known if spelled(k) == spelled(name)} for name in asked}
+    for name, names in found.items():
+        if not names:
+            raise UsageError(f"--ignore {name}: {unknown('setting', name, {spelled(k) for k in known})}")
+    return frozenset().union(*found.values())
+
+
+def spelled(name: str) -> str:
+    """A name as one word of a command line."""
+    return name.replace(" ", "-")
+
+
+def nothing_shared(a: ResultTable, b: ResultTable, ignore: frozenset[str]) -> str:
+    """Why two tables have no row in common, by the two rows that differ least."""
+    for table in (a, b):
+        if not table.rows:
+            return f"{table.name} has no rows; name a table that has"
+    pairs = ((x, y) for x in a.rows[:_NEAREST_AMONG] for y in b.rows[:_NEAREST_AMONG])
+    apart = min((_apart(x, y, ignore) for x, y in pairs), key=len)
+    shown = "; ".join(f"{name} is {x or 'not stated'} and {y or 'not stated'}" for name, x, y in apart[:_SHOWN])
+    more = f"; and {len(apart) - _SHOWN} more" if len(apart) > _SHOWN else ""
+    options = " ".join(f"--ignore {spelled(name)}" for name, _, _ in apart[:_SHOWN])
+    return (
+        f"{a.name} and {b.name} have no row in common; in the two that are most alike {shown}{more}; "
+        f"name tables of the same cases, or leave out what does not matter: {options}"
+    )
+
+
+_NEAREST_AMONG = 100  # rows of a side, so that the search stays short
+_SHOWN = 4
+
+
+def _apart(a: Row, b: Row, ignore: frozenset[str]) -> list[tuple[str, str | None, str | None]]:
+    """Settings in which two rows differ, with both values."""
+    left, right = ({s.name: s.value for s in _kept(row, ignore)} for row in (a, b))
+    names = sorted(left.keys() | right.keys())
+    return [(n, left.get(n), right.get(n)) for n in names if left.get(n) != right.get(n)]
 
 
 def match(a: ResultTable, b: ResultTable, ignore: frozenset[str] = frozenset()) -> Matching:
@@ -119,5 +164,5 @@ def _unlike(a: Row, b: Row, ignore: frozenset[str]) -> str:
     names_a, names_b = _names(a, ignore), _names(b, ignore)
     extra = [s for s in (*_kept(a, ignore), *_kept(b, ignore)) if s.name in names_a ^ names_b]
     stated = ", ".join(f"{s.name} = {s.value}" for s in extra)
-    options = " ".join(f"--ignore {s.name}" for s in extra)
+    options = " ".join(f"--ignore {spelled(s.name)}" for s in extra)
     return f"only one side states {stated}; {options} if that is the same for both"

@@ -4,6 +4,8 @@ Its columns change from version to version. Those that are known to be results, 
 *every other column is a setting*, known here or not, so that rows that differ in a new option are never merged.
 """
 
+import json
+
 from pydantic import Field
 
 from harness.tables.source import Foreign, decode, decode_lines, figure, read, refuse, table
@@ -101,9 +103,7 @@ def _facts(entries: list[dict[str, object]]) -> tuple[Fact, ...]:
 
 
 def _row(entry: dict[str, object], where: str) -> Row:
-    settings = {n: v for n, v in entry.items() if n not in _RESULTS and n not in _CONTEXT}
-    if any(isinstance(v, dict | list) for v in settings.values()):
-        refuse(where, "a setting is a list or an object, expected plain values")
+    settings = {n: v for n, v in entry.items() if n not in _RESULTS and n not in _CONTEXT and not _is_samples(v)}
     named = key(**{n: _canonical(n, v) for n, v in settings.items()})
     if entry.get("avg_ts") is None or entry.get("avg_ts") == 0:
         return Row(key=named, metric=_RATE, sampled="inside", problem="the test failed: no rate")
@@ -120,10 +120,17 @@ def _summary(result: _Result) -> Summary:
     return Summary(point=result.avg_ts, deviation=result.stddev_ts or 0.0, n=None if result.stddev_ts else 1)
 
 
+def _is_samples(value: object) -> bool:
+    """Whether a column that nobody knows holds numbers, one a repetition: a result, no setting."""
+    return isinstance(value, list) and bool(value) and all(isinstance(v, int | float) for v in value)
+
+
 def _canonical(column: str, value: object) -> object:
     """One value for one setting, whichever format it came by, and wherever a model's file lies."""
     if isinstance(value, bool):  # JSON writes true and false, CSV 1 and 0
         return "1" if value else "0"
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True)
     text = plain(value)
     if column == "model_filename":
         return text.replace("\\", "/").rsplit("/", 1)[-1]

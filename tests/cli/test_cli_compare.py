@@ -102,11 +102,14 @@ def test_files_are_written_and_thresholds_read(folder: Path) -> None:
         (["old.json", "new.json", "--thresholds", "none.toml"], "none.toml"),
         (["old.json", "cut.json"], "cut.json"),
         (["old.json", "."], "no such file"),
+        (["old.json", "folder.json"], "is a folder"),
+        (["old.json", "new.json", "--ignore", "treads"], "did you mean 'threads'"),
         (["old.json", "new.json", "--drift", "7"], "drift"),
     ],
 )
 def test_wrong_use_is_one_message(folder: Path, arguments: list[str], words: str) -> None:
     (folder / "cut.json").write_text((folder / "old.json").read_text()[:1000])
+    (folder / "folder.json").mkdir()
     found = run(folder, "compare", *arguments)
     assert found.returncode == 2
     assert words in found.stderr and "Traceback" not in found.stderr and not found.stdout

@@ -12,7 +12,7 @@ from harness.compare.calibration import Trial, calibrate
 from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import LOOKS, Decision, decide, decide_pairs
 from harness.compare.interleaving import pairs
-from harness.compare.matching import match
+from harness.compare.matching import match, meant
 from harness.compare.procedure import next_step, order
 from harness.compare.thresholds import Thresholds, parse
 from harness.errors import UsageError
@@ -213,6 +213,23 @@ def test_unlike_tables_are_refused() -> None:
         compare(table(row("x", [1.0])), table(row("x", [1.0]), tool="other"), THRESHOLDS)
     with pytest.raises(UsageError, match="no row in common"):
         compare(table(row("x", [1.0])), table(row("y", [1.0])), THRESHOLDS)
+
+
+def test_the_rows_that_are_most_alike_tell_why_none_is_shared() -> None:
+    a = table(row("x", [1.0], batch=1, mode="p"), row("y", [1.0], batch=2, mode="p"))
+    b = table(row("y", [1.0], batch=8, mode="p"), name="b")
+    with pytest.raises(UsageError, match=r"batch is 2 and 8; .*: --ignore batch"):
+        compare(a, b, THRESHOLDS)
+
+
+def test_names_to_ignore_are_known_however_they_are_joined() -> None:
+    fact = Fact(kind="version", name="library build", value="x", binding=True)
+    spaced = row("x", [1.0]).model_copy(update={"key": (Setting(name="parameter t", value="1"),)})
+    one = table(spaced, facts=(fact,))
+    assert meant(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}
+    assert meant([], [one]) == frozenset()
+    with pytest.raises(UsageError, match=r"--ignore librarybuild: .* did you mean 'library-build'"):
+        meant(["librarybuild"], [one])
 
 
 def test_one_sample_decides_nothing() -> None:

@@ -347,3 +347,9 @@ def test_rows_of_bench_compare_with_the_run_that_they_are_of() -> None:
         if ours.problem is None:
             assert values(ours) == pytest.approx(values(theirs))
     assert not any(r.decision in ("faster", "slower") for r in compare(from_lines, from_record, Thresholds()).rows)
+
+
+def test_a_list_that_nobody_knows_is_samples_or_a_setting() -> None:
+    row = only(parse(json.dumps([LLAMA | {"samples_w": [1, 2, 3], "devices": ["a", "b"], "more": {"x": 1}}]), "a.json"))
+    named = {s.name: s.value for s in row.key}
+    assert named["devices"] == '["a", "b"]' and named["more"] == '{"x": 1}' and "samples_w" not in named
