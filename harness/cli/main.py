@@ -1,10 +1,16 @@
 """The edge of the program: one place where every error becomes a message and an exit code."""
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.errors import INTERRUPTED, HarnessError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _DEBUG = "HARNESS_DEBUG"
 
@@ -12,12 +18,46 @@ _DEBUG = "HARNESS_DEBUG"
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (see `harness --help`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     code = _guarded(arguments)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _quiet_stdout()
+    except StdoutError as error:
+        code = _unwritten(error)
     raise SystemExit(code)
+
+
+class StdoutError(OSError):
+    """Stdout leads to a file on a full disk, or one that fails. (A reader that has gone is a BrokenPipeError.)"""
+
+
+class _Stdout(io.FileIO):
+    """The process's stdout, with errors that can be told from those of other files."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StdoutError(error.errno, error.strerror) from None
+
+
+def _open_streams() -> None:
+    """Have all three streams: one that was closed leads nowhere, else its number would be given to the next file that
+    is opened. A character that the terminal's encoding lacks is written as its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    found = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(found, io.TextIOWrapper) and found.fileno() == 1:
+        errors = "backslashreplace" if found.errors == "strict" else found.errors
+        buffer = io.BufferedWriter(_Stdout(1, "w", closefd=False))
+        found = io.TextIOWrapper(buffer, found.encoding, errors, line_buffering=found.line_buffering)
+    sys.stdout = found
 
 
 def _guarded(arguments: list[str]) -> int:
@@ -33,6 +73,8 @@ def _guarded(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
+    except StdoutError as error:
+        return _unwritten(error)
     except MemoryError:
         _say("out of memory; close other programs or choose a smaller model")
         return 5
@@ -42,6 +84,20 @@ def _guarded(arguments: list[str]) -> int:
         kind = type(error).__name__
         _say(f"internal error: {kind}: {error}; this is a defect: please report it with the output under {_DEBUG}=1")
         return 1
+
+
+def _unwritten(error: StdoutError) -> int:
+    """The results could not be printed: say where, and where they are kept."""
+    try:
+        where = os.readlink("/proc/self/fd/1")
+    except OSError:
+        where = "stdout"
+    _say(
+        f"{where}: the results could not be written there ({error.strerror or error}), expected room for them; "
+        "what was measured is in the store: harness show prints it again"
+    )
+    _quiet_stdout()
+    return 2
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -70,7 +126,9 @@ def _say(message: str) -> None:
         "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in message.split("\n")
     )
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(safe.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    with contextlib.suppress(OSError):  # the disk behind it is full: the exit code says it all
+        sys.stderr.write(safe.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
 
 
 def _quiet_stdout() -> None:

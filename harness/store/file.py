@@ -83,8 +83,12 @@ def _advice(error: Exception) -> str:
     table = (
         ("locked", "Another process is writing to it: wait for it to end, or use another --store."),
         ("readonly", "The file or its folder may not be written: change its permissions or use another --store."),
-        ("full", "Free some space and go on with `harness run --resume`: all that was kept before is whole."),
+        ("read-only", "Nothing can be written there: use another --store."),
+        ("full", "Free some space and do it again (`run --resume` for a run that had begun): what was kept is whole."),
+        ("no space", "Free some space and do it again: what was kept is whole."),
         ("unable to open", "Check that the folder exists and may be read and written, or use another --store."),
+        ("no such file", "Check that the folder exists, or use another --store."),
+        ("not a directory", "Check that the folder exists, or use another --store."),
         ("permission", "Change the permissions of the folder, or use another --store."),
         ("not a database", "`harness store check` looks into it; another --store leaves it alone."),
     )

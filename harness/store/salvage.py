@@ -1,5 +1,6 @@
 """A store that may be damaged: what of it is whole, and a new store made of that. Never writes into the damaged one."""
 
+import contextlib
 import datetime as dt
 import os
 import shutil
@@ -99,21 +100,50 @@ def recover(path: Path | str) -> Recovery:
     target = path.with_name(path.name + ".recovering")
     with explained(path, "recover the store"):
         target.unlink(missing_ok=True)
-        new = StoreFile(target)
         try:
-            with closing(_connected(path)) as old, new.transaction():
-                new.connection.execute("PRAGMA defer_foreign_keys=ON")
-                for table, columns in _COLUMNS.items():
-                    _copy(old, new.connection, table, columns)
-        finally:
-            new.close()
-        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-        kept = path.with_name(f"{path.name}.damaged-{stamp}")
-        shutil.copy2(path, kept)
-        # an unfinished write of the old store must not be rolled back into the new one
-        path.with_name(path.name + "-journal").unlink(missing_ok=True)
-        os.replace(target, path)
+            _fill(target, path)
+            kept = _kept_name(path)
+            _keep(path, kept)
+            os.replace(target, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                target.unlink()
+            raise
     return Recovery(report=report, damaged_copy=str(kept))
+
+
+def _fill(target: Path, path: Path) -> None:
+    """A new store at `target` of all whole rows of the one at `path`."""
+    new = StoreFile(target)
+    try:
+        with closing(_connected(path)) as old, new.transaction():
+            new.connection.execute("PRAGMA defer_foreign_keys=ON")
+            for table, columns in _COLUMNS.items():
+                _copy(old, new.connection, table, columns)
+    finally:
+        new.close()
+
+
+def _kept_name(path: Path) -> Path:
+    """A free name for the damaged store."""
+    first = path.with_name(f"{path.name}.damaged-{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}")
+    names = (first, *(first.with_name(f"{first.name}-{count}") for count in range(2, 100)))
+    return next(name for name in names if not name.exists())
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give the damaged store its second name: a link, which needs no room and leaves no moment without a store, where
+    the file system has links. An unfinished write goes with it: rolled back into the new one it would ruin it."""
+    try:
+        os.link(path, kept)
+    except OSError:
+        try:
+            shutil.copy2(path, kept)
+        except OSError:
+            kept.unlink(missing_ok=True)
+            raise
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path.with_name(path.name + "-journal"), kept.with_name(kept.name + "-journal"))
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> None:

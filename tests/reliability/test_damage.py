@@ -13,6 +13,7 @@ from harness.record import Record
 from harness.report import jsonfile
 from harness.store import Store, StoreError, check, recover
 from tests.reliability import plans
+from tests.reliability.test_outputs import room
 
 
 def observations(record: Record) -> set[str]:
@@ -140,6 +141,29 @@ def test_a_damaged_record_is_put_together_again_from_its_observations(whole: Pat
         with pytest.raises(StoreError, match="damaged"):
             store.load("imported")
         assert [run.problem is not None for run in store.runs()] == [False, True, False]
+
+
+def test_a_recovery_without_room_leaves_all_as_it_was(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copy(whole, path)
+    for limit_bytes in range(0, whole.stat().st_size - 4096, 12_288):
+        with room(limit_bytes), pytest.raises(StoreError, match=str(path)):
+            recover(path)
+        assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == whole.read_bytes()
+
+
+def test_who_writes_to_a_store_that_is_recovered_meanwhile_is_told(whole: Path, tmp_path: Path) -> None:
+    """Else what is acknowledged would go into the file that was put aside."""
+    path = tmp_path / "store.sqlite"
+    shutil.copy(whole, path)
+    task = plans.task(9)
+    with Store(path) as writer:
+        recovery = recover(path)
+        with pytest.raises(StoreError, match=str(path)):
+            writer.keep("interrupted", task, task.workloads[0], plans.observation(9))
+    assert check(path).ok and check(recovery.damaged_copy).ok
+    again = recover(path)
+    assert again.damaged_copy != recovery.damaged_copy, "one damaged store was put in the place of another"
 
 
 def exported() -> bytes:
