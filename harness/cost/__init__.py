@@ -15,7 +15,7 @@ from harness.cost.conditions import Completions, complete, missing
 from harness.cost.deployment import PHASES, Deployment, Phase
 from harness.cost.precision import PRECISIONS, Precision, format_of
 from harness.cost.projection import Identity, Normaliser, Projection, Spread, project
-from harness.cost.routing import RoutingCase, experts_touched, routing_cases, skewed
+from harness.cost.routing import RoutingCase, experts_touched, routing_cases, skewed, touched_deviation
 from harness.cost.work import Component, Work, work
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "routing_cases",
     "runs",
     "skewed",
+    "touched_deviation",
     "with_context",
     "work",
 ]

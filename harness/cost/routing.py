@@ -25,6 +25,18 @@ def experts_touched(experts: int, chosen: int, positions: float) -> float:
     return experts * -math.expm1(positions * math.log1p(-chosen / experts)) if chosen < experts else float(experts)
 
 
+def touched_deviation(experts: int, chosen: int, positions: float) -> float:
+    """Standard deviation of the distinct experts of one layer, under independent even routing.
+
+    Of the experts that no position chose: each is one with probability q = (1 - k/E)^T, each pair with probability
+    r = ((E-k)(E-k-1) / (E(E-1)))^T, so the variance is E*q + E*(E-1)*r - (E*q)^2.
+    """
+    one = (1 - chosen / experts) ** positions
+    pair = ((experts - chosen) * (experts - chosen - 1) / (experts * max(1, experts - 1))) ** positions
+    variance = experts * one + experts * (experts - 1) * pair - (experts * one) ** 2
+    return math.sqrt(max(0.0, variance))
+
+
 def _inclusion(weights: Sequence[float], chosen: int) -> list[float]:
     """Probability of each expert to be among the k chosen: proportional to its weight, none above 1, k in all."""
     sure: set[int] = set()

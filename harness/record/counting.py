@@ -4,12 +4,14 @@ Knows no clock and no host. Bytes are those of the stored form that is measured 
 as it is kept); a step is taken to read each weight that it needs once.
 """
 
+import math
+
 from harness.cost.attention import over_context
-from harness.cost.work import experts_touched
+from harness.cost.routing import experts_touched, touched_deviation
 from harness.model.layout import cache_token_bytes, layout, stored_bytes, tensor_bytes
 from harness.model.spec import Precision, Spec, parameters
-from harness.plan import Arm, Workload
-from harness.record import Counts
+from harness.plan import Arm, Workload, traced_prompts
+from harness.record import Counts, Measurement
 
 
 def counts(arm: Arm, workload: Workload) -> Counts:
@@ -30,6 +32,19 @@ def counts(arm: Arm, workload: Workload) -> Counts:
         flop_per_token=_flop_per_token(spec, workload),
         expected_coverage=touched if arm.routing_skew == 0 else None,
     )
+
+
+def coverage_deviation(spec: Spec, measured: Measurement) -> float:
+    """By how much chance alone moves a cell's coverage: one standard deviation of the mean over all layers and steps
+    that it is counted from, taken as independent (1.0 to 1.2 times this was seen). 0 for a dense model."""
+    if not spec.is_sparse:
+        return 0.0
+    tokens, steps = measured.batch, max(1, measured.decode_tokens)
+    if measured.phase == "prefill":
+        tokens *= measured.prompt_tokens
+        steps = traced_prompts(tokens)
+    one = touched_deviation(spec.n_routed_experts, spec.num_experts_per_tok, tokens)
+    return one / math.sqrt(steps * spec.moe_layers)
 
 
 def _read_bytes(spec: Spec, precision: Precision, workload: Workload, stored: int, touched: float | None) -> float:

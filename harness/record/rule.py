@@ -63,6 +63,7 @@ class Context(Frozen):
     read_bytes_s: float | None = Field(default=None, description="best read rate of any process of the run")
     matmul_flop_s: tuple[tuple[str, float], ...] = Field(default=(), description="best of each precision")
     skewed: bool = False
+    coverage_deviation: float = Field(default=0.0, ge=0, description="of a measured coverage by chance alone")
     limits: Limits = Limits()
 
 

@@ -5,6 +5,7 @@ and comparison (it is shown, marked); 'warning' findings are shown beside it. Kn
 """
 
 from harness.record import Measurement, Record, disturbance
+from harness.record.counting import coverage_deviation
 from harness.record.disturbance import changed_host, judge_run, share_of
 from harness.record.rule import Broken, Context, Finding, Limits, Rule, cell_name
 from harness.stats import median
@@ -116,11 +117,17 @@ def _above(value: float, ceiling: float, unit: str, context: Context) -> Broken 
     return Broken(value, limit, f"the rate means {si(value, unit)}; this host reached {si(ceiling, unit)} at best")
 
 
+_CHANCE = 3.0
+"""Deviations that chance may add to what a coverage is off: one cell in 400 lies beyond them."""
+
+
 def _coverage(m: Measurement, context: Context) -> Broken | None:
-    expected, allowed = m.counts.expected_coverage if m.counts else None, context.limits.coverage
+    """Few tokens touch more or fewer experts by chance alone, so what chance does is allowed on top."""
+    expected = m.counts.expected_coverage if m.counts else None
     if expected is None or m.coverage is None or context.skewed:
         return None
-    off = m.coverage / expected - 1
+    off, allowed = m.coverage / expected - 1, context.limits.coverage
+    allowed += _CHANCE * context.coverage_deviation / expected
     if abs(off) <= allowed:
         return None
     words = f"{number(m.coverage)} distinct experts a layer and step, uniform routing gives {number(expected)}"
@@ -191,6 +198,7 @@ def context_of(record: Record, measurement: Measurement, limits: Limits) -> Cont
         read_bytes_s=max((o.read_bytes_s for o in record.ceiling_observations), default=None),
         matmul_flop_s=tuple(best.items()),
         skewed=any(a.routing_skew > 0 for a in arms),
+        coverage_deviation=max((coverage_deviation(a.spec, measurement) for a in arms), default=0.0),
         limits=limits,
     )
 

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from harness.model.graph.forms import CACHE_DEVIATIONS
 from harness.model.layout import Cache, layer_cache
 from harness.model.spec import Precision, Spec
+from harness.plan import PROMPTS, traced_prompts
 from harness.runtime.session import Array, Session
 
 _ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 Choices = dict[int, NDArray[np.int64]]
 """The experts that routers chose, by layer."""
-
-_PROMPTS = 4
-"""Different prompts that prefill steps take in turn, so that no step repeats the routing of the one before."""
 
 
 class Decoder:
@@ -117,7 +115,7 @@ class PrefillStepper:
     def __init__(self, spec: Spec, session: Session, batch: int, prompt_tokens: int, seed: int) -> None:
         random = np.random.default_rng([seed, 0])
         self._spec, self._session = spec, session
-        self._prompts = random.integers(0, spec.vocab_size, (_PROMPTS, batch, prompt_tokens), dtype=np.int64)
+        self._prompts = random.integers(0, spec.vocab_size, (PROMPTS, batch, prompt_tokens), dtype=np.int64)
         self._tokens = self._prompts[0].copy()
         self._logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
         self._taken = 0
@@ -131,7 +129,7 @@ class PrefillStepper:
     def step(self) -> None:
         start, inside = time.perf_counter(), self._session.run_s
         _check_owner(self._session, self._number)
-        self._tokens[...] = self._prompts[self._taken % _PROMPTS]
+        self._tokens[...] = self._prompts[self._taken % PROMPTS]
         self._taken += 1
         self._session.run()
         self.outside_s += time.perf_counter() - start - (self._session.run_s - inside)
@@ -141,11 +139,14 @@ class PrefillStepper:
         return self._logits
 
     def coverage(self) -> float | None:
-        """Mean distinct routed experts of a layer in a step, counted from the routers' choices in an untimed run."""
+        """Mean distinct routed experts of a layer in a step, counted from the routers' choices in untimed runs."""
         if not self._spec.is_sparse:
             return None
-        self._tokens[...] = self._prompts[0]
-        return _coverage(self._spec, self._session, self._session.run)
+        steps = []
+        for prompt in self._prompts[: traced_prompts(self.tokens_per_step)]:
+            self._tokens[...] = prompt
+            steps.append(_coverage(self._spec, self._session, self._session.run))
+        return sum(steps) / len(steps)
 
 
 class DecodeStepper:

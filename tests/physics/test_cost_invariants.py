@@ -1,6 +1,7 @@
 """What must hold of any work, ceiling and projection, whatever the model and the chip."""
 
 import random
+import statistics
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from harness.cost import (
     reference_tok_s,
     runs,
     skewed,
+    touched_deviation,
     work,
 )
 from harness.cost.activations import activation_bytes
@@ -138,6 +140,9 @@ def test_experts_touched_against_a_draw() -> None:
     for experts, chosen, tokens in ((64, 6, 5), (256, 8, 40), (8, 2, 3)):
         seen = [len({e for _ in range(tokens) for e in rng.sample(range(experts), chosen)}) for _ in range(4000)]
         assert experts_touched(experts, chosen, tokens) == pytest.approx(sum(seen) / len(seen), rel=0.01)
+        deviation = touched_deviation(experts, chosen, tokens)
+        assert deviation == pytest.approx(statistics.stdev(seen), rel=0.05)  # 4,000 draws: 1.1 % one deviation
+    assert touched_deviation(256, 8, 1) == pytest.approx(0, abs=1e-4) and touched_deviation(8, 8, 3) == 0
     assert experts_touched(256, 8, 1) == pytest.approx(8)
     assert experts_touched(8, 8, 1) == 8
     assert experts_touched(256, 8, 1e9) == pytest.approx(256)

@@ -27,16 +27,20 @@ def expected_coverage(spec: Spec, tokens: int) -> float:
     return e * (1 - (1 - k / e) ** tokens)
 
 
-@pytest.mark.parametrize(("phase", "batch", "tokens"), [("prefill", 2, 3), ("prefill", 1, 12), ("decode", 8, 8)])
-def test_coverage_follows_uniform_routing(phase: Phase, batch: int, tokens: int) -> None:
-    """Balanced routing of random tokens, over 64 experts to make chance small; within the scatter of so few layers."""
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_coverage_follows_uniform_routing(phase: Phase) -> None:
+    """Balanced routing of random tokens, over 64 experts in 8 layers, within 3 %. Sixteen openings of four prompts each
+    keep chance below 0.4 % (one standard deviation); prompts of 8 tokens in one sequence are the hardest, because
+    attention makes the positions of a sequence alike."""
     spec = SPEC.model_copy(update={"n_routed_experts": 64, "num_hidden_layers": 9, "num_experts_per_tok": 4})
-    engine = Engine.load(spec, "int4", threads=1, seed=1, first=phase)
-    stepper = engine.open(
-        phase, batch=batch, prompt_tokens=tokens if phase == "prefill" else 0, decode_tokens=16, seed=2
-    )
-    measured = stepper.coverage()
-    assert measured == pytest.approx(expected_coverage(spec, stepper.tokens_per_step), rel=0.08)
+    engine, prefill = Engine.load(spec, "int4", threads=1, seed=1, first=phase), phase == "prefill"
+    seen = []
+    for seed in range(16):
+        stepper = engine.open(
+            phase, batch=1 if prefill else 8, prompt_tokens=8 if prefill else 0, decode_tokens=8, seed=seed
+        )
+        seen.append(stepper.coverage() or 0.0)
+    assert sum(seen) / len(seen) == pytest.approx(expected_coverage(spec, 8), rel=0.03)
 
 
 def test_a_skew_lowers_coverage(engine: Engine) -> None:

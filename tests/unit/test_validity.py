@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record
+from harness.record.counting import coverage_deviation
 from harness.record.validity import CELL_RULES, Limits, apply, changed_host, findings
 from tests.factories import host
 from tests.reliability import plans
@@ -100,7 +101,7 @@ BROKEN: dict[str, Callable[[], Record]] = {
     "fits-cache": lambda: run_of(cell(five(), counts(weight_bytes=100 << 20))),
     "above-read-ceiling": lambda: run_of(cell(five()), read_bytes_s=7e10),
     "above-matmul-ceiling": lambda: run_of(cell(five(), counts(flop_per_token=2e9))),
-    "coverage": lambda: run_of(cell(five(coverage=27.0))),
+    "coverage": lambda: run_of(cell(five(coverage=24.0))),
     "outside-runtime": lambda: run_of(cell(five(outside_s=0.002))),
     "busy-neighbours": lambda: run_of(cell(five(foreign_cpu_s=0.02))),
     "stolen-time": lambda: run_of(cell(five(steal_s=0.01))),
@@ -161,6 +162,15 @@ def test_one_fast_process_on_a_drifting_host_does_not_condemn_its_cell() -> None
 def test_a_cell_that_fits_the_cache_cannot_break_the_read_ceiling() -> None:
     names = {f.rule for f in findings(run_of(cell(five(), counts(weight_bytes=100 << 20)), read_bytes_s=1e9))}
     assert names == {"fits-cache"}
+
+
+def test_chance_may_move_the_coverage_of_few_tokens() -> None:
+    few = cell(five()).model_copy(update={"decode_tokens": 1})
+    chance = coverage_deviation(plans.arm().spec, few)
+    assert chance == pytest.approx(coverage_deviation(plans.arm().spec, cell(five())) * 8**0.5)
+    for deviations, broken in ((2, []), (4, ["coverage"])):
+        off = five(coverage=28.7 * 0.97 - deviations * chance)
+        assert [f.rule for f in findings(run_of(few.model_copy(update={"observations": off})))] == broken
 
 
 def test_skew_on_purpose_is_not_held_to_uniform_coverage() -> None:
