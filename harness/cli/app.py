@@ -53,6 +53,11 @@ StrictOption = Annotated[
 CatalogOption = Annotated[
     list[Path] | None, typer.Option("--catalog", help="Your own chips, models and rates (repeatable).", metavar="FILE")
 ]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write record and verdicts as JSON.", metavar="FILE")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")]
+MarkdownOption = Annotated[
+    Path | None, typer.Option("--markdown", help="Write a report for a pull request.", metavar="FILE")
+]
 DetailsOption = Annotated[bool, typer.Option("--details", help="Print the evidence of every claim.")]
 
 
@@ -100,15 +105,9 @@ def run(
         Path | None, typer.Argument(help="Config file (YAML); not needed with --resume.", metavar="[CONFIG]")
     ] = None,
     form: FormatOption = Format.text,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write record and verdicts as JSON.", metavar="FILE")
-    ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")
-    ] = None,
-    markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", help="Write a report for a pull request.", metavar="FILE")
-    ] = None,
+    json_file: JsonOption = None,
+    html_file: HtmlOption = None,
+    markdown_file: MarkdownOption = None,
     store: StoreOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its needs, and stop.")] = False,
     resume: Annotated[
@@ -183,15 +182,9 @@ def judge(
         list[str] | None, typer.Option("--chip", help="Set this chip beside the claims (repeatable).", metavar="NAME")
     ] = None,
     form: FormatOption = Format.text,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the verdicts as JSON.", metavar="FILE")
-    ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")
-    ] = None,
-    markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", help="Write a report for a pull request.", metavar="FILE")
-    ] = None,
+    json_file: JsonOption = None,
+    html_file: HtmlOption = None,
+    markdown_file: MarkdownOption = None,
     store: StoreOption = None,
     catalog: CatalogOption = None,
     strict: StrictOption = False,
@@ -233,15 +226,9 @@ def show(
         typer.Argument(help="Run, by id or by the first letters of one, or a file of --json.", metavar="[ID|FILE]"),
     ] = LATEST,
     form: FormatOption = Format.text,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write record and verdicts as JSON.", metavar="FILE")
-    ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")
-    ] = None,
-    markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", help="Write a report for a pull request.", metavar="FILE")
-    ] = None,
+    json_file: JsonOption = None,
+    html_file: HtmlOption = None,
+    markdown_file: MarkdownOption = None,
     store: StoreOption = None,
     strict: StrictOption = False,
     details: DetailsOption = False,
@@ -347,7 +334,7 @@ app.add_typer(baseline, name="baseline")
 app.add_typer(store_group, name="store")
 
 
-_WRITES_JSON = ("run", "judge", "show")
+_WRITES_JSON = ("run", "judge", "show", "ab")
 
 
 def with_bare_options(arguments: list[str]) -> list[str]:
