@@ -48,6 +48,10 @@ Margin = Annotated[
     float | None, typer.Option("--margin", min=0.0001, max=0.99, help="Change that does not matter (0.03: 3 %).")
 ]
 JUnit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.", metavar="FILE")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the comparison as JSON.", metavar="FILE")]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", help="Write the comparison for a pull request.", metavar="FILE")
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Write one self-contained page.", metavar="FILE")]
 
 
@@ -125,6 +129,14 @@ def ab(
     head_python: Annotated[
         Path | None, typer.Option("--head-python", help="Interpreter of the other environment.", metavar="PATH")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Revision of harness compared with (default: see below).", metavar="REV"),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="Revision of the other side; '.' is the working tree.", metavar="REV"),
+    ] = None,
     budget_s: Annotated[
         float | None, typer.Option("--budget", min=1, help="Seconds after which no further pair starts.")
     ] = None,
@@ -133,6 +145,8 @@ def ab(
     fail_on: FailOn = None,
     thresholds: ThresholdsFile = None,
     margin: Margin = None,
+    json_file: Json = None,
+    markdown_file: Markdown = None,
     junit: JUnit = None,
     html: Html = None,
     store: StorePath = None,
@@ -144,28 +158,52 @@ def ab(
 ) -> int:
     """Measure two sides in turn on this host, one fresh process each, until every case is decided.
 
-    Looks after 10, 20 and 40 pairs. Both sides are kept in the store.
+    Looks after 10, 20 and 40 pairs. Each process's observations are kept in the store before the next one starts.
+
+    The sides are two configs, two settings, or two environments of harness: other versions of harness, of ONNX
+    Runtime or of numpy (another program's revisions are not compared). An environment without harness is
+    measured with this one's worker. --base and --head name revisions of the repository that you are in: each is
+    installed in an environment of its own, kept by commit beside the store. --base alone is compared with the
+    working tree; --head alone with the commit where it left the default branch. Both sides measure the head's
+    config.
 
     \b
     Examples:
       harness ab configs/ci.yaml --set threads=1
       harness ab configs/ci.yaml --base-python old/bin/python --head-python new/bin/python --fail-on slower:5%
       harness ab before.yaml after.yaml --budget 300
+      harness ab configs/ci.yaml --head . --fail-on slower:5% --markdown out/ab.md --junit out/ab.xml
+      harness ab configs/ci.yaml --base v0.1.0 --head HEAD
+
+    \b
+    Exit codes: 0, or what --fail-on says; 5 where nothing could be compared.
     """
     from harness.cli.ab import AbOptions, ab_command
     from harness.cli.contrast import Choices, Presentation
+    from harness.cli.variants import Wanted
 
     return ab_command(
         AbOptions(
-            old=old,
-            new=new,
-            settings=tuple(settings or ()),
-            old_python=base_python,
-            new_python=head_python,
+            wanted=Wanted(
+                old=old,
+                new=new,
+                settings=tuple(settings or ()),
+                old_python=base_python,
+                new_python=head_python,
+                old_revision=base,
+                new_revision=head,
+            ),
             budget_s=budget_s,
             seed=seed,
             choices=Choices(file=thresholds, margin=margin),
-            presentation=Presentation(form=form.value, fail_on=tuple(fail_on or ()), junit=junit, html=html),
+            presentation=Presentation(
+                form=form.value,
+                fail_on=tuple(fail_on or ()),
+                junit=junit,
+                html=html,
+                json=json_file,
+                markdown=markdown_file,
+            ),
             store=store,
             wait=wait,
             force=force,

@@ -4,12 +4,11 @@ Knows how to alternate and when to look; what a look says is decided by `compare
 """
 
 import contextlib
-import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,22 +19,14 @@ from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
+from harness.measure.protocol import Terms, request
 from harness.measure.sweep import OWN_FOLDER, Bounds, run, worker_command
 from harness.plan import Arm, Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
 from harness.record.assemble import Kept
 
-_QUESTION_TIMEOUT_S = 60.0
-_VERSIONS = """
-import importlib.metadata, json, platform, sys
-found = {}
-for name in sys.argv[1:]:
-    try:
-        found[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-print(json.dumps({"python": platform.python_version(), "packages": found}))
-"""
+_HOPELESS = 3
+"""Pairs after which a side that has not once answered ends the comparison: its code or its environment is broken."""
 
 
 class Contender(Frozen):
@@ -43,7 +34,8 @@ class Contender(Frozen):
 
     plan: Plan
     python: str = Field(default=sys.executable, description="of an environment with numpy, pydantic and a runtime")
-    own_worker: bool = Field(default=False, description="whether `python` measures with the harness installed there")
+    terms: Terms | None = Field(default=None, description="of the harness installed there, if that one measures")
+    timeout_s: float = Field(default=120.0, gt=0, description="for each of its processes")
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -61,7 +53,7 @@ class Duel(Frozen):
     old: tuple[Kept, ...]
     new: tuple[Kept, ...]
     pairs: int
-    ended: Literal["decided", "last look", "budget"]
+    ended: Literal["decided", "last look", "budget", "nothing measured"]
 
 
 Runner = Callable[[Contender, int], tuple[Kept, ...]]
@@ -79,34 +71,46 @@ def duel(
     looks: tuple[int, ...] = LOOKS,
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[int, int], None] = lambda _done, _target: None,
+    keep: Callable[[Side, tuple[Kept, ...]], None] = lambda _side, _kept: None,
 ) -> Duel:
     """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
 
     At each look (10, 20 and 40 pairs) it ends if all cases are decided. When the budget is used up, it ends after the
-    pair at hand. `progress` is called between two pairs, when no clock runs. Raises UsageError for plans that differ in
-    their number of cases.
+    pair at hand; so it does after a few pairs of which one side has measured nothing. `progress` is called between two
+    pairs and `keep` between two processes, when no clock runs: what `keep` has returned for is safe. Raises UsageError
+    for plans that differ in their number of cases.
     """
-    if len(old.cells) != len(new.cells) or not old.cells:
-        raise UsageError(
-            f"the two ask for {len(old.cells)} and {len(new.cells)} cases, expected the same number: "
-            "case by case in order they are compared"
-        )
+    check_alike(old, new)
     measured = runner or run_once
     kept: dict[Side, list[Kept]] = {"old": [], "new": []}
     sides: Mapping[Side, Contender] = {"old": old, "new": new}
     start, done, ended = clock(), 0, "last look"
     for done, pair in enumerate(order(looks[-1], seed), 1):
         for side in pair:
-            kept[side] += measured(sides[side], done - 1)
+            found = measured(sides[side], done - 1)
+            keep(side, found)
+            kept[side] += found
         over = budget_s is not None and clock() - start > budget_s
         progress(done, next(look for look in looks if look >= done))
         if done in looks[:-1] and _decided(kept, old, new, done, thresholds, looks):
             ended = "decided"
             break
+        if done == _HOPELESS and not all(map(_answered, kept.values())):
+            ended = "nothing measured"
+            break
         if over and done < looks[-1]:
             ended = "budget"
             break
     return Duel(old=tuple(kept["old"]), new=tuple(kept["new"]), pairs=done, ended=ended)  # type: ignore[arg-type]
+
+
+def check_alike(old: Contender, new: Contender) -> None:
+    """Raise UsageError for plans that differ in their number of cases."""
+    if len(old.cells) != len(new.cells) or not old.cells:
+        raise UsageError(
+            f"the two ask for {len(old.cells)} and {len(new.cells)} cases, expected the same number: "
+            "case by case in order they are compared"
+        )
 
 
 def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
@@ -120,7 +124,14 @@ def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
     tasks = tuple(t.model_copy(update={"round": round_index}) for t in contender.tasks)
     plan = contender.plan.model_copy(update={"tasks": tasks})
     with _package_for(contender) as package:
-        run(plan, sink=sink, bounds=Bounds(), command=worker_command(contender.python), package=package)
+        run(
+            plan,
+            sink=sink,
+            bounds=Bounds(timeout_s=contender.timeout_s),
+            command=worker_command(contender.python),
+            package=package,
+            encode=partial(request, terms=contender.terms),
+        )
     return tuple(found)
 
 
@@ -130,7 +141,7 @@ def _package_for(contender: Contender) -> Iterator[Path | None]:
     hold this environment's runtime too, which would then be measured on both sides."""
     if contender.python == sys.executable:
         yield OWN_FOLDER
-    elif contender.own_worker:
+    elif contender.terms is not None:
         yield None
     else:
         with tempfile.TemporaryDirectory(prefix="harness-worker-") as name:
@@ -138,22 +149,8 @@ def _package_for(contender: Contender) -> Iterator[Path | None]:
             yield Path(name)
 
 
-def versions(python: str, packages: Sequence[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The version of an interpreter and of `packages` in its environment. Raises UsageError where it cannot be run."""
-    try:
-        answer = subprocess.run(
-            (python, "-P", "-c", _VERSIONS, *packages),  # -P: a checkout in the current folder is not installed
-            capture_output=True,
-            text=True,
-            timeout=_QUESTION_TIMEOUT_S,
-            check=True,
-        )
-        found = json.loads(answer.stdout)
-        return str(found["python"]), tuple(sorted(found["packages"].items()))
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        raise UsageError(
-            f"{python}: cannot be run as a Python interpreter ({error}); name one, such as env/bin/python"
-        ) from None
+def _answered(kept: Sequence[Kept]) -> bool:
+    return any(k.observation is not None and k.observation.durations_s for k in kept)
 
 
 def _decided(

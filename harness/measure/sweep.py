@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 import harness
 from harness.frozen import Frozen
 from harness.measure.child import Child, Ending
+from harness.measure.protocol import request, understood
 from harness.measure.worker import Message, failed
 from harness.plan import Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
@@ -105,20 +106,23 @@ def run(
     command: tuple[str, ...] | None = None,
     environment: Mapping[str, str] | None = None,
     package: Path | None = OWN_FOLDER,
+    encode: Callable[[Task], bytes] = request,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Measure what `plan` names and `done` does not (keys of `assemble.cell_round_key`), in the plan's order.
 
     A process that dies, hangs or answers nonsense becomes a failed observation, and the rest goes on in a new one.
-    `command`, `environment` and `package` (see `worker_environment`) start another worker than this package's own.
-    KeyboardInterrupt ends the process that measures and passes through; all that `sink` took before is safe.
+    `command`, `environment` and `package` (see `worker_environment`) start another worker than this package's own,
+    which reads its task as `encode` writes it. KeyboardInterrupt ends the process that measures and passes
+    through; all that `sink` took before is safe.
     """
     base = os.environ if environment is None else environment
 
     def surroundings(threads: int) -> dict[str, str]:
         return worker_environment(threads, base, package)
 
-    return _Run(plan, sink, progress, bounds, done, command or worker_command(), surroundings, clock).carry_out()
+    worker = command or worker_command()
+    return _Run(plan, sink, progress, bounds, done, worker, surroundings, encode, clock).carry_out()
 
 
 class _Run:
@@ -133,13 +137,14 @@ class _Run:
         done: Collection[str],
         command: tuple[str, ...],
         surroundings: Callable[[int], dict[str, str]],
+        encode: Callable[[Task], bytes],
         clock: Callable[[], float],
     ):
         self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
         self._planned = sum(_size(task) for task in plan.tasks)
         self._total = sum(_size(task) for task in self._tasks)
         self._sink, self._progress, self._bounds = sink, progress, bounds
-        self._command, self._surroundings, self._clock = command, surroundings, clock
+        self._command, self._surroundings, self._encode, self._clock = command, surroundings, encode, clock
         self._measured = self._failed = 0
         self._start = clock()
 
@@ -187,7 +192,7 @@ class _Run:
         try:
             child = Child(
                 self._command,
-                request=task.model_dump_json().encode(),
+                request=self._encode(task),
                 environment=self._surroundings(task.threads),
                 memory_bytes=self._bounds.memory_bytes,
             )
@@ -250,9 +255,8 @@ def _size(task: Task) -> int:
 
 def _parse(line: bytes, *, expected: int, kind: str) -> Message | None:
     """The message in `line`, if it is the one that is due."""
-    try:
-        message = Message.model_validate_json(line)
-    except ValidationError:
+    message = understood(line)
+    if message is None:
         return None
     if message.loaded:
         return message if kind == "arm" and message.observation is None and message.ceiling is None else None

@@ -4,9 +4,10 @@ import datetime as dt
 
 import pytest
 
+from harness.compare.procedure import Side
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.measure.duel import Contender, duel, versions
+from harness.measure.duel import Contender, duel
 from harness.plan import Arm, Needs, Plan, Task, Workload
 from harness.record import Observation
 from harness.record.assemble import Kept
@@ -73,8 +74,14 @@ def test_failed_processes_cost_their_pairs_only() -> None:
     runner = Scripted({"a": [1.0] * 9 + [None], "b": [2.0] * 10})
     found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (10, "decided")
+
+
+def test_a_side_that_never_answers_ends_it_early() -> None:
     dead = Scripted({"a": [None], "b": [1.0]})
-    assert duel(contender("a"), contender("b"), Thresholds(), runner=dead).ended == "last look"
+    found = duel(contender("a"), contender("b"), Thresholds(), runner=dead)
+    assert (found.pairs, found.ended) == (3, "nothing measured")
+    late = Scripted({"a": [None, None, 1.0, 1.0], "b": [1.0]})
+    assert duel(contender("a"), contender("b"), Thresholds(), runner=late).ended != "nothing measured"
 
 
 def test_plans_must_have_as_many_cases() -> None:
@@ -82,10 +89,14 @@ def test_plans_must_have_as_many_cases() -> None:
         duel(contender("a"), contender("b", cases=2), Thresholds(), runner=Scripted({}))
 
 
-def test_another_interpreter_is_asked_for_its_versions(tmp_path: object) -> None:
-    import sys
+def test_each_process_is_kept_before_the_next_one_starts() -> None:
+    runner = Scripted({"a": [1.0, 1.01], "b": [2.0, 2.02]})
+    seen: list[tuple[int, str]] = []
 
-    python, packages = versions(sys.executable, ["numpy", "no-such-package"])
-    assert python.startswith("3.") and [name for name, _ in packages] == ["numpy"]
-    with pytest.raises(UsageError, match="interpreter"):
-        versions(f"{tmp_path}/none", ["numpy"])
+    def keep(side: Side, found: tuple[Kept, ...]) -> None:
+        assert len(found) == 1
+        seen.append((len(runner.calls), side))
+
+    duel(contender("a"), contender("b"), Thresholds(), runner=runner, keep=keep)
+    assert [calls for calls, _ in seen] == list(range(1, 21))
+    assert [{"old": "a", "new": "b"}[side] for _, side in seen] == [name for name, _ in runner.calls]

@@ -1,0 +1,145 @@
+"""What is installed in a Python environment that measures: asked by starting its interpreter. Installs nothing."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.frozen import Frozen
+from harness.measure.protocol import Terms, refusal
+
+_TIMEOUT_S = 120.0
+"""Of a question. The first import in a fresh environment writes its bytecode and reads hundreds of files from disk."""
+
+_LAST_WORDS = 300
+
+_VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps({"python": platform.python_version(), "packages": found}))
+"""
+_TERMS = """
+import json
+from harness.plan import Task
+try:
+    from harness.measure.protocol import VERSION
+except ModuleNotFoundError:
+    VERSION = 1
+print(json.dumps({"protocol": VERSION, "task_schema": json.dumps(Task.model_json_schema())}))
+"""
+_READS = """
+import sys
+from harness.plan import Task
+for line in sys.stdin:
+    Task.model_validate_json(line)
+"""
+
+
+class Environment(Frozen):
+    """An interpreter and what lies in its environment. `terms` is None where no harness is installed there: then this
+    harness's own worker runs in it."""
+
+    interpreter: str
+    python: str
+    packages: tuple[tuple[str, str], ...]
+    terms: Terms | None
+
+    def version(self, package: str) -> str | None:
+        return dict(self.packages).get(package)
+
+
+def ask(python: str | Path, packages: Sequence[str]) -> Environment:
+    """What the environment of an interpreter has of `packages`.
+
+    Raises UsageError where it cannot be run, where its harness cannot be imported, or where that is too far from this.
+    """
+    interpreter = str(python)
+    answer = _asked(interpreter, _VERSIONS, *packages, "harness")
+    try:
+        found = json.loads(answer)
+        version, installed = str(found["python"]), tuple(sorted((str(n), str(v)) for n, v in found["packages"].items()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(_no_python(interpreter, f"answered {answer[:80]!r}")) from None
+    terms = None
+    if any(name == "harness" for name, _ in installed):
+        terms = _terms(interpreter)
+    return Environment(interpreter=interpreter, python=version, packages=installed, terms=terms)
+
+
+def check_reads(environment: Environment, requests: Sequence[bytes]) -> None:
+    """Raise UsageError where the environment's harness does not accept a request that was made for it."""
+    done = _run(environment.interpreter, _READS, standard_input=b"\n".join(requests))
+    if done.returncode:
+        raise UsageError(
+            f"{environment.interpreter}: its harness {environment.version('harness')} cannot read what it is to "
+            f"measure ({_last_words(done.stderr)}); leave new settings out, or compare with a newer revision"
+        )
+
+
+def own_requirements() -> tuple[str, ...]:
+    """Versions of all packages of this very environment, as constraints for another; this program left out."""
+    import importlib.metadata
+
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    return tuple(sorted(f"{name}=={version}" for name, version in found.items() if name != "harness"))
+
+
+def _terms(interpreter: str) -> Terms:
+    answer = _asked(interpreter, _TERMS)
+    try:
+        terms = Terms.model_validate_json(answer)
+    except ValueError:
+        raise UsageError(
+            f"{interpreter}: its harness did not say how it talks to a measuring process; install one that can measure"
+        ) from None
+    refused = refusal(terms)
+    if refused is not None:
+        raise UsageError(f"{interpreter}: {refused}")
+    return terms
+
+
+def _asked(interpreter: str, program: str, *arguments: str) -> str:
+    done = _run(interpreter, program, *arguments)
+    if done.returncode and program == _TERMS:
+        raise UsageError(
+            f"{interpreter}: its harness cannot be imported ({_last_words(done.stderr)}); install it again there"
+        )
+    if done.returncode:
+        raise UsageError(_no_python(interpreter, f"exit code {done.returncode}: {_last_words(done.stderr)}"))
+    return done.stdout.decode(errors="replace")
+
+
+def _run(
+    interpreter: str, program: str, *arguments: str, standard_input: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """-P: a checkout in the current folder is not installed."""
+    try:
+        return subprocess.run(
+            (interpreter, "-P", "-c", program, *arguments),
+            input=standard_input,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise UsageError(_no_python(interpreter, str(error))) from None
+
+
+def _no_python(interpreter: str, why: str) -> str:
+    return f"{interpreter}: cannot be run as a Python interpreter ({why}); name one, such as {_example()}"
+
+
+def _example() -> str:
+    return "env/Scripts/python.exe" if sys.platform == "win32" else "env/bin/python"
+
+
+def _last_words(stderr: bytes) -> str:
+    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:_LAST_WORDS] if lines else "it said nothing"
