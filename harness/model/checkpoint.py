@@ -1,7 +1,7 @@
 """A Hugging Face checkpoint folder as a spec and stored weights: config.json and safetensors files, nothing executed.
 
-Knows the names and layouts that released models use. Does not know scaled rotary positions (YaRN), 8-bit or MXFP4
-checkpoints, or multi-token-prediction layers: the first two are refused by name, the last are left unread.
+Knows the names and layouts that released models use. Does not know 8-bit or MXFP4 weights, which are refused by name,
+nor multi-token-prediction layers, which are left unread.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from harness.errors import UsageError
+from harness.model.configjson import spec_from_config
 from harness.model.layout import Tensor, layout
 from harness.model.spec import Precision, Spec
 from harness.model.weights import Plain, Progress, Stored, quantise, quantise_heads
@@ -23,8 +23,6 @@ Real = NDArray[np.float32]
 
 _LARGEST_JSON_BYTES = 64 << 20
 """A config or an index of tensor names is far smaller; a larger file is not one."""
-
-_FAMILIES = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3_moe", "gpt_oss")
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,10 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises UsageError where a file is missing or unreadable, lies or links outside the folder, or asks for what is not
     known. A header of safetensors is bounded, and its shapes are held against the file's length, by that library.
     """
-    spec = spec_from_config(_json(_own(folder, "config.json")))
+    config = _json(_own(folder, "config.json"))
+    spec = spec_from_config(config)
+    if config.get("quantization_config"):
+        raise UsageError(f"{folder}: config.json says that the weights are quantised; expected weights in bf16 or fp32")
     index = folder / "model.safetensors.index.json"
     if index.exists():
         placed = _json(_own(folder, index.name)).get("weight_map")
@@ -151,61 +152,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
-
-
-def spec_from_config(config: Mapping[str, Any]) -> Spec:
-    """The architecture that a config.json describes. Raises UsageError for families and features that are not known."""
-    family = config.get("model_type")
-    if family not in _FAMILIES:
-        raise UsageError(f"config.json has the model_type {family!r}; known are {', '.join(_FAMILIES)}")
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise UsageError(f"config.json describes rotary positions by {rope!r}; expected an object")
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default":
-        raise UsageError(f"config.json scales rotary positions by '{kind}'; only unscaled ones are computed here")
-    if "quantization_config" in config:
-        raise UsageError("config.json says that the weights are quantised; expected a checkpoint in bf16 or fp32")
-    fields = {name: config[name] for name in Spec.model_fields if config.get(name) is not None}
-    fields["rope_theta"] = rope.get("rope_theta", config.get("rope_theta", 10000.0))
-    fields |= _of_family(str(family), config)
-    try:
-        return Spec.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"config.json: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
-
-
-def _of_family(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that a family names otherwise, or leaves to its code."""
-    if family.startswith("deepseek"):
-        v3 = family == "deepseek_v3"
-        return {
-            "scoring_func": "sigmoid" if v3 else "softmax",
-            "topk_method": "noaux_tc" if v3 else config.get("topk_method", "greedy"),
-            "norm_topk_prob": config.get("norm_topk_prob", v3),
-            "rope_interleave": config.get("rope_interleave", True),
-            "num_key_value_heads": None,
-            "head_dim": None,
-        }
-    heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
-    divided = hidden // heads if isinstance(hidden, int) and isinstance(heads, int) and heads > 0 else None
-    common = {
-        "head_dim": config.get("head_dim") or divided,
-        "rope_interleave": False,
-        "n_routed_experts": config.get("num_local_experts", config.get("num_experts", 0)),
-        "moe_intermediate_size": config.get("intermediate_size"),
-        "norm_topk_prob": True,
-    }
-    if family == "qwen3_moe":
-        if config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
-            raise UsageError("config.json leaves some layers dense (mlp_only_layers); only all-sparse models are known")
-        sliding = config.get("sliding_window") if config.get("use_sliding_window") else None
-        own = {"norm_topk_prob": config.get("norm_topk_prob", False), "use_qk_norm": True, "sliding_window": sliding}
-        return common | own | {"moe_intermediate_size": config.get("moe_intermediate_size")}
-    if family == "gpt_oss":
-        return common | {"attention_bias": True, "attention_sinks": True, "moe_bias": True}
-    return common
 
 
 def translate(spec: Spec, tensor: Tensor, read: Callable[[str], Real], names: Mapping[str, object]) -> Real:

@@ -6,6 +6,7 @@ head width, n plain head width, v value head width, V vocabulary.
 DeepSeek-V2 is arXiv:2405.04434, DeepSeek-V3 arXiv:2412.19437.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -54,8 +55,8 @@ def forward(
     return _norm(x, weights["norm"], spec) @ head.T
 
 
-def _norm(x: Real, gain: Real, spec: Spec) -> Real:
-    y: Real = x / np.sqrt((x * x).mean(-1, keepdims=True) + spec.rms_norm_eps) * gain
+def _norm(x: Real, gain: Real, spec: Spec, eps: float | None = None) -> Real:
+    y: Real = x / np.sqrt((x * x).mean(-1, keepdims=True) + (spec.rms_norm_eps if eps is None else eps)) * gain
     return y
 
 
@@ -89,6 +90,9 @@ def _attention(spec: Spec, weights: Mapping[str, Real], layer: int, x: Real) -> 
 
 _ATTENTION = ("in", "in_bias", "q_norm", "k_norm", "q", "kv_norm", "kv", "sinks", "out", "out_bias")
 
+_LATENT_EPS = 1e-6
+"""Of the norms of latent queries, keys and values: DeepSeek's code builds them without the config's rms_norm_eps."""
+
 _Weight = Mapping[str, Real | None]
 
 
@@ -103,12 +107,12 @@ def _latent(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
     query, latent, key = np.split(joint, [joint.shape[-1] - r - p, joint.shape[-1] - p], axis=-1)
     if rank is not None:
         assert w["q"] is not None and w["q_norm"] is not None
-        query = _norm(query, w["q_norm"], spec) @ w["q"].T
+        query = _norm(query, w["q_norm"], spec, _LATENT_EPS) @ w["q"].T
     query = query.reshape(*x.shape[:2], heads, p + n)  # each head [rotary | plain]
     query = np.concatenate([_turn(spec, query[..., :p]), query[..., p:]], axis=-1)
-    up = np.einsum("bsr,hcr->bshc", _norm(latent, w["kv_norm"], spec), w["kv"])
+    up = np.einsum("bsr,hcr->bshc", _norm(latent, w["kv_norm"], spec, _LATENT_EPS), w["kv"])
     shared = np.broadcast_to(_turn(spec, key[:, :, None, :]), (*x.shape[:2], heads, p))
-    return query, np.concatenate([shared, up[..., :n]], axis=-1), up[..., n:], (p + n) ** -0.5
+    return query, np.concatenate([shared, up[..., :n]], axis=-1), up[..., n:], (p + n) ** -0.5 * _sharpened(spec)
 
 
 def _grouped(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
@@ -133,13 +137,56 @@ def _turn(spec: Spec, x: Real) -> Real:
     """Rotary positions (Su et al., 2021) over the last axis of x [B, S, heads, width]: pairs (2i, 2i+1) where the
     family interleaves, (i, i + width/2) elsewhere."""
     width = x.shape[-1]
-    angle: Real = np.arange(x.shape[1])[:, None, None] * spec.rope_theta ** (-np.arange(0, width, 2) / width)
-    cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
+    angle: Real = np.arange(x.shape[1])[:, None, None] * _frequencies(spec, width)
+    gain = _gain(spec)
+    cos, sin = (np.cos(angle) * gain).astype(x.dtype), (np.sin(angle) * gain).astype(x.dtype)
     if spec.rope_interleave:
         a, b = x[..., 0::2], x[..., 1::2]
         return np.stack([a * cos - b * sin, b * cos + a * sin], axis=-1).reshape(x.shape)
     a, b = x[..., : width // 2], x[..., width // 2 :]
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+
+
+def _frequencies(spec: Spec, width: int) -> Real:
+    """Radians that each pair turns a position, [width/2]. YaRN (arXiv:2309.00071, section 3.2) divides slow ones by the
+    factor, keeps fast ones, and mixes those between along a ramp over the pairs."""
+    pair = np.arange(width // 2)
+    plain: Real = spec.rope_theta ** (-2.0 * pair / width)
+    if (yarn := spec.rope_scaling) is None:
+        return plain
+
+    def pair_that_turns(times: float) -> float:
+        return width / 2 * math.log(yarn.original_max_position_embeddings / (2 * math.pi * times), spec.rope_theta)
+
+    first, last = pair_that_turns(yarn.beta_fast), pair_that_turns(yarn.beta_slow)
+    if yarn.truncate:
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, width - 1)
+    slow = np.clip((pair - first) / (last - first if last != first else 0.001), 0, 1)
+    mixed: Real = plain * (1 - slow) + plain / yarn.factor * slow
+    return mixed
+
+
+def _temperature(factor: float, weight: float = 1.0) -> float:
+    """YaRN, equation 22, for a factor above 1."""
+    return 1 + 0.1 * weight * math.log(factor)
+
+
+def _gain(spec: Spec) -> float:
+    """What stretching multiplies turned queries and keys by."""
+    if (yarn := spec.rope_scaling) is None:
+        return 1.0
+    if yarn.attention_factor is not None:
+        return yarn.attention_factor
+    if yarn.mscale and yarn.mscale_all_dim:
+        return _temperature(yarn.factor, yarn.mscale) / _temperature(yarn.factor, yarn.mscale_all_dim)
+    return _temperature(yarn.factor)
+
+
+def _sharpened(spec: Spec) -> float:
+    """What stretching multiplies the scores of latent attention by, beside `_gain` (DeepSeek's `mscale_all_dim`)."""
+    yarn = spec.rope_scaling
+    return 1.0 if yarn is None else _temperature(yarn.factor, yarn.mscale_all_dim or 0.0) ** 2
 
 
 def _visible(spec: Spec, layer: int, tokens: int) -> NDArray[np.bool_]:

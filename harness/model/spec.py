@@ -4,25 +4,39 @@ Knows no chip, no precision and no runtime. Symbols as in the papers: L layers, 
 k chosen, s shared, f expert width, r latent KV rank, p rope dim, dn no-rope dim, dv value dim, rq query rank.
 """
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from harness.frozen import Frozen
+from harness.model.family import USUAL, Family, LayerType, family_defaults
 
-Family = Literal[
-    "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_v4", "mixtral", "qwen3_moe", "gpt_oss", "llama"
-]
 Precision = Literal["fp32", "int8", "int4"]
 Phase = Literal["prefill", "decode"]
 Attention = Literal["mla", "gqa", "v4"]
+
+
+class RopeScaling(Frozen):
+    """Rotary positions stretched beyond the context of pretraining by YaRN, arXiv:2309.00071 (names of config.json)."""
+
+    rope_type: Literal["yarn"] = "yarn"
+    factor: float = Field(ge=1, le=1e6, description="how much longer the context is")
+    original_max_position_embeddings: int = Field(gt=0, description="tokens of context in pretraining")
+    beta_fast: float = Field(default=32.0, gt=0, description="turns over that context from which frequencies stay")
+    beta_slow: float = Field(default=1.0, gt=0, description="turns up to which frequencies are divided by the factor")
+    mscale: float | None = Field(default=None, ge=0)
+    mscale_all_dim: float | None = Field(default=None, ge=0)
+    attention_factor: float | None = Field(default=None, gt=0, description="None: follows from the factor")
+    truncate: bool = Field(default=True, description="round the bounds of the ramp to whole dimensions")
 
 
 class Spec(Frozen):
     """One architecture. Fields that a family does not have are `None` (or zero where zero is the truth).
 
     Names are those of the family's config.json where families agree, and DeepSeek's where they do not
-    (`n_routed_experts` is Mixtral's `num_local_experts` and Qwen's `num_experts`).
+    (`n_routed_experts` is Mixtral's `num_local_experts` and Qwen's `num_experts`). What a family leaves to its code,
+    or does not write down where it is usual, has the family's default.
     """
 
     model_type: Family
@@ -32,9 +46,10 @@ class Spec(Frozen):
     num_attention_heads: int = Field(gt=0)
     intermediate_size: int | None = Field(default=None, gt=0, description="width of a dense feed-forward layer")
     tie_word_embeddings: bool = False
-    rms_norm_eps: float = Field(default=1e-6, gt=0)
-    rope_theta: float = Field(default=10000.0, gt=0)
-    rope_interleave: bool = True
+    rms_norm_eps: float = Field(default=USUAL["rms_norm_eps"], gt=0)
+    rope_theta: float = Field(default=USUAL["rope_theta"], gt=1)
+    rope_interleave: bool = Field(default=USUAL["rope_interleave"])
+    rope_scaling: RopeScaling | None = None
     max_position_embeddings: int = Field(default=4096, gt=0)
 
     # latent attention (DeepSeek V2, section 2.1)
@@ -47,11 +62,11 @@ class Spec(Frozen):
     # grouped-query attention
     num_key_value_heads: int | None = Field(default=None, gt=0)
     head_dim: int | None = Field(default=None, gt=0)
-    attention_bias: bool = False
-    use_qk_norm: bool = False
-    attention_sinks: bool = False
-    sliding_window: int | None = Field(default=None, gt=0)
-    layer_types: tuple[Literal["full_attention", "sliding_attention"], ...] | None = None
+    attention_bias: bool = Field(default=USUAL["attention_bias"])
+    use_qk_norm: bool = Field(default=USUAL["use_qk_norm"])
+    attention_sinks: bool = Field(default=USUAL["attention_sinks"])
+    sliding_window: int | None = Field(default=USUAL["sliding_window"], gt=0)
+    layer_types: tuple[LayerType, ...] | None = None
 
     # mixture of experts
     n_routed_experts: int = Field(default=0, ge=0)
@@ -59,13 +74,13 @@ class Spec(Frozen):
     n_shared_experts: int = Field(default=0, ge=0)
     moe_intermediate_size: int | None = Field(default=None, gt=0)
     first_k_dense_replace: int = Field(default=0, ge=0)
-    scoring_func: Literal["sigmoid", "softmax"] = "softmax"
-    topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = "greedy"
+    scoring_func: Literal["sigmoid", "softmax"] = Field(default=USUAL["scoring_func"])
+    topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = Field(default=USUAL["topk_method"])
     n_group: int = Field(default=1, gt=0)
     topk_group: int = Field(default=1, gt=0)
-    norm_topk_prob: bool = True
+    norm_topk_prob: bool = Field(default=USUAL["norm_topk_prob"])
     routed_scaling_factor: float = Field(default=1.0, gt=0)
-    moe_bias: bool = Field(default=False, description="router and experts carry biases (gpt-oss)")
+    moe_bias: bool = Field(default=USUAL["moe_bias"], description="router and experts carry biases (gpt-oss)")
 
     # sparse attention over the context (V3.2, V4)
     index_n_heads: int | None = Field(default=None, gt=0)
@@ -102,6 +117,24 @@ class Spec(Frozen):
             return self.layer_types[layer] == "sliding_attention"
         return self.sliding_window is not None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _completed(cls, data: Any) -> Any:
+        """Fill in what the family leaves out, where fields are not given."""
+        if not isinstance(data, Mapping):
+            return data
+        # a list of a strict reader's document is a tuple here, as it would be without this step
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+        return {**family_defaults(given), **given}
+
+    @model_serializer(mode="wrap")
+    def _whole(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where defaults are left out, keep those that are not the family's, or they would be filled in otherwise."""
+        written: dict[str, Any] = write(self)
+        own = family_defaults({"model_type": self.model_type, **written}).items()
+        other = (name for name, value in own if name not in written and value != getattr(self, name))
+        return written | {name: getattr(self, name) for name in other}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         needs: dict[str, tuple[str, ...]] = {
@@ -117,19 +150,43 @@ class Spec(Frozen):
         if self.dense_layers and self.intermediate_size is None:
             raise ValueError("dense layers need intermediate_size")
         if self.is_sparse:
-            if self.moe_intermediate_size is None:
-                raise ValueError("experts need moe_intermediate_size")
-            if not 1 <= self.num_experts_per_tok <= self.n_routed_experts:
-                raise ValueError("num_experts_per_tok must lie between 1 and n_routed_experts")
-            if self.n_routed_experts % self.n_group or self.topk_group > self.n_group:
-                raise ValueError("n_group must divide n_routed_experts and be at least topk_group")
-        if self.num_key_value_heads and self.num_attention_heads % self.num_key_value_heads:
+            self._routable()
+        if self.attention == "mla":
+            grouped = ("attention_bias", "use_qk_norm", "attention_sinks", "sliding_window", "layer_types")
+            if given := [name for name in grouped if getattr(self, name)]:
+                raise ValueError(f"latent attention has no {', '.join(given)}")
+        elif self.attention == "gqa" and self.num_attention_heads % (self.num_key_value_heads or 1):
             raise ValueError("num_key_value_heads must divide num_attention_heads")
+        turned = "head_dim" if self.attention == "gqa" else "qk_rope_head_dim"
+        if getattr(self, turned) % 2:
+            raise ValueError(f"{turned} must be even: rotary positions turn pairs")
         for name in ("layer_types", "compress_ratios"):
             value = getattr(self, name)
             if value is not None and len(value) != self.num_hidden_layers:
                 raise ValueError(f"{name} must name each of the {self.num_hidden_layers} layers")
+        if "sliding_attention" in (self.layer_types or ()) and self.sliding_window is None:
+            raise ValueError("layers of sliding_attention need sliding_window")
         return self
+
+    def _routable(self) -> None:
+        """Raise ValueError for routing that no implementation defines."""
+        if self.moe_intermediate_size is None:
+            raise ValueError("experts need moe_intermediate_size")
+        if not 1 <= self.num_experts_per_tok <= self.n_routed_experts:
+            raise ValueError("num_experts_per_tok must lie between 1 and n_routed_experts")
+        if self.n_routed_experts % self.n_group or self.topk_group > self.n_group:
+            raise ValueError("n_group must divide n_routed_experts and be at least topk_group")
+        size = self.n_routed_experts // self.n_group
+        if self.n_group > 1:
+            if self.topk_method == "greedy":
+                raise ValueError("topk_method greedy has no groups; expected n_group 1, or another topk_method")
+            if self.topk_method == "noaux_tc" and size < 2:
+                raise ValueError("noaux_tc ranks groups by their two best experts; expected at least 2 in each n_group")
+            if self.num_experts_per_tok > self.topk_group * size:
+                raise ValueError("num_experts_per_tok exceeds the experts of topk_group groups")
+        plain = (self.scoring_func, self.topk_method, self.n_shared_experts) == ("softmax", "greedy", 0)
+        if self.moe_bias and not plain:
+            raise ValueError("moe_bias goes with softmax scoring, greedy choice and no shared experts (gpt-oss)")
 
 
 class Parameters(Frozen):
@@ -262,22 +319,30 @@ def _dense(spec: Spec, inactive: int, what: str) -> Spec:
     if what == "total":
         feed_forward -= count.embedding
     width = feed_forward / (3 * spec.hidden_size * spec.num_hidden_layers)
-    step = next(s for s in (128, 64, 32, 16) if s <= max(16, 0.01 * width))
-    control = spec.model_copy(
-        update={
-            "intermediate_size": max(step, round(width / step) * step),
-            "first_k_dense_replace": 0,
-            "n_routed_experts": 0,
-            "num_experts_per_tok": 0,
-            "n_shared_experts": 0,
-            "moe_intermediate_size": None,
-            "n_group": 1,
-            "topk_group": 1,
-            "topk_method": "greedy",
-            "moe_bias": False,
-        }
-    )
     wanted = getattr(count, what)
-    if abs(getattr(parameters(control), what) / wanted - 1) > 0.01:
-        raise ValueError(f"no dense control comes within 1 % of {wanted:,} {what} parameters")
-    return Spec.model_validate(control.model_dump())
+    for step in (s for s in _STEPS if s <= max(16, 0.01 * width)):
+        control = _with_width(spec, max(step, round(width / step) * step))
+        if abs(getattr(parameters(control), what) / wanted - 1) <= 0.01:
+            return control
+    raise ValueError(f"no dense control comes within 1 % of {wanted:,} {what} parameters")
+
+
+_STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
+"""Widths of a control are multiples of the largest of these that comes close; below 16 it runs in fp32 only."""
+
+
+def _with_width(spec: Spec, width: int) -> Spec:
+    """`spec` without experts, each layer with a feed-forward of `width`."""
+    update = {
+        "intermediate_size": width,
+        "first_k_dense_replace": 0,
+        "n_routed_experts": 0,
+        "num_experts_per_tok": 0,
+        "n_shared_experts": 0,
+        "moe_intermediate_size": None,
+        "n_group": 1,
+        "topk_group": 1,
+        "topk_method": "greedy",
+        "moe_bias": False,
+    }
+    return Spec.model_validate(spec.model_copy(update=update).model_dump())

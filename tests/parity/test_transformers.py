@@ -11,6 +11,7 @@ from harness.model.checkpoint import Checkpoint, open_checkpoint
 from harness.model.reference import Trace, forward
 from harness.model.weights import dequantised
 from harness.runtime import Engine
+from tests.parity import shapes
 
 pytestmark = pytest.mark.slow
 
@@ -71,14 +72,42 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+RANDOM = 24
+"""Random architectures of each family beside those above."""
+
+CLASSES = {
+    "deepseek_v3": "DeepseekV3",
+    "deepseek_v2": "DeepseekV2",
+    "mixtral": "Mixtral",
+    "qwen3_moe": "Qwen3Moe",
+    "gpt_oss": "GptOss",
+}
+
+
+def _fields(family: str, number: int) -> dict[str, Any]:
+    return {name: value for name, value in shapes.config(family, number).items() if name != "model_type"}
+
+
+CASES |= {
+    f"{family} {number}": (CLASSES[family], _fields(family, number))
+    for family in shapes.FAMILIES
+    for number in range(RANDOM)
+}
+
 
 @pytest.fixture(params=CASES, scope="module")
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A folder with a random checkpoint, and the model that was saved there."""
+    """A folder with a random checkpoint in several files, and the model that was saved there."""
+    model = _random_model(*CASES[request.param])
+    folder = tmp_path_factory.mktemp("checkpoint")
+    model.save_pretrained(folder, max_shard_size="200KB")
+    return folder, model
+
+
+def _random_model(family: str, fields: dict[str, Any]) -> Any:
     import torch
     import transformers
 
-    family, fields = CASES[request.param]
     torch.manual_seed(3)
     config = getattr(transformers, f"{family}Config")(**fields)
     model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
@@ -92,9 +121,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 tensor.normal_(std=0.1)
             elif "inv_freq" not in name:
                 tensor.normal_(mean=float(tensor.ndim == 1), std=0.1 if tensor.ndim == 1 else tensor.shape[-1] ** -0.5)
-    folder = tmp_path_factory.mktemp("checkpoint")
-    model.save_pretrained(folder)
-    return folder, model
+    return model
 
 
 def _engine(checkpoint: Checkpoint) -> Engine:
@@ -124,13 +151,19 @@ def test_logits_equal_transformers(saved: tuple[Path, Any]) -> None:
     assert np.abs(engine.decode(prompt) - expected[:, -1]).max() / scale < LOGITS_TOLERANCE
 
 
+def _gaps(scores: NDArray[np.floating], k: int) -> NDArray[np.floating]:
+    """Between the last chosen expert's score and the first one's that was left out; endless where none was."""
+    ordered = np.sort(scores, axis=-1)[..., ::-1]
+    return ordered[..., k - 1] - ordered[..., k] if k < scores.shape[-1] else np.full(scores.shape[:-1], np.inf)
+
+
 def _closest_tie(trace: Trace, k: int) -> float:
-    """The smallest distance between the last chosen expert's score and the first one's that was left out."""
-    ordered = [np.sort(scores, axis=-1)[..., ::-1] for scores in trace.scores.values()]
-    return float(min((s[..., k - 1] - s[..., k]).min() for s in ordered))
+    return float(min((_gaps(scores, k).min() for scores in trace.scores.values()), default=np.inf))
 
 
 def test_selected_experts_equal_transformers(saved: tuple[Path, Any]) -> None:
+    """Layer by layer. Choices may differ where two experts are nearly tied, which is reported; what follows such a
+    token has another input, so the comparison ends there."""
     import torch
 
     folder, model = saved
@@ -146,6 +179,29 @@ def test_selected_experts_equal_transformers(saved: tuple[Path, Any]) -> None:
     for hook in hooks:
         hook.remove()
     _, ours = _engine(checkpoint).prefill_traced(prompt)
-    assert len(ours) == len(chosen) > 0
-    for mine, theirs in zip(ours.values(), chosen, strict=True):
-        assert np.array_equal(np.sort(mine.reshape(theirs.shape), -1), np.sort(theirs, -1))
+    assert len(ours) == len(chosen) == checkpoint.spec.moe_layers
+    trace, k = Trace(), checkpoint.spec.num_experts_per_tok
+    forward(checkpoint.spec, dict(dequantised(checkpoint.weights("fp32"))), prompt, trace=trace)
+    for (layer, mine), theirs in zip(ours.items(), chosen, strict=True):
+        differs = (np.sort(mine.reshape(theirs.shape), -1) != np.sort(theirs, -1)).any(-1)
+        if differs.any():
+            gaps = _gaps(trace.scores[layer], k).reshape(-1)[differs]
+            assert gaps.max() < NEAR_TIE, f"layer {layer}: other experts, though {gaps.max():.1e} apart"
+            pytest.skip(
+                f"layer {layer}: {gaps.size} tokens between experts at most {gaps.max():.1e} apart chose otherwise"
+            )
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", shapes.FAMILIES)
+def test_half_precision_checkpoints_are_read_exactly(family: str, kind: str, tmp_path: Path) -> None:
+    import torch
+
+    model = _random_model(CLASSES[family], _fields(family, 3)).to(getattr(torch, kind))
+    model.save_pretrained(tmp_path)
+    checkpoint, loaded = open_checkpoint(tmp_path), type(model).from_pretrained(tmp_path, dtype=torch.float32)
+    prompt = _prompt(checkpoint)
+    with torch.no_grad():
+        expected = loaded(torch.from_numpy(prompt)).logits.numpy()
+    weights = {name: values.astype(np.float64) for name, values in dequantised(checkpoint.weights("fp32"))}
+    assert np.abs(forward(checkpoint.spec, weights, prompt) - expected).max() / expected.std() < LOGITS_TOLERANCE

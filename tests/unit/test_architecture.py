@@ -14,7 +14,7 @@ ROOT = Path(harness.__file__).parent
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("errors", "frozen"),
     ("units", "stats", "document", "citation"),
-    ("model.spec",),
+    ("model.spec", "model.family"),
     ("model", "models", "hardware", "published"),
     ("catalogue",),
     ("cost",),

@@ -89,8 +89,16 @@ def test_an_index_may_not_name_files_outside_the_folder(folder: Path, file: obje
     ("change", "message"),
     [
         ({"model_type": "bert"}, "model_type 'bert'; known are"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 4}}, "scales rotary positions by 'yarn'"),
-        ({"quantization_config": {"quant_method": "fp8"}}, "bf16 or fp32"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 4}}, "scales rotary positions by 'longrope'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4, "ext_factor": 2}}, "with ext_factor, which is not known"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, r"rope_scaling\.factor: Field required"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
+        ({"hidden_act": "gelu"}, "hidden_act 'gelu'; for mixtral only 'silu'"),
+        ({"model_type": "gpt_oss", "swiglu_limit": 3.0}, "swiglu_limit"),
+        ({"model_type": "deepseek_v2", "scoring_func": "sigmoid"}, "scoring_func 'sigmoid'"),
+        ({"model_type": "deepseek_v3", "attention_bias": True}, "attention_bias True"),
+        ({"model_type": "qwen3_moe", "mlp_only_layers": [1]}, "expected none but leading ones"),
+        ({"model_type": "qwen3_moe", "decoder_sparse_step": 2}, "decoder_sparse_step 2"),
         ({"hidden_size": -4}, "hidden_size"),
         ({"num_experts_per_tok": 9}, "num_experts_per_tok"),
     ],
@@ -98,6 +106,12 @@ def test_an_index_may_not_name_files_outside_the_folder(folder: Path, file: obje
 def test_what_is_not_known_is_refused_by_name(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         spec_from_config({**CONFIG, **change})
+
+
+def test_quantised_weights_are_refused(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "quantization_config": {"quant_method": "fp8"}}))
+    with pytest.raises(UsageError, match="weights are quantised; expected weights in bf16 or fp32"):
+        open_checkpoint(folder)
 
 
 def test_missing_and_misshapen_tensors_are_named(folder: Path) -> None:

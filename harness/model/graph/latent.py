@@ -7,20 +7,24 @@ A head's query is laid out [p | n], because the rotary operator turns the first 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from harness.model.graph.causal import CausalBlocks
 from harness.model.graph.nodes import Nodes
-from harness.model.graph.parts import linear, norm
+from harness.model.graph.parts import linear, norm, score_gain
 from harness.model.layout import Cache, Tensor, layer_cache
 from harness.model.spec import Phase, Spec
+
+LATENT_EPS = 1e-6
+"""Of the norms of latents, whatever rms_norm_eps is: so DeepSeek's released code has it, and transformers' too."""
 
 _ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 
-@dataclass(frozen=True)
+@dataclass
 class LatentAttention:
     """Attention of every layer of one graph; declares the inputs that its layers share when it is built."""
 
@@ -29,9 +33,12 @@ class LatentAttention:
     tensors: dict[str, Tensor]
     phase: Phase
     tables: tuple[str, str]
+    _blocks: CausalBlocks | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.phase == "decode":
+        if self.phase == "prefill":
+            self._blocks = CausalBlocks.of(self.nodes, "tokens")
+        else:
             self.nodes.input("positions", np.int64, ("B", 1))
             self.nodes.input("rows", np.int64, ("B",))
             self.nodes.input("mask", np.float32, ("B", 1, "T"))
@@ -51,12 +58,12 @@ class LatentAttention:
     @property
     def _scale(self) -> float:
         _, _, p, n, _ = self._dims
-        return 1 / math.sqrt(p + n)
+        return score_gain(self.spec) / math.sqrt(p + n)
 
     def _projected(self, at: str, x: str, positions: str) -> tuple[str, str, str]:
         """Queries [B, S, H*(p+n)] and rotary keys [B, S, p], both turned, and the normed latent [B, S, r]."""
         heads, r, p, n, _ = self._dims
-        nodes, eps, rank = self.nodes, self.spec.rms_norm_eps, self.spec.q_lora_rank
+        nodes, eps, rank = self.nodes, LATENT_EPS, self.spec.q_lora_rank
         joint = linear(nodes, self.tensors[f"{at}.in"], x)
         widths = np.array([rank or heads * (p + n), r, p], dtype=np.int64)
         query, latent, key = nodes("Split", joint, nodes.constant(widths), outputs=3, axis=-1)
@@ -92,16 +99,9 @@ class LatentAttention:
         copies = nodes.constant(np.array([1, 1, heads, 1], dtype=np.int64))
         key = nodes("Tile", self._reshape(key, 0, 0, 1, p), copies)
         keys = self._reshape(nodes("Concat", key, plain, axis=-1), 0, 0, heads * (p + n))
-        mixed: str = nodes.ms(
-            "MultiHeadAttention",
-            query,
-            keys,
-            self._reshape(value, 0, 0, heads * v),
-            num_heads=heads,
-            unidirectional=1,
-            scale=self._scale,
-        )
-        return mixed
+        assert self._blocks is not None
+        values = self._reshape(value, 0, 0, heads * v)
+        return self._blocks.attend(nodes, query, keys, values, heads=heads, scale=self._scale)
 
     def _flat_kv(self, at: str) -> Tensor:
         return self.tensors[f"{at}.kv"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.layout import Tensor
-from harness.model.spec import Spec
+from harness.model.spec import RopeScaling, Spec
 
 ACCURACY_LEVEL = 4
 """MatMulNBits and QMoE round activations to 8 bits by blocks at this level; lower ones compute in fp32 and slower."""
@@ -19,15 +19,16 @@ def linear(
 ) -> str:
     """[..., in] -> [..., out], with the weights at the graph's precision.
 
-    With many rows, 8-bit weights of one scale a row go through an integer product that is twice as fast (754 against
-    422 GFLOP/s at 512 rows on two Zen 4 cores) and rounds all activations on one scale, where MatMulNBits has one for
-    each block: an error of 0.9 % of the product's deviation against 0.7 % (normal activations, 1,024 wide).
+    With many rows, weights go through a product of 8-bit integers with one scale a row, 4-bit ones widened when they
+    are loaded: twice as fast (754 against 422 GFLOP/s for 8 bits and 344 for 4, at 512 rows on two Zen 4 cores). It
+    rounds all activations on one scale, where MatMulNBits has one for each block: an error of 0.9 % of the product's
+    deviation against 0.7 % (normal activations, 1,024 wide).
     """
     added = "" if bias is None else nodes.weight(bias, "values")
     if nodes.precision == "fp32" or tensor.role not in ("matrix", "latent"):
         return _linear_fp32(nodes, tensor, x, added, to)
     bits = 4 if nodes.precision == "int4" and tensor.role == "matrix" else 8
-    if nodes.wide and bits == 8:
+    if nodes.wide:
         columns, scales = nodes.weight(tensor, "columns"), nodes.weight(tensor, "column_scales")
         return str(nodes.ms("DynamicQuantizeMatMul", x, columns, scales, *(("", added) if added else ()), to=to))
     out, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
@@ -71,5 +72,40 @@ def rope_angles(spec: Spec, positions: int) -> tuple[NDArray[np.float32], NDArra
     dim = spec.qk_rope_head_dim if spec.attention == "mla" else spec.head_dim
     assert dim is not None
     frequency = spec.rope_theta ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)
+    if spec.rope_scaling is not None:
+        kept = _kept_share(spec.rope_scaling, dim, spec.rope_theta)
+        frequency *= kept + (1 - kept) / spec.rope_scaling.factor
     angles = np.arange(positions, dtype=np.float64)[:, None] * frequency
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    gain = rope_gain(spec)
+    return (gain * np.cos(angles)).astype(np.float32), (gain * np.sin(angles)).astype(np.float32)
+
+
+def _kept_share(scaling: RopeScaling, dim: int, theta: float) -> NDArray[np.float64]:
+    """Of each frequency, the share that YaRN leaves unstretched: falls from 1 to 0 between the frequencies that turn
+    beta_fast and beta_slow times over the original context (arXiv:2309.00071, section 3.2)."""
+    context = scaling.original_max_position_embeddings
+    ends = [
+        dim * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+        for turns in (scaling.beta_fast, scaling.beta_slow)
+    ]
+    low, high = (math.floor(ends[0]), math.ceil(ends[1])) if scaling.truncate else ends
+    low, high = max(low, 0), min(high, dim - 1)
+    share: NDArray[np.float64] = 1 - np.clip((np.arange(dim // 2) - low) / ((high - low) or 0.001), 0.0, 1.0)
+    return share
+
+
+def rope_gain(spec: Spec) -> float:
+    """Factor of turned queries and keys under YaRN, unless told: its equation 22, or DeepSeek's ratio of two such."""
+    scaling = spec.rope_scaling
+    if scaling is None:
+        return 1.0
+    if scaling.attention_factor is not None:
+        return scaling.attention_factor
+    stretch, own, all_dim = 0.1 * math.log(scaling.factor), scaling.mscale, scaling.mscale_all_dim
+    return (1 + own * stretch) / (1 + all_dim * stretch) if own and all_dim else 1 + stretch
+
+
+def score_gain(spec: Spec) -> float:
+    """Factor of the scores of latent attention under YaRN (DeepSeek-V2 and V3, `mscale_all_dim`)."""
+    scaling = spec.rope_scaling
+    return 1.0 if scaling is None else (1 + 0.1 * (scaling.mscale_all_dim or 0.0) * math.log(scaling.factor)) ** 2

@@ -34,6 +34,8 @@ def route(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: s
     bias = tensors.get(f"{at}.router_bias")
     logits = linear(nodes, tensors[f"{at}.router"], x, bias=bias if spec.moe_bias else None)
     nodes.output(f"selection_{layer}", np.float32, ("tokens", spec.n_routed_experts))
+    if (spec.scoring_func == "sigmoid") != (spec.topk_method == "noaux_tc"):
+        return _composed(spec, nodes, layer, logits, bias)
     if spec.scoring_func == "sigmoid":
         assert bias is not None
         return _sigmoid(spec, nodes, layer, logits, nodes.weight(bias, "values"))
@@ -83,3 +85,33 @@ def _grouped_softmax(spec: Spec, nodes: Nodes, layer: int, logits: str) -> Routi
     k = nodes.constant(np.array([spec.num_experts_per_tok], dtype=np.int64))
     top, _ = nodes("TopK", selection, k, outputs=2, axis=-1)
     return Routing(selection, total=nodes("ReduceSum", nodes("Exp", top), last, keepdims=1))
+
+
+def _composed(spec: Spec, nodes: Nodes, layer: int, logits: str, bias: Tensor | None) -> Routing:
+    """Any scoring with any way to choose, from plain operators: for pairs that no release has. The expert operator is
+    fed the chosen scores' logarithms, whose softmax is their normalised score."""
+    size, last = spec.n_routed_experts // spec.n_group, nodes.constant(np.array([-1], dtype=np.int64))
+    flat = nodes.constant(np.array([-1, spec.n_routed_experts], dtype=np.int64))
+    never = nodes.constant(np.array(NEVER, dtype=np.float32))
+    rows = nodes("Reshape", logits, flat)
+    scores = nodes("Sigmoid", rows) if spec.scoring_func == "sigmoid" else nodes("Softmax", rows, axis=-1)
+    merit = nodes("Add", scores, nodes.weight(bias, "values")) if bias is not None else scores
+    if spec.n_group > 1:
+        top = 2 if spec.topk_method == "noaux_tc" else 1
+        grouped = nodes("Reshape", merit, nodes.constant(np.array([-1, spec.n_group, size], dtype=np.int64)))
+        best = nodes("ReduceSum", _largest(nodes, grouped, top), last, keepdims=0)  # [T, G]
+        bar = nodes("ReduceMin", _largest(nodes, best, spec.topk_group), last, keepdims=1)
+        kept = nodes("Unsqueeze", nodes("GreaterOrEqual", best, bar), last)
+        merit = nodes("Reshape", nodes("Where", kept, grouped, never), flat)
+    bar = nodes("ReduceMin", _largest(nodes, merit, spec.num_experts_per_tok), last, keepdims=1)
+    chosen = nodes("GreaterOrEqual", merit, bar)
+    selection = nodes("Where", chosen, nodes("Log", scores), never, to=(f"selection_{layer}",))
+    if spec.norm_topk_prob:
+        return Routing(selection)
+    return Routing(selection, total=nodes("ReduceSum", nodes("Exp", selection), last, keepdims=1))
+
+
+def _largest(nodes: Nodes, x: str, count: int) -> str:
+    """The largest `count` numbers along the last axis."""
+    values: str = nodes("TopK", x, nodes.constant(np.array([count], dtype=np.int64)), outputs=2, axis=-1)[0]
+    return values

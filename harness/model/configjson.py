@@ -1,0 +1,148 @@
+"""A Hugging Face config.json as a spec. Reads five families; what they leave to their code is filled in, what is not
+computed here is refused by name. Knows no weights.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.model.spec import RopeScaling, Spec
+
+Config = Mapping[str, Any]
+
+FAMILIES = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3_moe", "gpt_oss")
+
+_ABSENT: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"max_position_embeddings": 2048, "n_shared_experts": 2},
+    "deepseek_v3": {
+        "n_group": 8,
+        "topk_group": 4,
+        "n_shared_experts": 1,
+        "first_k_dense_replace": 3,
+        "routed_scaling_factor": 2.5,
+    },
+    "mixtral": {"max_position_embeddings": 131072},
+    "qwen3_moe": {"max_position_embeddings": 32768},
+    "gpt_oss": {"max_position_embeddings": 131072, "num_experts_per_tok": 4},
+}
+"""What a key that is left out stands for, where that is not the spec's own default. Source: transformers 5."""
+
+_GPT_OSS_ROPE = {
+    "rope_type": "yarn",
+    "factor": 32.0,
+    "truncate": False,
+    "original_max_position_embeddings": 4096,
+}
+_ROPE_KEYS = frozenset(("rope_type", "type", "rope_theta", "partial_rotary_factor", "finetuned"))
+
+
+def spec_from_config(config: Config) -> Spec:
+    """The architecture that a config.json describes. Raises UsageError for families and features that are not known."""
+    family = config.get("model_type")
+    if family not in FAMILIES:
+        raise UsageError(f"config.json has the model_type {family!r}; known are {', '.join(FAMILIES)}")
+    _only_known(str(family), config)
+    given = {name: value for name, value in config.items() if value is not None}
+    fields = {name: value for name, value in _ABSENT[str(family)].items() if name not in config}
+    fields |= {name: given[name] for name in Spec.model_fields if name in given and name != "rope_scaling"}
+    if family == "gpt_oss" and "sliding_window" in config:
+        fields["sliding_window"] = config["sliding_window"]
+    fields |= _rope(str(family), config)
+    fields |= _latent(str(family), given) if str(family).startswith("deepseek") else _grouped(str(family), given)
+    try:
+        return Spec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"config.json: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
+
+
+def _only_known(family: str, config: Config) -> None:
+    """Refuse what would change the result and is not computed here."""
+    wanted: dict[str, tuple[Any, ...]] = {
+        "hidden_act": ("silu",),
+        "swiglu_alpha": (1.702,),
+        "swiglu_limit": (7.0,),
+        "mlp_bias": (False,),
+        "partial_rotary_factor": (1.0,),
+        "decoder_sparse_step": (1,),
+    }
+    if family.startswith("deepseek"):
+        wanted |= {"attention_bias": (False,), "moe_layer_freq": (1,)}
+        wanted["scoring_func"] = ("sigmoid",) if family == "deepseek_v3" else ("softmax",)
+        wanted["topk_method"] = ("noaux_tc",) if family == "deepseek_v3" else ("greedy", "group_limited_greedy")
+    if family == "gpt_oss":
+        del wanted["hidden_act"]  # written down, and not read by its code
+    for name, known in wanted.items():
+        value = config.get(name)
+        if value is not None and value not in known:
+            words = " or ".join(map(repr, known))
+            raise UsageError(f"config.json has {name} {value!r}; for {family} only {words} is computed here")
+
+
+def _rope(family: str, config: Config) -> dict[str, Any]:
+    """Base and stretching of rotary positions: plain, or by YaRN."""
+    rope = config.get("rope_scaling") or config.get("rope_parameters")
+    if rope is None and family == "gpt_oss":
+        rope = _GPT_OSS_ROPE
+    rope = {} if rope is None else rope
+    if not isinstance(rope, dict):
+        raise UsageError(f"config.json describes rotary positions by {rope!r}; expected an object")
+    theta = rope.get("rope_theta", config.get("rope_theta"))
+    fields = {} if theta is None else {"rope_theta": theta}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in ("default", "yarn"):
+        raise UsageError(
+            f"config.json scales rotary positions by {kind!r}; only 'default' and 'yarn' are computed here"
+        )
+    if rope.get("partial_rotary_factor", 1.0) != 1.0:
+        raise UsageError("config.json turns a part of each head only (partial_rotary_factor); expected whole heads")
+    if kind == "default":
+        return fields
+    unknown = sorted(rope.keys() - RopeScaling.model_fields.keys() - _ROPE_KEYS)
+    if unknown:
+        raise UsageError(f"config.json scales rotary positions with {', '.join(unknown)}, which is not known here")
+    scaling = {name: rope[name] for name in RopeScaling.model_fields if rope.get(name) is not None} | {
+        "rope_type": "yarn"
+    }
+    scaling.setdefault("original_max_position_embeddings", config.get("max_position_embeddings"))
+    return {**fields, "rope_scaling": scaling}
+
+
+def _latent(family: str, given: Config) -> dict[str, Any]:
+    """DeepSeek. transformers' V2 has no normalised top-k and knows groups only where `topk_method` limits to them."""
+    fields: dict[str, Any] = {"num_key_value_heads": None, "head_dim": None}
+    if family == "deepseek_v3":
+        return fields
+    fields["norm_topk_prob"] = False
+    if given.get("topk_method", "greedy") == "greedy":
+        fields |= {"n_group": 1, "topk_group": 1}
+    return fields
+
+
+def _grouped(family: str, given: Config) -> dict[str, Any]:
+    heads, hidden = given.get("num_attention_heads"), given.get("hidden_size")
+    divided = hidden // heads if isinstance(hidden, int) and isinstance(heads, int) and heads > 0 else None
+    fields = {
+        "head_dim": given.get("head_dim") or (64 if family == "gpt_oss" else divided),
+        "num_key_value_heads": given.get("num_key_value_heads", heads),
+        "n_routed_experts": given.get("num_local_experts", given.get("num_experts", 0)),
+        "moe_intermediate_size": given.get("moe_intermediate_size" if family == "qwen3_moe" else "intermediate_size"),
+    }
+    if family == "qwen3_moe":
+        if not given.get("use_sliding_window"):
+            fields["sliding_window"] = None
+        fields["first_k_dense_replace"] = _leading(given.get("mlp_only_layers", []))
+    elif family == "mixtral":
+        fields["attention_bias"] = False
+    return fields
+
+
+def _leading(dense: object) -> int:
+    """How many leading layers are dense. Raises UsageError where others are."""
+    if not isinstance(dense, list) or sorted(dense, key=repr) != list(range(len(dense))):
+        raise UsageError(
+            f"config.json leaves the layers {dense!r} dense (mlp_only_layers); expected none but leading ones"
+        )
+    return len(dense)
