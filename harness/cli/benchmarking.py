@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, cast
 
 import typer
@@ -18,6 +19,7 @@ from harness.cli.progress import progress
 from harness.cli.reference import harness_version
 from harness.cli.run import BESIDE, StoppedError
 from harness.cli.show import STORE
+from harness.host.revision import revision
 from harness.measure import Bounds, run_lock
 from harness.measure.inspection import inspect
 from harness.measure.worker import failed
@@ -184,6 +186,7 @@ class _Run:
             harness_version=harness_version(),
             config_digest=hashlib.sha256(bench.grid.model_dump_json().encode()).hexdigest(),
             config_text=command_line(bench.options) + "\n",
+            revision=revision(Path()),
             host=bench.host,
             plan=plan or Plan.model_validate({"name": "bench", "tasks": (), "needs": needs}),
             notes=() if alone else (BESIDE,),

@@ -19,6 +19,7 @@ from harness.cli.show import STORE
 from harness.cli.sources import Asked, check_chips, gather, located, read_config
 from harness.config import Config
 from harness.errors import INTERRUPTED, HarnessError, UsageError
+from harness.host.revision import revision
 from harness.measure import Bounds, run_lock
 from harness.plan import Plan, Task, Workload, planner
 from harness.record import CeilingObservation, Host, Observation, Record
@@ -96,6 +97,7 @@ def _fresh(options: Options) -> tuple[Asked, Header]:
         config_digest=hashlib.sha256(found.text.encode()).hexdigest(),
         config_text=found.text,
         config_path=str(found.path.absolute()),
+        revision=revision(Path()),
         host=here,
         plan=plan,
     )

@@ -50,9 +50,9 @@ def history_command(options: HistoryOptions) -> int:
 
 
 def _stored(store: Path | None) -> tuple[str, ...]:
-    """Ids of complete runs, oldest first."""
+    """Ids of complete runs, oldest first. Sides of `harness ab` are left out: one of them may be slow on purpose."""
     with Store(store or STORE, write=False) as opened:
-        runs = [run for run in opened.runs() if run.state == "complete" and not run.problem]
+        runs = [run for run in opened.runs() if run.state == "complete" and not run.problem and run.made_by != "ab"]
     return tuple(run.record_id for run in runs)
 
 

@@ -8,13 +8,14 @@ import datetime as dt
 import importlib.util
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import Field
 
 from harness.frozen import Frozen
 from harness.stats import Estimate, median
-from harness.tables.table import Metric, ResultTable, Setting
+from harness.tables.table import FactKind, Metric, ResultTable, Setting
 
 SHORTEST_SEGMENT = 4
 """Runs on either side of a change: with fewer, no rank test reaches its level."""
@@ -37,6 +38,8 @@ class Point(Frozen):
     """One run's value of a case."""
 
     table: str = Field(description="the run's id, label or file")
+    label: str | None = None
+    revision: str | None = Field(default=None, description="of what was measured, as the table states it")
     created: dt.datetime | None
     value: Estimate
 
@@ -47,6 +50,7 @@ class Series(Frozen):
     key: tuple[Setting, ...]
     metric: Metric
     host: str | None
+    inputs: tuple[Setting, ...] = Field(default=(), description="what else decides the work, as the tables state it")
     points: tuple[Point, ...] = Field(min_length=1)
 
 
@@ -57,6 +61,7 @@ class Change(Frozen):
     metric: str
     host: str | None
     since: str = Field(description="the first run at the new level")
+    revision: str | None = None
     created: dt.datetime | None
     runs_before: int
     runs_after: int
@@ -70,18 +75,23 @@ def searchable() -> bool:
 
 
 def gather(tables: Sequence[ResultTable]) -> tuple[Series, ...]:
-    """Series of `tables`, which stand in order of time; rows with a problem leave a gap. Hosts are kept apart by their
-    fingerprint, or by their processor where there is none, and never joined."""
-    found: dict[tuple[tuple[Setting, ...], Metric, str | None], list[Point]] = {}
+    """Series of `tables`, which stand in order of time. Rows with a problem, and rows that share their key with another
+    of the same table, leave a gap. Hosts are told apart by their fingerprint, or by their processor where there is
+    none; neither they nor different inputs are ever joined."""
+    found: dict[tuple[tuple[Setting, ...], Metric, str | None, tuple[Setting, ...]], list[Point]] = {}
     for table in tables:
         host, created = _host(table), _created(table)
+        label, revision = _fact(table, "run", "label"), _revision(table)
+        times = Counter((row.key, row.metric.name) for row in table.rows)
         for row in table.rows:
-            value = row.estimate() if row.problem is None else None
+            usable = row.problem is None and times[row.key, row.metric.name] == 1
+            value = row.estimate() if usable else None
             if value is not None:
-                point = Point(table=table.name, created=created, value=value)
-                found.setdefault((row.key, row.metric, host), []).append(point)
+                point = Point(table=table.name, label=label, revision=revision, created=created, value=value)
+                found.setdefault((row.key, row.metric, host, row.inputs), []).append(point)
     return tuple(
-        Series(key=key, metric=metric, host=host, points=tuple(points)) for (key, metric, host), points in found.items()
+        Series(key=key, metric=metric, host=host, inputs=inputs, points=tuple(points))
+        for (key, metric, host, inputs), points in found.items()
     )
 
 
@@ -107,6 +117,7 @@ def changes(series: Series, margin: float) -> tuple[Change, ...]:
                 metric=series.metric.name,
                 host=series.host,
                 since=points[start].table,
+                revision=points[start].revision,
                 created=points[start].created,
                 runs_before=len(before),
                 runs_after=len(after),
@@ -169,14 +180,24 @@ def _p_value(before: list[float], after: list[float], edge: float) -> float:
 
 
 def _host(table: ResultTable) -> str | None:
-    stated = {f.name: f.value for f in table.facts if f.kind == "host"}
-    return stated.get("fingerprint") or stated.get("cpu") or stated.get("cpu_info") or stated.get("host name")
+    return _fact(table, "host", "fingerprint", "cpu", "cpu_info", "host name")
+
+
+def _fact(table: ResultTable, kind: FactKind, *names: str) -> str | None:
+    """The value of the first of these facts that `table` states."""
+    stated = {f.name: f.value for f in table.facts if f.kind == kind}
+    return next((stated[name] for name in names if name in stated), None)
+
+
+def _revision(table: ResultTable) -> str | None:
+    return _fact(table, "version", "commit", "build_commit")
 
 
 def _created(table: ResultTable) -> dt.datetime | None:
-    stated = {f.name: f.value for f in table.facts if f.kind == "run"}
-    text = stated.get("created") or stated.get("time") or stated.get("date")
+    text = _fact(table, "run", "created", "time", "date")
     try:
-        return dt.datetime.fromisoformat(text) if text else None
+        found = dt.datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    # Without an offset it is universal time: pytest-benchmark 3 writes it so.
+    return found.replace(tzinfo=dt.UTC) if found is not None and found.tzinfo is None else found

@@ -211,6 +211,9 @@ class Record(Frozen):
     harness_version: str
     config_digest: str
     config_text: str = Field(description="the config as it was read, so that the run can be repeated")
+    revision: str | None = Field(
+        default=None, description="git commit of the folder that the run was started in, + where files were changed"
+    )
     host: Host
     ceilings: Ceilings | None
     ceiling_observations: tuple[CeilingObservation, ...] = ()

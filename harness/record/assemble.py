@@ -41,6 +41,7 @@ class Header(Frozen):
     config_digest: str
     config_text: str
     config_path: str | None = Field(default=None, description="where the config lay: its sheet is found beside it")
+    revision: str | None = None
     host: Host
     plan: Plan
     notes: tuple[str, ...] = ()
@@ -145,6 +146,7 @@ def assemble(
         harness_version=header.harness_version,
         config_digest=header.config_digest,
         config_text=header.config_text,
+        revision=header.revision,
         host=header.host,
         ceilings=_ceilings(ceilings),
         ceiling_observations=tuple(ceilings),

@@ -41,6 +41,7 @@ class Run(Frozen):
     harness_version: str
     config_digest: str
     config_text: str
+    revision: str | None = Field(default=None, description="git commit of the folder that the run was started in")
 
 
 class JudgedSheet(Frozen):
@@ -122,6 +123,7 @@ class ReportFile(Frozen):
             harness_version=self.run.harness_version,
             config_digest=self.run.config_digest,
             config_text=self.run.config_text,
+            revision=self.run.revision,
             host=self.host,
             ceilings=self.ceilings,
             ceiling_observations=self.ceiling_observations,
@@ -219,6 +221,7 @@ def _run(record: Record) -> Run:
         harness_version=record.harness_version,
         config_digest=record.config_digest,
         config_text=record.config_text,
+        revision=record.revision,
     )
 
 

@@ -4,9 +4,10 @@ Knows no format and no store.
 """
 
 import json
+import re
 from collections.abc import Sequence
 
-from harness.compare.history import FEWEST_RUNS, Change, Series, host_changes
+from harness.compare.history import FEWEST_RUNS, Change, Point, Series, host_changes
 from harness.report.blocks import Block, Callout, Column, Report, Table, Text
 from harness.report.cases import said, shared, titled
 from harness.tables.table import Setting
@@ -18,10 +19,11 @@ SPARK_WIDTH = 24
 
 def build(series: Sequence[Series], changes: Sequence[Change] | None) -> Report:
     """The report on stored runs. `changes` is None where nobody looked for them."""
-    runs = {p.table for s in series for p in s.points}
+    runs = {p.table: p for s in series for p in s.points}
     blocks: list[Block] = [Text(text=_headline(series, len(runs), changes), lead=True)]
     common = shared(s.key for s in series)
     blocks.append(_table(series, common))
+    blocks.append(_runs(_in_time(tuple(runs.values()))))
     if changes:
         blocks.append(_changes(changes, common))
         together = host_changes(changes, series)
@@ -37,7 +39,7 @@ def as_json(series: Sequence[Series], changes: Sequence[Change] | None) -> str:
     document = {
         "schema": 1,
         "kind": "history",
-        "series": [{**s.model_dump(mode="json"), "key": _named(s.key)} for s in series],
+        "series": [{**s.model_dump(mode="json"), "key": _named(s.key), "inputs": _named(s.inputs)} for s in series],
         "changes": None if changes is None else [{**c.model_dump(mode="json"), "key": _named(c.key)} for c in changes],
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -76,7 +78,7 @@ def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
         ),
         rows=tuple(
             (
-                said(s.key, without=common) or s.metric.name,
+                _case(s, series, common),
                 s.host or UNKNOWN,
                 str(len(s.points)),
                 _value(s),
@@ -88,12 +90,55 @@ def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
     )
 
 
+def _case(one: Series, series: Sequence[Series], common: frozenset[Setting]) -> str:
+    """A case's name; with its inputs where another series on the same host has the same name."""
+    name = said(one.key, without=common) or one.metric.name
+    like = [s.inputs for s in series if (s.key, s.metric, s.host) == (one.key, one.metric, one.host)]
+    if len(like) == 1:
+        return name
+    return f"{name}, {said(one.inputs, without=shared(like))}"
+
+
+def _in_time(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Oldest first where every run says when it was; else in the order in which they came up."""
+    if any(p.created is None for p in points):
+        return points
+    return tuple(sorted(points, key=lambda p: (p.created is not None and p.created.timestamp(), p.table)))
+
+
+def _runs(points: Sequence[Point]) -> Table:
+    """What the latest runs are, the newest last."""
+    return Table(
+        title=f"Latest {SPARK_WIDTH} of {len(points)} runs" if len(points) > SPARK_WIDTH else "Runs",
+        columns=(Column(name="run"), Column(name="created"), Column(name="label"), Column(name="revision")),
+        rows=tuple(
+            (
+                p.table,
+                p.created.isoformat(sep=" ", timespec="seconds") if p.created else UNKNOWN,
+                p.label or UNKNOWN,
+                _short(p.revision),
+            )
+            for p in points[-SPARK_WIDTH:]
+        ),
+        narrow="scroll",
+    )
+
+
+def _short(revision: str | None) -> str:
+    """A commit abbreviated as git does, with its mark for changed files."""
+    if revision is None:
+        return UNKNOWN
+    commit = re.fullmatch(r"([0-9a-f]{40}|[0-9a-f]{64})(.*)", revision)
+    return f"{commit[1][:12]}{commit[2]}" if commit else revision
+
+
 def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
     return Table(
         title="Changes of level",
         columns=(
             Column(name="case"),
             Column(name="since"),
+            Column(name="revision"),
             Column(name="speed", align="right"),
             Column(name="runs before, after", align="right"),
             Column(name="p", align="right"),
@@ -102,6 +147,7 @@ def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
             (
                 said(c.key, without=common) or c.metric,
                 c.since,
+                _short(c.revision),
                 times(c.speed),
                 f"{c.runs_before}, {c.runs_after}",
                 f"{c.p_value:.1g}",

@@ -32,6 +32,7 @@ class Listed(Frozen):
     created: dt.datetime | None
     state: str
     observations: int
+    made_by: str | None = None
     problem: str | None = None
 
 
@@ -264,6 +265,7 @@ class Store:
             created=known.created if known else None,
             state=str(state),
             observations=int(str(observations)),
+            made_by=known.made_by if isinstance(known, Header) else None,
             problem=problem,
         )
 

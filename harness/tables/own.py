@@ -27,10 +27,11 @@ def table(record: Record, name: str) -> ResultTable:
 
 def _facts(record: Record) -> tuple[Fact, ...]:
     versions = (("python", record.host.python), *record.host.packages, ("harness", record.harness_version))
+    commit = () if record.revision is None else (("commit", record.revision),)
     run = (("created", record.created.isoformat()), ("label", record.label), ("record", record.record_id))
     return (
         *_host(record.host),
-        *(Fact(kind="version", name=n, value=v) for n, v in versions),
+        *(Fact(kind="version", name=n, value=v) for n, v in (*versions, *commit)),
         Fact(kind="input", name="config", value=record.config_digest),
         *(Fact(kind="run", name=n, value=v) for n, v in run if v is not None),
     )

@@ -112,3 +112,41 @@ def test_not_having_looked_is_not_no_change() -> None:
 def test_sparklines(values: list[float], line: str) -> None:
     assert trends.sparkline(values) == line
     assert len(trends.sparkline(values * 20)) <= trends.SPARK_WIDTH
+
+
+def test_other_inputs_and_doubled_rows_are_not_joined() -> None:
+    def seeded(day: int, seed: str) -> ResultTable:
+        made = table(day, "h", x=1.0)
+        return made.model_copy(
+            update={"rows": tuple(r.model_copy(update={"inputs": key(seed=seed)}) for r in made.rows)}
+        )
+
+    series = gather([seeded(0, "1"), seeded(1, "1"), seeded(2, "2")])
+    assert [len(s.points) for s in series] == [2, 1]
+    assert "seed 2" in text.render(trends.build(series, None))
+    double = table(0, "h", x=1.0)
+    assert gather([double.model_copy(update={"rows": double.rows * 2})]) == ()
+
+
+def test_runs_are_shown_with_label_and_revision() -> None:
+    def labelled(day: int) -> ResultTable:
+        made = table(day, "h", x=1.0 if day < 10 else 2.0)
+        about = (
+            Fact(kind="run", name="label", value=f"nightly-{day}"),
+            Fact(kind="version", name="commit", value=f"{day:040x}+"),
+        )
+        return made.model_copy(update={"facts": (*made.facts, *about)})
+
+    series = gather([labelled(i) for i in range(20)])
+    written = text.render(trends.build(series, ()))
+    assert "nightly-19" in written and "000000000000+" in written
+    assert json.loads(trends.as_json(series, ()))["series"][0]["points"][3]["label"] == "nightly-3"
+    pytest.importorskip("ruptures")
+    (change,) = changes(series[0], 0.03)
+    assert change.revision == f"{10:040x}+"
+
+
+def test_a_time_without_an_offset_is_universal() -> None:
+    made = table(0, "h", x=1.0)
+    naive = made.model_copy(update={"facts": (Fact(kind="run", name="time", value="2026-01-01T00:00:00"),)})
+    assert gather([naive])[0].points[0].created == START
