@@ -25,12 +25,12 @@ class Context(Frozen):
 
 
 def _mean_up_to(limit: float | None, n: float, causal: bool) -> float:
-    """Entries attended to: min(n, limit), or its mean over positions 0..n when `causal`."""
+    """Entries attended to by the n-th token, itself among them: min(n, limit); if `causal`, the mean over all n."""
     if not causal:
         return n if limit is None else min(n, limit)
     if limit is None or n <= limit:
-        return n / 2
-    return limit - limit * limit / (2 * n)
+        return (n + 1) / 2
+    return limit - limit * (limit - 1) / (2 * n)
 
 
 def _mla(spec: Spec, n: float, causal: bool) -> Context:

@@ -16,6 +16,7 @@ from harness.cost.precision import Precision, format_of
 from harness.cost.routing import experts_touched as experts_touched  # re-exported
 from harness.errors import UsageError
 from harness.frozen import Frozen
+from harness.model.products import attention_products, expert_products
 from harness.model.spec import Spec, attention_parameters, expert_parameters, parameters, router_parameters
 
 ComponentName = Literal[
@@ -150,14 +151,14 @@ def _feed_forward(
         out.append(
             Component(
                 name="experts",
-                flop=2 * positions * moe * spec.num_experts_per_tok * expert,
+                flop=2 * positions * moe * spec.num_experts_per_tok * expert_products(spec),
                 arithmetic="expert",
                 read_bytes=held * touched / spec.n_routed_experts,
             )
         )
         shared_copies = 0.0 if where.shared_apart else spec.n_shared_experts * float(where.devices_per_package)
         shared = moe * expert * weight * shared_copies
-        flop = 2 * positions * moe * spec.n_shared_experts * expert
+        flop = 2 * positions * moe * spec.n_shared_experts * expert_products(spec)
         out.append(Component(name="shared_experts", flop=flop, arithmetic="expert", read_bytes=shared))
         router = moe * router_parameters(spec)
         read = router * 2.0 * replicas  # routers are kept in 16 bits or more
@@ -189,7 +190,7 @@ def _attention(
     out = [
         Component(
             name="attention_projections",
-            flop=2 * positions * weights,
+            flop=2 * positions * spec.num_hidden_layers * attention_products(spec),
             arithmetic="projection",
             read_bytes=weights * weight * replicas,
         ),

@@ -9,6 +9,7 @@ import math
 from harness.cost.attention import over_context
 from harness.cost.routing import experts_touched, touched_deviation
 from harness.model.layout import cache_token_bytes, layout, stored_bytes, tensor_bytes
+from harness.model.products import head_products, token_products
 from harness.model.spec import Precision, Spec, parameters
 from harness.plan import Arm, Workload, traced_prompts
 from harness.record import Counts, Measurement
@@ -68,9 +69,10 @@ def _context(workload: Workload) -> float:
 
 
 def _flop_per_token(spec: Spec, workload: Workload) -> float:
-    """Twice the weights that a token meets, and attention. Prefill forms logits for the last position alone."""
-    counted = parameters(spec)
+    """Twice the weights that a token is multiplied with, and attention. Prefill forms logits for the last position
+    alone."""
     if workload.phase == "decode":
-        return 2 * counted.active + over_context(spec, _context(workload), "decode").core_flop
-    head = counted.head * (1 - 1 / workload.prompt_tokens)
-    return 2 * (counted.active - head) + over_context(spec, workload.prompt_tokens, "prefill").core_flop
+        whole = token_products(spec) + head_products(spec)
+        return 2 * whole + over_context(spec, _context(workload), "decode").core_flop
+    products = token_products(spec) + head_products(spec) / workload.prompt_tokens
+    return 2 * products + over_context(spec, workload.prompt_tokens, "prefill").core_flop
