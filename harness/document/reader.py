@@ -5,7 +5,6 @@ word, `010` is ten, a date is text), without tags that build objects, bounded in
 is built. The events come from ruamel.yaml's parser; what they mean is decided here.
 """
 
-import math
 import re
 import stat
 import unicodedata
@@ -24,6 +23,7 @@ DEPTH_LIMIT = 40
 NODE_LIMIT = 200_000
 ALIAS_LIMIT = 100
 DIGIT_LIMIT = 30  # no quantity of this field needs more; beyond it integers only cost time
+LARGEST, SMALLEST = 1e30, 1e-30  # as few quantities lie beyond, and products of some of these are still numbers
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _TAG = "tag:yaml.org,2002:"
 
@@ -242,8 +242,10 @@ class _Reader:
         if _NOT_FINITE.match(text):
             raise self._error(event, f"'{text}' is not a number", "a finite number")
         if _FLOAT.match(text):
-            if len(text) > 10 * DIGIT_LIMIT or not math.isfinite(value := float(text)):
-                raise self._error(event, f"'{_short(text)}' is too large a number", "a finite number")
+            if len(text) > 10 * DIGIT_LIMIT or abs(value := float(text)) > LARGEST:
+                raise self._error(event, f"'{_short(text)}' is too large a number", f"at most {LARGEST:g}")
+            if 0 < abs(value) < SMALLEST or (value == 0 and text.lower().split("e")[0].strip("+-0.")):
+                raise self._error(event, f"'{_short(text)}' is too small a number", f"0, or at least {SMALLEST:g}")
             return value
         return text
 

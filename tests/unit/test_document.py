@@ -58,6 +58,9 @@ def test_scalars_follow_yaml_1_2() -> None:
         ("a: .nan\n", "f.yaml:1:4:", "finite"),
         ("a: -.inf\n", "f.yaml:1:4:", "finite"),
         ("a: 1e999\n", "f.yaml:1:4:", "too large"),
+        ("a: -2e30\n", "f.yaml:1:4:", "expected at most 1e+30"),
+        ("a: 1e-31\n", "f.yaml:1:4:", "too small"),
+        ("a: -1.5e-999\n", "f.yaml:1:4:", "expected 0, or at least 1e-30"),
         (f"a: {'9' * 31}\n", "f.yaml:1:4:", "31 digits"),
         ("1: a\n", "f.yaml:1:1:", "key that is not text"),
         ("? [a]\n: b\n", "f.yaml:1:3:", "key that is not text"),
@@ -191,7 +194,7 @@ JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**15), 10**15)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(-1e30, 1e30, allow_nan=False).filter(lambda x: x == 0 or abs(x) >= 1e-30)
     | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs"]), max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), inner, max_size=4)
