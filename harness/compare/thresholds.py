@@ -3,11 +3,11 @@
 Knows the form of `harness.toml`, not where it lies.
 """
 
-import tomllib
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from harness.document import stricttoml
 from harness.errors import UsageError
 from harness.frozen import Frozen
 from harness.tables.table import Metric, Setting, plain
@@ -54,9 +54,9 @@ def parse(text: str, where: str) -> Thresholds:
     settings such as {phase = "decode", batch = 1}.
     """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not TOML ({error}); see harness compare --help") from None
+        data = stricttoml.decode(text)
+    except stricttoml.StrictTomlError as error:
+        raise UsageError(f"{where}: {error}; see harness compare --help") from None
     section = data.get("compare", {})
     if not isinstance(section, dict):
         raise UsageError(f"{where}: compare is {plain(section)}, expected a table [compare]")
