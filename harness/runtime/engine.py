@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from harness.errors import UnfitHostError
 from harness.model.checkpoint import Checkpoint
 from harness.model.graph import Program, build
+from harness.model.graph.folded import folded_queries
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout, stored_bytes
 from harness.model.operators import Executed
@@ -122,6 +123,8 @@ class Engine:
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
         weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
+        for tensor, stored in folded_queries(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
+            tensors[tensor.name], weights[tensor.name] = tensor, stored
         arrays: dict[str, Array] = {}
         last_use = {b.tensor: b.name for b in program.bindings}
         for b in program.bindings:

@@ -46,6 +46,7 @@ ARCHITECTURES: dict[str, Spec] = {
     name: Spec.model_validate(fields)
     for name, fields in {
         "deepseek-v3": _V3,
+        "deepseek-v3-folded": {**_V3, "kv_lora_rank": 48},
         "deepseek-v3-no-query-rank": {**_V3, "q_lora_rank": None, "n_shared_experts": 2},
         "deepseek-v3-groups": {**_V3, "n_group": 4, "topk_group": 2},
         "deepseek-v3-unnormalised": {**_V3, "norm_topk_prob": False},
@@ -58,7 +59,7 @@ ARCHITECTURES: dict[str, Spec] = {
         "deepseek-v2-groups": {**_V2, "topk_method": "group_limited_greedy", "n_group": 3, "topk_group": 2},
         "mixtral": {**_GROUPED, "model_type": "mixtral"},
         "mixtral-window": {**_GROUPED, "model_type": "mixtral", "sliding_window": 5},
-        "qwen3-moe": {**_GROUPED, "model_type": "qwen3_moe", "use_qk_norm": True, "num_experts_per_tok": 3},
+        "qwen3-moe": {**_GROUPED, "model_type": "qwen3_moe", "norm_topk_prob": True, "num_experts_per_tok": 3},
         "qwen3-moe-unnormalised": {
             **_GROUPED,
             "model_type": "qwen3_moe",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from harness.model.graph import build
+from harness.model.graph.folded import folded_queries
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout
 from harness.model.spec import Precision, Spec
@@ -22,12 +23,15 @@ TRILLION = preset("moe-article-l").model_copy(
 @pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision: Precision) -> None:
     program, tensors = build(spec, precision, phase, positions=32), {t.name: t for t in layout(spec)}
-    weights = generate(spec, precision, 0)
+    weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
+    for tensor, made in folded_queries(spec, precision, weights, asked):
+        tensors[tensor.name], weights[tensor.name] = tensor, made
+        asked.add(f"{tensor.name.rpartition('.')[0]}.q")
     for b in program.bindings:
         array = form_array(tensors[b.tensor], weights[b.tensor], b.form, precision, b.factor)
         assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
         assert array.flags.c_contiguous, b.name
-    assert {b.tensor for b in program.bindings} == set(tensors)
+    assert asked == set(tensors)
 
 
 def test_a_graph_holds_no_weights() -> None:

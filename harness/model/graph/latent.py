@@ -6,15 +6,15 @@ Letters: B sequences, S tokens, T cached tokens, H heads, r latent rank, p rotar
 A head's query is laid out [p | n], because the rotary operator turns the first p numbers of a head and copies the rest.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from harness.model.graph.causal import CausalBlocks
+from harness.model.graph.folded import folded_query, folds, score_scale
 from harness.model.graph.nodes import Nodes
-from harness.model.graph.parts import linear, norm, score_gain
+from harness.model.graph.parts import linear, norm
 from harness.model.layout import Cache, Tensor, layer_cache
 from harness.model.spec import Phase, Spec
 
@@ -46,7 +46,7 @@ class LatentAttention:
     def __call__(self, layer: int, x: str) -> str:
         """[B, S, d] -> [B, S, d]"""
         at = f"layers.{layer}.attention"
-        mixed = self._prefill(at, x) if self.phase == "prefill" else self._decode(layer, at, x)
+        mixed = self._prefill(layer, at, x) if self.phase == "prefill" else self._decode(layer, at, x)
         return linear(self.nodes, self.tensors[f"{at}.out"], mixed)
 
     @property
@@ -57,11 +57,17 @@ class LatentAttention:
 
     @property
     def _scale(self) -> float:
-        _, _, p, n, _ = self._dims
-        return score_gain(self.spec) / math.sqrt(p + n)
+        return score_scale(self.spec)
 
-    def _projected(self, at: str, x: str, positions: str) -> tuple[str, str, str]:
-        """Queries [B, S, H*(p+n)] and rotary keys [B, S, p], both turned, and the normed latent [B, S, r]."""
+    @property
+    def _folded(self) -> bool:
+        """Whether queries leave their projection in the latent space, scaled as scores are."""
+        return self.phase == "decode" and folds(self.spec)
+
+    def _projected(self, layer: int, x: str, positions: str) -> tuple[str, str, str]:
+        """Queries [B, S, H*(p+n)], or [B, S, H*(p+r)] if folded, and rotary keys [B, S, p], both turned, and the normed
+        latent [B, S, r]."""
+        at = f"layers.{layer}.attention"
         heads, r, p, n, _ = self._dims
         nodes, eps, rank = self.nodes, LATENT_EPS, self.spec.q_lora_rank
         joint = linear(nodes, self.tensors[f"{at}.in"], x)
@@ -69,7 +75,8 @@ class LatentAttention:
         query, latent, key = nodes("Split", joint, nodes.constant(widths), outputs=3, axis=-1)
         if rank:
             query, _ = norm(nodes, self.tensors[f"{at}.q_norm"], query, None, eps)
-            query = linear(nodes, self.tensors[f"{at}.q"], query)
+            up = folded_query(self.spec, layer) if self._folded else self.tensors[f"{at}.q"]
+            query = linear(nodes, up, query)
         latent, _ = norm(nodes, self.tensors[f"{at}.kv_norm"], latent, None, eps)
         return self._turned(query, positions, heads), self._turned(key, positions, 1), latent
 
@@ -89,11 +96,11 @@ class LatentAttention:
         reshaped: str = self.nodes("Reshape", x, self.nodes.constant(np.array(shape, dtype=np.int64)))
         return reshaped
 
-    def _prefill(self, at: str, x: str) -> str:
+    def _prefill(self, layer: int, at: str, x: str) -> str:
         heads, _, p, n, v = self._dims
         nodes = self.nodes
         start = nodes.constant(np.array([0], dtype=np.int64))
-        query, key, latent = self._projected(at, x, start)
+        query, key, latent = self._projected(layer, x, start)
         up = self._reshape(linear(nodes, self._flat_kv(at), latent), 0, 0, heads, n + v)
         plain, value = nodes("Split", up, nodes.constant(np.array([n, v], dtype=np.int64)), outputs=2, axis=-1)
         copies = nodes.constant(np.array([1, 1, heads, 1], dtype=np.int64))
@@ -107,28 +114,36 @@ class LatentAttention:
         return self.tensors[f"{at}.kv"]
 
     def _decode(self, layer: int, at: str, x: str) -> str:
-        heads, _, p, n, v = self._dims
+        heads, _, _, _, v = self._dims
         nodes, up = self.nodes, self.tensors[f"{at}.kv"]
-        query, key, latent = self._projected(at, x, "positions")
+        query, key, latent = self._projected(layer, x, "positions")
         caches = layer_cache(self.spec, nodes.precision, layer)
         keys = self._extended(caches[-1], key)  # [B, T, p]
-        turned, plain = nodes(
-            "Split",
-            self._reshape(query, 0, heads, p + n),
-            nodes.constant(np.array([p, n], dtype=np.int64)),
-            outputs=2,
-            axis=-1,
-        )
-        rotary = nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=self._scale)
-        absorbed = self._absorb(plain, up, "key")  # [H, B, r]
+        turned, absorbed = self._absorbed(query, up)  # [B, H, p], [B, H, r]
+        rotary = nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=1.0 if self._folded else self._scale)
         if nodes.precision == "fp32":
             latents = self._extended(caches[0], latent)  # [B, T, r]
-            scores = nodes.ms("FusedMatMul", absorbed, latents, transBatchA=1, transB=1, alpha=self._scale)
+            scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
             mixed = nodes("MatMul", self._weights(scores, rotary), latents)  # [B, H, r]
         else:
             mixed = self._mixed_int8(at, caches, absorbed, rotary, latent)
-        values = self._absorb(mixed, up, "value")  # [H, B, v]
+        values = self._by_head(mixed, up, "value")  # [H, B, v]
         return self._reshape(nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
+
+    def _absorbed(self, query: str, up: Tensor) -> tuple[str, str]:
+        """Turned queries [B, H, p], and those in the latent space [B, H, r], scaled as scores are."""
+        heads, r, p, n, _ = self._dims
+        width = r if self._folded else n
+        turned, other = self.nodes(
+            "Split",
+            self._reshape(query, 0, heads, p + width),
+            self.nodes.constant(np.array([p, width], dtype=np.int64)),
+            outputs=2,
+            axis=-1,
+        )
+        if not self._folded:
+            other = self.nodes("Transpose", self._by_head(other, up, "key"), perm=[1, 0, 2])
+        return turned, other
 
     def _weights(self, scores: str, rotary: str) -> str:
         weights: str = self.nodes("Softmax", self.nodes("Sum", scores, rotary, "mask"), axis=-1)
@@ -140,28 +155,24 @@ class LatentAttention:
         nodes, scale = self.nodes, self.nodes.weight(self.tensors[f"{at}.kv_norm"], "cache_scale")
         codes = nodes("QuantizeLinear", latent, scale, nodes.constant(np.array([0], dtype=np.int8)))
         rows, columns, _ = caches
-        query = nodes("Transpose", absorbed, perm=[1, 0, 2])  # [B, H, r]
         turned = self._extended(columns, self._reshape(codes, 0, columns.width, 1))  # [B, r, T]
-        weights = self._weights(nodes.ms("DynamicQuantizeMatMul", query, turned, scale), rotary)
+        weights = self._weights(nodes.ms("DynamicQuantizeMatMul", absorbed, turned, scale), rotary)
         last = nodes.constant(np.array([-1], dtype=np.int64))
         largest = nodes("ReduceMax", weights, last, keepdims=1)
         even = nodes("Div", weights, largest)
         mixed = nodes.ms("DynamicQuantizeMatMul", even, self._extended(rows, codes), scale)
         return str(nodes("Mul", mixed, largest))
 
-    def _absorb(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
-        """[B, H, a] x [H, a, b] -> [H, B, b]. In fp32 transBatchA reads the first two axes swapped, without a copy;
-        quantised, one dynamic scale for all of `x` and the head's own for the weights make a product of integers, that
-        with the keys already scaled as scores are."""
-        nodes = self.nodes
+    def _by_head(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
+        """[B, H, a] x [H, a, b] -> [H, B, b], with the keys times the scores' scale. In fp32 transBatchA reads the
+        first two axes swapped, without a copy; quantised, one dynamic scale for all of `x` and the head's own for the
+        weights make a product of integers."""
+        nodes, scale = self.nodes, self._scale if side == "key" else 1.0
         if nodes.precision == "fp32":
             weight = nodes.weight(up, "absorb_key" if side == "key" else "absorb_value")
-            return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1))
+            return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1, alpha=scale))
         codes = nodes.weight(up, "absorb_key_codes" if side == "key" else "absorb_value_codes")
-        if side == "key":
-            scales = nodes.weight(up, "absorb_key_scales", self._scale)
-        else:
-            scales = nodes.weight(up, "absorb_value_scales")
+        scales = nodes.weight(up, "absorb_key_scales" if side == "key" else "absorb_value_scales", scale)
         return str(nodes.ms("DynamicQuantizeMatMul", nodes("Transpose", x, perm=[1, 0, 2]), codes, scales))
 
     def _extended(self, cache: Cache, new: str) -> str:
