@@ -26,7 +26,7 @@ from harness.record import CeilingObservation, Host, Observation, Record
 from harness.record.assemble import Header, State, assemble, new_record_id, remaining
 from harness.record.counting import counts
 from harness.record.validity import changed_host
-from harness.store import Store
+from harness.store import Store, StoreError
 
 BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"
 
@@ -118,7 +118,7 @@ def _resumed(options: Options) -> tuple[Asked | None, Header]:
     """
     assert options.resume is not None
     with Store(options.store or STORE, write=False) as store:
-        record_id = store.resolve(options.resume)
+        record_id = _to_resume(store, options.resume)
         header = store.header(record_id)
     if header.made_by == "ab":
         raise UsageError(
@@ -140,6 +140,17 @@ def _resumed(options: Options) -> tuple[Asked | None, Header]:
         _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
     _refuse_elsewhere(header, host.describe())
     return gather(found, config, options.catalog), header
+
+
+def _to_resume(store: Store, name: str) -> str:
+    """The run that is meant; 'latest' is the latest that can be gone on with, if there is one."""
+    for listed in reversed(store.runs() if name == "latest" else ()):
+        try:
+            if store.header(listed.record_id).made_by != "ab":
+                return listed.record_id
+        except StoreError:  # imported or damaged
+            continue
+    return store.resolve(name)
 
 
 def _bounds(header: Header, asked: Asked | None, options: Options) -> Bounds:

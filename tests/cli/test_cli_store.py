@@ -104,7 +104,9 @@ def test_a_bench_is_gone_on_with_and_a_side_of_a_comparison_is_not(folder: Path)
         )
     mixed = harness("run", "a.yaml", "--resume", "b-1", cwd=folder)
     assert mixed.code == 2 and "harness run --resume b-1" in mixed.err and "harness bench moe-tiny" in mixed.err
-    begun_anew(folder, "a-1", 1, made_by="ab")
+    begun_anew(folder, "a-1", 1, made_by="ab", created=dt.datetime.now(dt.UTC))
+    latest = harness("run", "--resume", "--dry-run", cwd=folder)
+    assert latest.code == 0, "a comparison is no run that could be meant"
     refused = harness("run", "--resume", "a-1", cwd=folder)
     assert refused.code == 2 and "one side of a `harness ab`" in refused.err and "harness show a-1" in refused.err
 
