@@ -21,8 +21,8 @@ def bench(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Presets (harness models lists them), or YAML files with a spec; each also with ':equal-total' or "
-            "':equal-active' for its dense control.",
+            help="Presets (harness models lists them), YAML files with a spec, or a Hugging Face config.json or its "
+            "folder; each also with ':equal-total' or ':equal-active' for its dense control.",
             metavar="MODEL...",
         ),
     ],

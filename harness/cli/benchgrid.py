@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import document
 from harness.errors import UsageError, unknown
+from harness.model.checkpoint import read_spec
 from harness.model.spec import Spec
 from harness.models.presets import preset, preset_names
 from harness.plan import grid
@@ -71,15 +72,22 @@ def _models(names: tuple[str, ...]) -> tuple[Model, ...]:
 
 
 def _model(name: str) -> Model:
-    """A preset, or the spec in a YAML file; with a control's name behind a colon its dense control."""
+    """A preset, the spec in a YAML file, or the architecture in a Hugging Face config.json, named itself or by its
+    folder; with a control's name behind a colon its dense control."""
     base, _, control = name.rpartition(":") if ":" in name else (name, "", "")
     path = Path(base)
-    if "/" in base or path.suffix in (".yaml", ".yml", ".json"):
-        spec, called = document.read(path, Spec, what="model spec"), re.sub(r"[^A-Za-z0-9._-]", "_", path.stem)
-    elif base in preset_names():
+    if base in preset_names():
         spec, called = preset(base), base
+    elif path.suffix == ".json" or path.is_dir():
+        home = path if path.is_dir() else path.parent if path.name == "config.json" else path.with_suffix("")
+        spec, called = read_spec(path), _plain(home.resolve().name)
+    elif "/" in base or path.suffix in (".yaml", ".yml"):
+        spec, called = document.read(path, Spec, what="model spec"), _plain(path.stem)
     else:
-        raise UsageError(f"{unknown('model', base, preset_names())}; a file with a spec ends in .yaml")
+        raise UsageError(
+            f"{unknown('model', base, preset_names())}; a file with a spec ends in .yaml, and the folder of a Hugging "
+            "Face model holds a config.json"
+        )
     if spec.attention == "v4" or spec.index_topk is not None:
         raise UsageError(
             f"{name}: attends sparsely over its context ({spec.model_type}), which is modelled here and not run; "
@@ -93,6 +101,10 @@ def _model(name: str) -> Model:
         return Model(name=f"{called}:{control}", spec=CONTROLS[control](spec))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "model"
 
 
 def command_line(options: BenchOptions) -> str:

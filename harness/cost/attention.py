@@ -44,7 +44,8 @@ def _mla(spec: Spec, n: float, causal: bool) -> Context:
     # latent entries, or attends to all where that is cheaper.
     core = 2 * heads * (2 * r + p) * attended * layers
     if causal:
-        core = min(core, 2 * heads * (dn + p + dv) * _mean_up_to(None, n, causal) * layers)
+        expanded = 2 * heads * (dn + p + dv) * _mean_up_to(None, n, causal) * layers
+        core = expanded if topk is None else min(core, expanded)
     index_flop = index_elements = 0.0
     if topk is not None:
         hi, di = spec.index_n_heads or 0, spec.index_head_dim or 0

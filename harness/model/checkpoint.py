@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import document
 from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
 from harness.model.layout import Tensor, layout
@@ -75,7 +76,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     known. A header of safetensors is bounded, and its shapes are held against the file's length, by that library.
     """
     config = _json(_own(folder, "config.json"))
-    spec = spec_from_config(config)
+    spec = spec_from_config(config, str(folder / "config.json"))
     if config.get("quantization_config"):
         raise UsageError(f"{folder}: config.json says that the weights are quantised; expected weights in bf16 or fp32")
     index = folder / "model.safetensors.index.json"
@@ -95,6 +96,16 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             f"{len(files)} tensors; expected at least one a layer"
         )
     return Checkpoint(spec, files)
+
+
+def read_spec(path: Path) -> Spec:
+    """The architecture of a checkpoint's folder or of a config.json alone; no weight is looked at, so they may be
+    missing, or quantised. A JSON file with only our own fields is a spec as `Spec` writes it."""
+    path = _own(path, "config.json") if path.is_dir() else path
+    content = _json(path)
+    if content.keys() <= Spec.model_fields.keys():
+        return document.read(path, Spec, what="model spec")
+    return spec_from_config(content, str(path))
 
 
 def _names(path: Path) -> tuple[str, ...]:

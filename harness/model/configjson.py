@@ -38,11 +38,19 @@ _GPT_OSS_ROPE = {
 _ROPE_KEYS = frozenset(("rope_type", "type", "rope_theta", "partial_rotary_factor", "finetuned"))
 
 
-def spec_from_config(config: Config) -> Spec:
-    """The architecture that a config.json describes. Raises UsageError for families and features that are not known."""
+def spec_from_config(config: Config, where: str = "config.json") -> Spec:
+    """The architecture that a config.json describes. Raises UsageError for families and features that are not known,
+    naming the file as `where`."""
+    try:
+        return _spec(config)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _spec(config: Config) -> Spec:
     family = config.get("model_type")
     if family not in FAMILIES:
-        raise UsageError(f"config.json has the model_type {family!r}; known are {', '.join(FAMILIES)}")
+        raise UsageError(f"has the model_type {family!r}; known are {', '.join(FAMILIES)}")
     _only_known(str(family), config)
     given = {name: value for name, value in config.items() if value is not None}
     fields = {name: value for name, value in _ABSENT[str(family)].items() if name not in config}
@@ -55,7 +63,7 @@ def spec_from_config(config: Config) -> Spec:
         return Spec.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"config.json: {'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
+        raise UsageError(f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
 
 
 def _only_known(family: str, config: Config) -> None:
@@ -78,7 +86,7 @@ def _only_known(family: str, config: Config) -> None:
         value = config.get(name)
         if value is not None and value not in known:
             words = " or ".join(map(repr, known))
-            raise UsageError(f"config.json has {name} {value!r}; for {family} only {words} is computed here")
+            raise UsageError(f"has {name} {value!r}; for {family} only {words} is computed here")
 
 
 def _rope(family: str, config: Config) -> dict[str, Any]:
@@ -88,21 +96,19 @@ def _rope(family: str, config: Config) -> dict[str, Any]:
         rope = _GPT_OSS_ROPE
     rope = {} if rope is None else rope
     if not isinstance(rope, dict):
-        raise UsageError(f"config.json describes rotary positions by {rope!r}; expected an object")
+        raise UsageError(f"describes rotary positions by {rope!r}; expected an object")
     theta = rope.get("rope_theta", config.get("rope_theta"))
     fields = {} if theta is None else {"rope_theta": theta}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in ("default", "yarn"):
-        raise UsageError(
-            f"config.json scales rotary positions by {kind!r}; only 'default' and 'yarn' are computed here"
-        )
+        raise UsageError(f"scales rotary positions by {kind!r}; only 'default' and 'yarn' are computed here")
     if rope.get("partial_rotary_factor", 1.0) != 1.0:
-        raise UsageError("config.json turns a part of each head only (partial_rotary_factor); expected whole heads")
+        raise UsageError("turns a part of each head only (partial_rotary_factor); expected whole heads")
     if kind == "default":
         return fields
     unknown = sorted(rope.keys() - RopeScaling.model_fields.keys() - _ROPE_KEYS)
     if unknown:
-        raise UsageError(f"config.json scales rotary positions with {', '.join(unknown)}, which is not known here")
+        raise UsageError(f"scales rotary positions with {', '.join(unknown)}, which is not known here")
     scaling = {name: rope[name] for name in RopeScaling.model_fields if rope.get(name) is not None} | {
         "rope_type": "yarn"
     }
@@ -142,7 +148,5 @@ def _grouped(family: str, given: Config) -> dict[str, Any]:
 def _leading(dense: object) -> int:
     """How many leading layers are dense. Raises UsageError where others are."""
     if not isinstance(dense, list) or sorted(dense, key=repr) != list(range(len(dense))):
-        raise UsageError(
-            f"config.json leaves the layers {dense!r} dense (mlp_only_layers); expected none but leading ones"
-        )
+        raise UsageError(f"leaves the layers {dense!r} dense (mlp_only_layers); expected none but leading ones")
     return len(dense)

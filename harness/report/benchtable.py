@@ -144,8 +144,7 @@ def _markdown(rows: Sequence[BenchRow]) -> str:
         disable_numparse=True,
         colalign=["right" if head in _RIGHT else "left" for head in _HEADS],
     )
-    parts = [*_about(rows), grid, _NOTE, *_remarks(rows), *(_profile(row) for row in rows if row.profile is not None)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*_about(rows), grid, _NOTE, *_remarks(rows), *_profiles(rows)]) + "\n"
 
 
 def case_name(row: BenchRow) -> str:
@@ -234,7 +233,22 @@ def _rows(places: list[str], rows: Sequence[BenchRow]) -> str:
 
 def profile_tables(rows: Sequence[BenchRow]) -> str:
     """The profiles alone, for formats that cannot hold them."""
-    return "\n\n".join(_profile(row) for row in rows if row.profile is not None) + "\n"
+    return "\n\n".join(_profiles(rows)) + "\n"
+
+
+_LEGEND = """\
+Parts: attention holds its projections, the cache, the scores and what they mix; router, the scores and the choice of \
+experts; routed experts, those chosen, of all layers together; shared expert, the one that every token takes; dense, \
+the feed-forward of layers without experts; head, the last norm and the logits; embedding, the look-up of tokens and \
+what all layers share; norm, the norm before each feed-forward. MatMulNBits, DynamicQuantizeMatMul and QMoE multiply \
+by weights of 4 or 8 bits, MatMul, FusedMatMul and MoE by fp32. A step is one prefill of the batch, or one token of \
+each sequence. The profiler slows small operators: shares of many short calls are too large, never too small."""
+
+
+def _profiles(rows: Sequence[BenchRow]) -> list[str]:
+    """A table for each profiled row, and one legend for all."""
+    tables = [_profile(row) for row in rows if row.profile is not None]
+    return [*tables, _LEGEND] if tables else []
 
 
 def _profile(row: BenchRow) -> str:
@@ -265,8 +279,7 @@ def _profile(row: BenchRow) -> str:
     if row.samples_s:
         timed_s = sorted(row.samples_s)[len(row.samples_s) // 2]
         note += f"; a step took {units.seconds(timed_s)} when it was timed without the profiler"
-    note += ". The profiler slows small operators, so shares of many short calls are too large, never too small."
-    return f"{title}\n\n{grid}\n\n{note}"
+    return f"{title}\n\n{grid}\n\n{note}."
 
 
 def _with_small_ones_together(operators: list[ProfileRow]) -> list[ProfileRow]:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from harness.model.spec import parameters
-from harness.models import preset
+from harness.models import preset, released
 from tests.cli.program import Result, environment_of, harness, mind_interrupts
+from tests.released import RELEASED
 
 SMALL = ("-p", "8", "-n", "4", "-r", "2")
 
@@ -165,6 +166,19 @@ intermediate_size: 262144
     assert all("of memory" in row["error"] and row["run"] is None for row in rows)
     assert rows[0]["parameters"]["total"] > 1e13
     assert sorted(p.name for p in tmp_path.iterdir()) == ["huge.yaml"]
+
+
+def test_the_architecture_of_a_released_config_is_a_model(tmp_path: Path) -> None:
+    """The weights of such a folder may be missing or quantised: only the architecture is read."""
+    folder = tmp_path / "deepseek-v3"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(RELEASED["deepseek-v3"]))
+    wanted = ("-q", "fp32", "-n", "0", "-o", "json")
+    result = harness("bench", "./deepseek-v3", "deepseek-v3/config.json:equal-active", *wanted, cwd=tmp_path)
+    rows = rows_of(result)
+    assert [row["model"] for row in rows] == ["deepseek-v3", "deepseek-v3:equal-active"]
+    assert rows[0]["parameters"]["total"] == parameters(released("deepseek-v3").spec).total
+    assert all("of memory" in row["error"] for row in rows)
 
 
 def test_a_process_that_takes_too_long_is_a_failed_row(tmp_path: Path) -> None:

@@ -142,3 +142,5 @@ def test_a_profile_adds_up_and_tells_small_operators_together() -> None:
     assert "**routed experts**" in text
     assert "2 others, each below 1.0 %" in text
     assert "Sum 4.00 ms a step" in text
+    assert text.count("Parts: attention holds") == 1
+    assert "Parts: " not in benchtable.render(rows(a_record()), "md"), "no profile, no legend"

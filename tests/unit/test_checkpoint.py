@@ -11,9 +11,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.errors import UsageError
-from harness.model.checkpoint import open_checkpoint, spec_from_config
+from harness.model.checkpoint import open_checkpoint, read_spec
+from harness.model.configjson import spec_from_config
 from harness.model.spec import parameters
+from harness.models import released
 from harness.runtime import Engine
+from tests.released import RELEASED
 
 CONFIG: dict[str, Any] = {
     "model_type": "mixtral",
@@ -264,3 +267,19 @@ def test_a_config_that_exhausts_the_parser_is_refused(folder: Path, text: str) -
     (folder / "config.json").write_text(text)
     with pytest.raises(UsageError, match=r"config\.json: not valid JSON"):
         open_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_released_configs_are_the_catalogues_models(name: str, tmp_path: Path) -> None:
+    """Source: the config.json files of the releases, less fields that no computation reads."""
+    (tmp_path / "config.json").write_text(json.dumps(RELEASED[name]))
+    spec, listed = read_spec(tmp_path), released(name).spec
+    assert parameters(spec) == parameters(listed)
+    differing = {field for field in type(spec).model_fields if getattr(spec, field) != getattr(listed, field)}
+    assert differing <= {"rope_scaling", "max_position_embeddings", "intermediate_size"}, "the catalogue has no use for"
+
+
+def test_a_json_file_with_our_fields_alone_is_a_spec(tmp_path: Path) -> None:
+    spec = spec_from_config(CONFIG)
+    (tmp_path / "mine.json").write_text(spec.model_dump_json(exclude_defaults=True))
+    assert read_spec(tmp_path / "mine.json") == spec
