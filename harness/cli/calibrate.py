@@ -13,7 +13,9 @@ import typer
 if TYPE_CHECKING:
     from harness.compare.calibration import Drill
     from harness.compare.thresholds import Thresholds
+    from harness.measure.trials import Bench, Rounds
     from harness.plan import Plan
+    from harness.record import Host
     from harness.store.ledger import Ledger
 
 StorePath = Annotated[
@@ -27,9 +29,6 @@ def calibrate(
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Comparisons of identical code to have in all.", metavar="N")
     ] = TRIALS,
-    pairs: Annotated[
-        int, typer.Option("--pairs", min=6, max=40, help="Pairs of processes at most in each.", metavar="N")
-    ] = 40,
     budget_s: Annotated[
         float, typer.Option("--budget", min=0, help="Seconds after which no further comparison starts; 0: only show.")
     ] = BUDGET_S,
@@ -44,8 +43,9 @@ def calibrate(
     """Measure the false alarms and the power of 'harness ab' on this host, and keep them.
 
     Compares a small model with itself, and with itself made slower by 3, 5 and 10 % (real work added to each
-    step), by the procedure of 'harness ab'. Later verdicts quote what was found, from 20 comparisons of identical
-    code on. One comparison of all four sizes takes about two minutes; each is kept when it is whole.
+    step), by the procedure of 'harness ab', on one thread. Later verdicts quote what was found, from 20 comparisons
+    of identical code on. One comparison of all four sizes takes about a minute; each is kept when it is whole.
+    Comparisons of an earlier procedure or of another ONNX Runtime are kept too, and not counted.
 
     \b
     Examples:
@@ -54,47 +54,37 @@ def calibrate(
     """
     from harness import host
     from harness.cli.contrast import Choices
+    from harness.cli.reliability import current
     from harness.cli.show import STORE
     from harness.store.ledger import Ledger
 
-    fingerprint = host.describe().fingerprint
+    here = host.describe()
+    fingerprint = here.fingerprint
     ledger = Ledger(store or STORE)
     thresholds = Choices().thresholds()
-    have = ledger.drills(fingerprint)
+    kept = ledger.drills(fingerprint)
+    have = current(kept)
     missing = trials - sum(d.injected == 0 for d in have)
     if budget_s > 0 and missing > 0:
         from harness.measure import run_lock
 
         with run_lock("harness calibrate", "force" if force else "wait" if wait else "refuse"):
-            _go_on(ledger, fingerprint, len(have), missing, pairs, budget_s, quiet=quiet)
-        have = ledger.drills(fingerprint)
-    return _print(have, fingerprint, thresholds, as_json=as_json)
+            _go_on(ledger, here, len(kept), missing, budget_s, quiet=quiet)
+        kept = ledger.drills(fingerprint)
+        have = current(kept)
+    return _print(have, len(kept) - len(have), fingerprint, thresholds, as_json=as_json)
 
 
-def _go_on(
-    ledger: "Ledger", fingerprint: str, seed: int, missing: int, pairs: int, budget_s: float, *, quiet: bool
-) -> None:
+def _go_on(ledger: "Ledger", here: "Host", seed: int, missing: int, budget_s: float, *, quiet: bool) -> None:
     """Carry out comparisons until enough are there or the time is up."""
     from harness.cli.contrast import Choices
-    from harness.cli.reference import harness_version, installed_version
-    from harness.compare.calibration import Drill
-    from harness.compare.decision import LOOKS
-    from harness.measure.trials import process_of, trial
+    from harness.measure.trials import HereBench, trial
 
-    looks = (*(n for n in LOOKS if n < pairs), pairs)
-    plan, case = _plan()
-    runner, thresholds, start = process_of(plan), Choices().thresholds(), time.monotonic()
+    plan, case = plan_of_drills(here)
+    bench, thresholds, start = HereBench(plan, here), Choices().thresholds(), time.monotonic()
     for count in range(missing):
-        rounds = trial(runner, SIZES, thresholds, seed + count, looks)
-        common = {"host_fingerprint": fingerprint, "created": dt.datetime.now(dt.UTC), "case": case}
-        versions = {"harness_version": harness_version(), "runtime_version": installed_version("onnxruntime")}
-        ledger.add(
-            [
-                Drill.model_validate({**common, **versions, **dict(r), "seed": seed + count, "looks": looks})
-                for r in rounds
-                if r.new
-            ]
-        )
+        rounds = trial(bench, SIZES, thresholds, seed + count)
+        ledger.add([drill(bench, r, here, case, seed + count) for r in rounds if r.new])
         spent_s = time.monotonic() - start
         if not quiet:
             typer.echo(f"{count + 1} of {missing} comparisons, {spent_s:.0f} s", err=True)
@@ -102,20 +92,45 @@ def _go_on(
             return
 
 
-def _plan() -> "tuple[Plan, str]":
-    """The smallest preset, one token a step: the noisiest case that is compared in practice."""
-    from harness import host
+def drill(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed: int) -> "Drill":
+    """One comparison as the ledger keeps it."""
+    from harness.cli.reference import harness_version, installed_version
+    from harness.compare.calibration import Drill
+    from harness.compare.decision import LOOKS
+    from harness.compare.procedure import PROCEDURE
+
+    old, new = rounds.rates
+    return Drill(
+        host_fingerprint=here.fingerprint,
+        created=dt.datetime.now(dt.UTC),
+        harness_version=harness_version(),
+        runtime_version=installed_version("onnxruntime"),
+        case=case,
+        seed=seed,
+        procedure=PROCEDURE,
+        looks=LOOKS,
+        injected=rounds.injected,
+        old=old,
+        new=new,
+        disturbed=bench.disturbed(rounds.old) or bench.disturbed(rounds.new),
+    )
+
+
+def plan_of_drills(here: "Host") -> "tuple[Plan, str]":
+    """The smallest preset, one token a step: the noisiest case that is compared in practice. On one thread: where all
+    processors are used, whatever else runs halts a step (docs/alarms.md)."""
     from harness.config import Config, Measure
     from harness.plan import planner
 
     measure = Measure(models=("moe-tiny",), phases=("decode",), batches=(1,), prompt_tokens=32, decode_tokens=16)
-    measure = measure.model_copy(update={"precisions": ("int8",), "step_time_s": 0.1})
-    return planner.make(Config(harness=1, name="calibration", measure=measure), host.describe()), (
-        "moe-tiny int8 decode batch 1"
-    )
+    measure = measure.model_copy(update={"precisions": ("int8",), "threads": 1, "step_time_s": 0.06})
+    plan = planner.make(Config(harness=1, name="calibration", measure=measure), here)
+    return plan, "moe-tiny int8 decode batch 1, 1 thread"
 
 
-def _print(drills: "tuple[Drill, ...]", fingerprint: str, thresholds: "Thresholds", *, as_json: bool) -> int:
+def _print(
+    drills: "tuple[Drill, ...]", set_aside: int, fingerprint: str, thresholds: "Thresholds", *, as_json: bool
+) -> int:
     from harness.cli.reliability import calibrated
     from harness.compare.calibration import SMALLEST_NO_OP_COUNT
     from harness.report import reliability, text
@@ -123,7 +138,7 @@ def _print(drills: "tuple[Drill, ...]", fingerprint: str, thresholds: "Threshold
     no_op = sum(d.injected == 0 for d in drills)
     found = calibrated(drills, fingerprint, thresholds) if no_op else None
     if as_json:
-        typer.echo(reliability.as_json(found, no_op), nl=False)
+        typer.echo(reliability.as_json(found, no_op, set_aside), nl=False)
     else:
-        typer.echo(text.render(reliability.build(found, no_op, SMALLEST_NO_OP_COUNT)), nl=False)
+        typer.echo(text.render(reliability.build(found, no_op, SMALLEST_NO_OP_COUNT, set_aside)), nl=False)
     return 0

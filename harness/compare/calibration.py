@@ -11,10 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
-from harness.compare.procedure import FINAL
+from harness.compare.procedure import FINAL, PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
-from harness.stats import LEVEL, Estimate, proportion
+from harness.stats import LEVEL, Estimate, median, proportion
 
 SMALLEST_NO_OP_COUNT = 20
 """Fewer no-op comparisons say nothing of a rate of one in 20."""
@@ -38,28 +38,41 @@ class Drill(Frozen):
     runtime_version: str
     case: str = Field(description="model, precision, phase and batch that were measured")
     seed: int = Field(ge=0)
+    procedure: int = Field(default=1, ge=1, description="version of how it was measured: `procedure.PROCEDURE`")
     looks: tuple[int, ...] = Field(description="numbers of pairs after which it was looked at")
     injected: float = Field(ge=0, lt=1)
     old: tuple[float, ...] = Field(min_length=1)
     new: tuple[float, ...] = Field(min_length=1)
+    disturbed: str | None = Field(default=None, description="what disturbed the host meanwhile, if anything did")
+
+    def speaks_for(self, runtime_version: str | None) -> bool:
+        """Whether it says something of comparisons that are measured now: by the procedure of now, with this runtime
+        (None: whichever)."""
+        alike = self.procedure == PROCEDURE and self.looks == LOOKS
+        return alike and runtime_version in (None, self.runtime_version)
 
     def trial(self, thresholds: Thresholds) -> Trial:
         """What the rule says of it, by `thresholds` (which may be others than those it was measured under)."""
-        decided = settle(self.new, self.old, thresholds, self.looks)
+        decided = settle(self.new, self.old, thresholds, self.looks, disturbed=self.disturbed)
         return Trial(
             injected=self.injected, pairs=decided.shown.n, decision=decided.decision, speed=decided.shown.point
         )
 
 
 def settle(
-    new: Sequence[float], old: Sequence[float], thresholds: Thresholds, looks: tuple[int, ...] = LOOKS
+    new: Sequence[float],
+    old: Sequence[float],
+    thresholds: Thresholds,
+    looks: tuple[int, ...] = LOOKS,
+    *,
+    disturbed: str | None = None,
 ) -> Decided:
     """The word of a comparison that is looked at after `looks` pairs: the first final one, else that of all pairs."""
     for look in (n for n in looks if n < len(new)):
         decided = decide_pairs(new[:look], old[:look], thresholds.margin, thresholds, looks=len(looks))
         if decided.decision in FINAL:
             return decided
-    return decide_pairs(new, old, thresholds.margin, thresholds, looks=len(looks))
+    return decide_pairs(new, old, thresholds.margin, thresholds, looks=len(looks), disturbed=disturbed)
 
 
 class Power(Frozen):
@@ -68,6 +81,7 @@ class Power(Frozen):
     injected: float
     slower: Estimate = Field(description="share called slower")
     noticed: Estimate = Field(description="share called slower, or warned of")
+    unmeasurable: Estimate = Field(description="share that a disturbed host left unsettled")
 
 
 class Calibration(Frozen):
@@ -78,6 +92,8 @@ class Calibration(Frozen):
     way: Literal["interleaved", "separate"]
     false_alarms: Estimate = Field(description="share of no-op comparisons called faster or slower")
     false_warnings: Estimate = Field(description="share of no-op comparisons with a warning")
+    unmeasurable: Estimate = Field(description="share of no-op comparisons that a disturbed host left unsettled")
+    median_pairs: float = Field(gt=0, description="pairs that the middle no-op comparison took")
     power: tuple[Power, ...]
     spread: float | None = Field(description="standard deviation of the log speed ratios of no-op comparisons")
 
@@ -116,6 +132,8 @@ def calibrate(
         way=way,
         false_alarms=_share(no_op, ("faster", "slower"), level),
         false_warnings=_share(no_op, ("warn",), level),
+        unmeasurable=_share(no_op, ("unmeasurable",), level),
+        median_pairs=median([t.pairs for t in no_op]),
         power=tuple(_power([t for t in trials if t.injected == size], size, level) for size in sizes),
         spread=math.sqrt(math.fsum(x * x for x in logs) / len(logs)),  # the true ratio is 1, so no mean is taken off
     )
@@ -126,6 +144,7 @@ def _power(trials: Sequence[Trial], size: float, level: float) -> Power:
         injected=size,
         slower=_share(trials, ("slower",), level),
         noticed=_share([_downward(t) for t in trials], ("slower", "warn"), level),
+        unmeasurable=_share(trials, ("unmeasurable",), level),
     )
 
 

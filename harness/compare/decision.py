@@ -63,9 +63,10 @@ def decide_separate(
 def decide(shown: Estimate, alarm: Estimate, margin: float, *, disturbed: str | None = None) -> Decided:
     """The word for a speed ratio.
 
-    *faster*, *slower*: the interval at the alarm's level lies wholly beyond the margin. *warn*: the interval shown is
-    off 1 and the change at least the margin. *same*: the interval shown lies wholly inside the margin. Else
-    *undecided*. Without an interval nothing is decided.
+    *faster*, *slower*: the interval at the alarm's level is off 1, and the interval shown lies wholly beyond the
+    margin: something changed, and by more than does not matter. *warn*: the interval shown is off 1 and the change at
+    least the margin. *same*: the interval shown lies wholly inside the margin. Else *undecided*. Without an interval
+    nothing is decided.
 
     *unmeasurable*: neither settled nor measured on a steady host, which `disturbed` says why. What is settled stands:
     its interval holds the host's unsteadiness. A warning does not stand, since more quiet pairs may clear it.
@@ -80,13 +81,14 @@ def _word(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]
     inner, outer = shown.interval, alarm.interval
     if inner is None or outer is None:
         return "undecided", "one sample on a side has no interval: measure again with more"
-    if math.log(outer.low) > edge:
-        return "faster", f"beyond the margin at {100 * alarm.level:.4g} %"
-    if math.log(outer.high) < -edge:
-        return "slower", f"beyond the margin at {100 * alarm.level:.4g} %"
-    off_one = inner.low > 1 or inner.high < 1
-    if off_one and abs(math.log(shown.point)) >= edge:
-        return "warn", f"off 1 at {100 * shown.level:.4g} %, but not beyond the margin at {100 * alarm.level:.4g} %"
+    level, alarm_level = f"{100 * shown.level:.4g} %", f"{100 * alarm.level:.4g} %"
+    if outer.low > 1 and math.log(inner.low) > edge:
+        return "faster", f"beyond the margin at {level}"
+    if outer.high < 1 and math.log(inner.high) < -edge:
+        return "slower", f"beyond the margin at {level}"
+    if (inner.low > 1 or inner.high < 1) and abs(math.log(shown.point)) >= edge:
+        beyond = min(abs(math.log(inner.low)), abs(math.log(inner.high))) > edge
+        return "warn", f"off 1 at {level}, but not {f'at {alarm_level}' if beyond else 'beyond the margin'}"
     if -edge < math.log(inner.low) and math.log(inner.high) < edge:
-        return "same", f"inside the margin at {100 * shown.level:.4g} %"
+        return "same", f"inside the margin at {level}"
     return "undecided", "the interval reaches across the margin"

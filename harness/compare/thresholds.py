@@ -40,7 +40,9 @@ class Thresholds(Frozen):
     )
     drift_known: bool = Field(default=False, description="whether `drift` was measured or stated for this host")
     level: Share = Field(default=0.95, description="of the intervals shown, and of 'warn' and 'same'")
-    alarm_level: Share = Field(default=0.99, description="of 'faster' and 'slower': one false alarm in 100 at worst")
+    alarm_level: Share = Field(
+        default=0.997, description="at which 'faster' and 'slower' are off 1: three false alarms in 1,000 at worst"
+    )
     rules: tuple[Rule, ...] = ()
 
     def margin_of(self, metric: Metric, key: tuple[Setting, ...]) -> float:

@@ -88,6 +88,19 @@ class Child:
         self._end_group()
         self._close_files()
 
+    def await_message(self, timeout_s: float) -> None:
+        """Sleep until the child has something to say, has ended, or `timeout_s` are over. Takes and answers nothing:
+        a child waits at its first message until `messages` acknowledges it."""
+        deadline = time.monotonic() + timeout_s
+        self._ours.setblocking(False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._ours, selectors.EVENT_READ)
+            selector.register(self._death, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                ready = {key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
+                if not ready or self._death in ready or not self._receive():
+                    return
+
     def messages(self, timeout_s: float) -> Iterator[bytes]:
         """Lines from the child as they come, until it has ended or `timeout_s` are over; then `ending` says which.
 
@@ -100,8 +113,9 @@ class Child:
             selector.register(self._death, selectors.EVENT_READ)
             listening = True
             while True:
-                ready = {key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
-                if not ready:
+                wait_s = 0.0 if b"\n" in self._pending else max(0.0, deadline - time.monotonic())
+                ready = {key.fd for key, _ in selector.select(wait_s)}
+                if not ready and b"\n" not in self._pending:
                     self.ending = Ending(
                         how="timeout", reason=f"took over {timeout_s:g} s and was ended{self._words()}"
                     )

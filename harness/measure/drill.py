@@ -74,13 +74,10 @@ def drill_command(shares: Sequence[float]) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str], *, load: Callable[[Task, Arm], Engine] = worker.load_arm) -> int:
-    """Entry point: shares separated by commas, then the options of `measure.worker`.
-
-    The control kernel is left out: a drill's right answer is known, so no rule has to find out whether to believe it.
-    """
+    """Entry point: shares separated by commas, then the options of `measure.worker`."""
     shares = [float(text) for text in argv[0].split(",")]
 
     def slowed(task: Task, arm: Arm) -> Engine:
         return SlowedEngine(load(task, arm), shares)
 
-    return worker.main(list(argv[1:]), load=slowed, control=lambda: ())
+    return worker.main(list(argv[1:]), load=slowed)

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,8 +19,9 @@ from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
+from harness.measure.pairing import fit_together, waiting
 from harness.measure.protocol import Terms, request
-from harness.measure.sweep import OWN_FOLDER, Bounds, run, worker_command
+from harness.measure.sweep import OWN_FOLDER, Bounds, Launch, Start, launch_of, run, started, worker_command
 from harness.plan import Arm, Plan, Task, Workload
 from harness.record import CeilingObservation, Observation
 from harness.record.assemble import Kept
@@ -41,6 +42,19 @@ class Contender(Frozen):
     def tasks(self) -> tuple[Task, ...]:
         """The models of one round; the host's ceilings are no part of a comparison."""
         return tuple(t for t in self.plan.tasks if t.kind == "arm" and t.round == 0)
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(timeout_s=self.timeout_s)
+
+    def rounds(self, round_index: int) -> tuple[Task, ...]:
+        """The tasks as those of one round."""
+        return tuple(t.model_copy(update={"round": round_index}) for t in self.tasks)
+
+    def launch(self, task: Task, package: Path | None) -> Launch:
+        """How the process of `task` starts, the harness found in `package`."""
+        encode = partial(request, terms=self.terms)
+        return launch_of(task, self.bounds, command=worker_command(self.python), package=package, encode=encode)
 
     @property
     def cells(self) -> tuple[tuple[Arm, Workload], ...]:
@@ -81,15 +95,15 @@ def duel(
     for plans that differ in their number of cases.
     """
     check_alike(old, new)
-    measured = runner or run_once
+    turns = run_pair if runner is None else _in_turn(runner)
     kept: dict[Side, list[Kept]] = {"old": [], "new": []}
     sides: Mapping[Side, Contender] = {"old": old, "new": new}
     start, done, ended = clock(), 0, "last look"
     for done, pair in enumerate(order(looks[-1], seed), 1):
-        for side in pair:
-            found = measured(sides[side], done - 1)
-            keep(side, found)
-            kept[side] += found
+        with contextlib.closing(turns(sides[pair[0]], sides[pair[1]], done - 1)) as taken:
+            for place, found in taken:
+                keep(pair[place], found)
+                kept[pair[place]] += found
         over = budget_s is not None and clock() - start > budget_s
         progress(done, next(look for look in looks if look >= done))
         if done in looks[:-1] and _decided(kept, old, new, done, thresholds, looks):
@@ -113,25 +127,56 @@ def check_alike(old: Contender, new: Contender) -> None:
         )
 
 
+Taken = Generator[tuple[int, tuple[Kept, ...]], None, None]
+Turns = Callable[[Contender, Contender, int], Taken]
+"""Measures two contenders as the given round; yields what came of each process, with the place of its contender."""
+
+
+def run_pair(first: Contender, second: Contender, round_index: int) -> Taken:
+    """All cases of both, model by model: both processes of a model load, then the first's is measured, then the
+    second's. Where they differ in their number of models, or do not fit into memory together, each loads in its turn.
+    """
+    if len(first.tasks) != len(second.tasks):
+        yield from _in_turn(run_once)(first, second, round_index)
+        return
+    with _package_for(first) as one, _package_for(second) as other:
+        for a, b in zip(first.rounds(round_index), second.rounds(round_index), strict=True):
+            launches = (first.launch(a, one), second.launch(b, other)) if fit_together((a, b)) else ()
+            with waiting(launches, min(first.timeout_s, second.timeout_s)) as start:
+                yield 0, _run(first, (a,), one, start)
+                yield 1, _run(second, (b,), other, start)
+
+
+def _in_turn(runner: Runner) -> Turns:
+    def turns(first: Contender, second: Contender, round_index: int) -> Taken:
+        yield 0, runner(first, round_index)
+        yield 1, runner(second, round_index)
+
+    return turns
+
+
 def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
     """All cases of `contender`, one process a model, as observations of `round_index`."""
+    with _package_for(contender) as package:
+        return _run(contender, contender.rounds(round_index), package, started)
+
+
+def _run(contender: Contender, tasks: tuple[Task, ...], package: Path | None, start: Start) -> tuple[Kept, ...]:
     found: list[Kept] = []
 
     def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
         if isinstance(observation, Observation):
             found.append(Kept(arm=task.arm, workload=workload, observation=observation))
 
-    tasks = tuple(t.model_copy(update={"round": round_index}) for t in contender.tasks)
-    plan = contender.plan.model_copy(update={"tasks": tasks})
-    with _package_for(contender) as package:
-        run(
-            plan,
-            sink=sink,
-            bounds=Bounds(timeout_s=contender.timeout_s),
-            command=worker_command(contender.python),
-            package=package,
-            encode=partial(request, terms=contender.terms),
-        )
+    run(
+        contender.plan.model_copy(update={"tasks": tasks}),
+        sink=sink,
+        bounds=contender.bounds,
+        command=worker_command(contender.python),
+        package=package,
+        encode=partial(request, terms=contender.terms),
+        start=start,
+    )
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -68,6 +69,30 @@ class Outcome(Frozen):
     kind: Literal["complete", "interrupted"] = "complete"
 
 
+@dataclass(frozen=True)
+class Launch:
+    """All that decides how a measuring process starts."""
+
+    command: tuple[str, ...]
+    request: bytes
+    environment: Mapping[str, str]
+    memory_bytes: int | None
+
+
+Start = Callable[[Launch], Child]
+"""Gives the process of a launch: a new one, or one that waits for its turn. Raises OSError if it cannot start."""
+
+
+def started(launch: Launch) -> Child:
+    """A new process."""
+    return Child(
+        launch.command,
+        request=launch.request,
+        environment=launch.environment,
+        memory_bytes=launch.memory_bytes,
+    )
+
+
 def worker_command(python: str = sys.executable) -> tuple[str, ...]:
     """How a measuring process is started. `-P` keeps a stray module in the current folder from being imported.
 
@@ -107,6 +132,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     package: Path | None = OWN_FOLDER,
     encode: Callable[[Task], bytes] = request,
+    start: Start = started,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Measure what `plan` names and `done` does not (keys of `assemble.cell_round_key`), in the plan's order.
@@ -116,13 +142,30 @@ def run(
     which reads its task as `encode` writes it. KeyboardInterrupt ends the process that measures and passes
     through; all that `sink` took before is safe.
     """
+
+    def process(task: Task) -> Child:
+        return start(launch_of(task, bounds, command=command, environment=environment, package=package, encode=encode))
+
+    return _Run(plan, sink, progress, bounds, done, process, clock).carry_out()
+
+
+def launch_of(
+    task: Task,
+    bounds: Bounds,
+    *,
+    command: tuple[str, ...] | None = None,
+    environment: Mapping[str, str] | None = None,
+    package: Path | None = OWN_FOLDER,
+    encode: Callable[[Task], bytes] = request,
+) -> Launch:
+    """How `run` starts the process of `task`."""
     base = os.environ if environment is None else environment
-
-    def surroundings(threads: int) -> dict[str, str]:
-        return worker_environment(threads, base, package)
-
-    worker = command or worker_command()
-    return _Run(plan, sink, progress, bounds, done, worker, surroundings, encode, clock).carry_out()
+    return Launch(
+        command=command or worker_command(),
+        request=encode(task),
+        environment=worker_environment(task.threads, base, package),
+        memory_bytes=bounds.memory_bytes,
+    )
 
 
 class _Run:
@@ -135,16 +178,14 @@ class _Run:
         progress: Callable[[Progress], None],
         bounds: Bounds,
         done: Collection[str],
-        command: tuple[str, ...],
-        surroundings: Callable[[int], dict[str, str]],
-        encode: Callable[[Task], bytes],
+        process: Callable[[Task], Child],
         clock: Callable[[], float],
     ):
         self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
         self._planned = sum(_size(task) for task in plan.tasks)
         self._total = sum(_size(task) for task in self._tasks)
         self._sink, self._progress, self._bounds = sink, progress, bounds
-        self._command, self._surroundings, self._encode, self._clock = command, surroundings, encode, clock
+        self._process, self._clock = process, clock
         self._measured = self._failed = 0
         self._start = clock()
 
@@ -185,19 +226,14 @@ class _Run:
 
     def _one_process(self, task: Task) -> Task | None:
         """Run one process for `task`. Returns the task of the workloads that still have a chance, or None."""
-        started = dt.datetime.now(dt.UTC)
+        begun = dt.datetime.now(dt.UTC)
         workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "arm" else (None,)
         self._show(task, workloads[0] if workloads else None)
         answered, loaded, ending = 0, False, None
         try:
-            child = Child(
-                self._command,
-                request=self._encode(task),
-                environment=self._surroundings(task.threads),
-                memory_bytes=self._bounds.memory_bytes,
-            )
+            child = self._process(task)
         except OSError as error:
-            ending = Ending(how="died", reason=f"could not be started ({' '.join(self._command)}): {error}")
+            ending = Ending(how="died", reason=f"could not be started: {error}")
         else:
             with child:
                 for line in child.messages(self._bounds.timeout_s):
@@ -217,7 +253,7 @@ class _Run:
         reason = f"the measuring process {ending.reason if ending else 'ended without a reason'}"
         lost = workloads[answered:] if not loaded else workloads[answered : answered + 1]
         for workload in lost:
-            self._lose(task, workload, started, reason)
+            self._lose(task, workload, begun, reason)
         rest = task.workloads[answered + len(lost) :]
         return task.model_copy(update={"workloads": rest}) if rest else None
 

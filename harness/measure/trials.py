@@ -1,78 +1,137 @@
 """Comparisons whose right answer is known, carried out on this host: identical code, and code made slower by a share.
 
-Measured exactly as `harness ab` measures: fresh processes in ABBA blocks, cases paired by place, looked at after the
-same numbers of pairs. Knows neither store nor terminal.
+Measured exactly as `harness ab` measures: pairs of fresh processes in ABBA blocks, both of a pair loaded before either
+is timed, looked at after the same numbers of pairs. Knows neither store nor terminal.
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from harness.compare.calibration import settle
 from harness.compare.decision import LOOKS
-from harness.compare.procedure import FINAL, order
+from harness.compare.procedure import FINAL, Side, order
 from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
 from harness.measure.drill import drill_command
-from harness.measure.sweep import Bounds, run
+from harness.measure.pairing import waiting
+from harness.measure.sweep import Bounds, Start, launch_of, run
 from harness.plan import Plan, Task, Workload
-from harness.record import CeilingObservation, Observation
+from harness.record import CeilingObservation, Host, Measurement, Observation
+from harness.record.disturbance import disturbed
+from harness.record.rule import Context
 
-Rates = tuple[float | None, ...]
-Runner = Callable[[Sequence[float]], Rates]
-"""Measures one process whose workloads are slower by the shares given; a rate for each, None where it failed."""
+Seen = tuple[Observation, ...]
+"""What one process saw: an observation for each of its workloads, in order."""
+
+
+class Bench(Protocol):
+    """Where comparisons are carried out."""
+
+    def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
+        """One process after the other, whose workloads are slower by the shares given."""
+        ...
+
+    def disturbed(self, observations: Seen) -> str | None:
+        """What disturbed the host meanwhile, if anything did."""
+        ...
 
 
 class Rounds(Frozen):
-    """Rates of one comparison, tokens a second, pair by pair; pairs of which a process failed are left out."""
+    """One comparison, pair by pair; pairs of which a process failed are left out."""
 
     injected: float
-    old: tuple[float, ...]
-    new: tuple[float, ...]
+    old: tuple[Observation, ...]
+    new: tuple[Observation, ...]
+
+    @property
+    def rates(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Tokens a second of the old side and of the new."""
+        old, new = (tuple(map(_rate_tok_s, side)) for side in (self.old, self.new))
+        return old, new
 
 
 def trial(
-    runner: Runner, sizes: Sequence[float], thresholds: Thresholds, seed: int, looks: tuple[int, ...] = LOOKS
+    bench: Bench,
+    sizes: Sequence[float],
+    thresholds: Thresholds,
+    seed: int,
+    looks: tuple[int, ...] = LOOKS,
+    *,
+    budget_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Rounds, ...]:
     """One comparison for each of `sizes` (0: identical code), all from the same processes.
 
     The old side runs every case unchanged, the new side each with its share; which place has which share is drawn
-    from `seed`, so that no size always follows a warm process. Goes on to the last look while any case is unsettled.
+    from `seed`, so that no size always follows a warm process. Goes on to the last look while any case is unsettled,
+    or until `budget_s` are used up.
     """
     shares = random.Random(seed).sample(list(sizes), len(sizes))
-    found: dict[str, list[Rates]] = {"old": [], "new": []}
-    wanted = {"old": [0.0] * len(shares), "new": shares}
+    wanted: dict[Side, Sequence[float]] = {"old": [0.0] * len(shares), "new": shares}
+    found: dict[Side, list[Seen]] = {"old": [], "new": []}
     rounds: tuple[Rounds, ...] = ()
-    for done, pair in enumerate(order(looks[-1], seed), 1):
-        for side in pair:
-            found[side].append(runner(wanted[side]))
-        if done in looks:
+    start = clock()
+    for done, (first, second) in enumerate(order(looks[-1], seed), 1):
+        for side, seen in zip((first, second), bench.pair(wanted[first], wanted[second]), strict=True):
+            found[side].append(seen)
+        over = budget_s is not None and clock() - start > budget_s
+        if done in looks or over:
             rounds = tuple(_rounds(share, place, found) for place, share in enumerate(shares))
-            if all(r.new and settle(r.new, r.old, thresholds, looks).decision in FINAL for r in rounds):
+            if over or all(r.new and settle(*r.rates[::-1], thresholds, looks).decision in FINAL for r in rounds):
                 break
     return tuple(sorted(rounds, key=lambda r: r.injected))
 
 
-def _rounds(share: float, place: int, found: dict[str, list[Rates]]) -> Rounds:
+def _rounds(share: float, place: int, found: dict[Side, list[Seen]]) -> Rounds:
     both = [(a[place], b[place]) for a, b in zip(found["old"], found["new"], strict=True)]
-    whole = [(a, b) for a, b in both if a is not None and b is not None]
+    whole = [(a, b) for a, b in both if a.median_s and b.median_s]
     return Rounds(injected=share, old=tuple(a for a, _ in whole), new=tuple(b for _, b in whole))
 
 
-def process_of(plan: Plan) -> Runner:
-    """Measures the first case of `plan`, once for each share, in one fresh process."""
-    task = next(t for t in plan.tasks if t.kind == "arm")
+def _rate_tok_s(observation: Observation) -> float:
+    assert observation.median_s is not None
+    return observation.tokens_per_step / observation.median_s
 
-    def measured(shares: Sequence[float]) -> Rates:
-        rates: list[float | None] = []
+
+class HereBench:
+    """Measures the first case of a plan on this host, once for each share, in one fresh process."""
+
+    def __init__(self, plan: Plan, host: Host, bounds: Bounds = Bounds()):  # noqa: B008 - frozen
+        self._plan, self._host, self._bounds = plan, host, bounds
+        self._task = next(t for t in plan.tasks if t.kind == "arm")
+
+    def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
+        sides = [(self._repeated(shares), drill_command(shares)) for shares in (first, second)]
+        launches = [launch_of(task, self._bounds, command=command) for task, command in sides]
+        with waiting(launches, self._bounds.timeout_s) as start:
+            one, other = (self._measured(task, command, start) for task, command in sides)
+        return one, other
+
+    def disturbed(self, observations: Seen) -> str | None:
+        assert self._task.arm is not None
+        arm, workload = self._task.arm, self._task.workloads[0]
+        cell = Measurement(
+            model=arm.model,
+            precision=arm.precision,
+            threads=arm.threads,
+            **dict(workload),
+            observations=observations,
+        )
+        return disturbed(cell, Context(host=self._host))
+
+    def _repeated(self, shares: Sequence[float]) -> Task:
+        workloads = (self._task.workloads[0],) * len(shares)
+        return self._task.model_copy(update={"round": 0, "workloads": workloads})
+
+    def _measured(self, task: Task, command: tuple[str, ...], start: Start) -> Seen:
+        seen: list[Observation] = []
 
         def sink(_task: Task, _workload: Workload | None, observation: Observation | CeilingObservation) -> None:
-            step_s = observation.median_s if isinstance(observation, Observation) else None
-            tokens = observation.tokens_per_step if isinstance(observation, Observation) else 0
-            rates.append(tokens / step_s if step_s and tokens else None)
+            if isinstance(observation, Observation):
+                seen.append(observation)
 
-        repeated = task.model_copy(update={"round": 0, "workloads": (task.workloads[0],) * len(shares)})
-        once = plan.model_copy(update={"tasks": (repeated,)})
-        run(once, sink=sink, bounds=Bounds(), command=drill_command(shares))
-        return tuple(rates)
-
-    return measured
+        once = self._plan.model_copy(update={"tasks": (task,)})
+        run(once, sink=sink, bounds=self._bounds, command=command, start=start)
+        return tuple(seen)

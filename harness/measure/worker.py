@@ -32,8 +32,8 @@ from harness.record import CeilingObservation, Observation
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
 
-CONTROL_REPEATS = 5
-"""Runs of the control kernel before and after each workload."""
+CONTROL_REPEATS = 3
+"""Runs of the control kernel before and after each workload: a median of three shrugs off one that was halted."""
 
 SETTLE_S = 0.05
 """Between the last step and the control kernel: the runtime's idle threads spin on for some tens of milliseconds, and a
@@ -186,7 +186,8 @@ def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, contro
         )
         timed, spent = _timed(stepper, task.timing, clock)
         del stepper
-        time.sleep(SETTLE_S)
+        if task.threads > 1:
+            time.sleep(SETTLE_S)
         control_s = control_before + control()
     except MemoryError as error:
         return failed(task.round, started, f"out of memory: {error or 'allocation refused'}")

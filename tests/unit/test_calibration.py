@@ -4,6 +4,7 @@ costs nothing but itself."""
 import datetime as dt
 import random
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +13,37 @@ from numpy.typing import NDArray
 
 from harness.compare.calibration import Drill, settle
 from harness.compare.decision import LOOKS
+from harness.compare.procedure import PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.measure.drill import Slowed
-from harness.measure.trials import trial
+from harness.measure.trials import Seen, trial
+from harness.record import Observation
 from harness.report import reliability
 from harness.store.ledger import Ledger
 
+BEGUN = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 SIZES = (0.0, 0.03, 0.05, 0.10)
 
 
-def host(seed: int, spread: float) -> object:
-    """Rates of a scripted host: 1,000 tokens a second, each process at its own level."""
-    draw = random.Random(seed)
+class ScriptedBench:
+    """A host without a clock: 1,000 tokens a second, each process at its own level; the `dead`-th process fails."""
 
-    def measured(shares: Sequence[float]) -> tuple[float | None, ...]:
-        return tuple(1000 * (1 + draw.gauss(0, spread)) / (1 + share) for share in shares)
+    def __init__(self, seed: int, spread: float, dead: int | None = None) -> None:
+        self._draw, self._spread, self._dead = random.Random(seed), spread, dead
+        self.processes = 0
 
-    return measured
+    def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
+        return self._process(first), self._process(second)
+
+    def _process(self, shares: Sequence[float]) -> Seen:
+        self.processes += 1
+        if self.processes == self._dead:
+            return tuple(Observation(round=0, started=BEGUN, error="it died") for _ in shares)
+        steps_s = [(1 + share) / (1000 * (1 + self._draw.gauss(0, self._spread))) for share in shares]
+        return tuple(Observation(round=0, started=BEGUN, durations_s=(s,), tokens_per_step=1) for s in steps_s)
+
+    def disturbed(self, _observations: Seen) -> str | None:
+        return None
 
 
 def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> Drill:
@@ -36,9 +51,10 @@ def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> Drill:
         host_fingerprint="here",
         created=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
         harness_version="1",
-        runtime_version="1",
+        runtime_version=version("onnxruntime"),
         case="made up",
         seed=0,
+        procedure=PROCEDURE,
         looks=LOOKS,
         injected=injected,
         old=tuple(old),
@@ -47,21 +63,22 @@ def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> Drill:
 
 
 def test_a_steady_host_tells_sizes_apart() -> None:
-    rounds = trial(host(1, 0.005), SIZES, Thresholds(), seed=3)  # type: ignore[arg-type]
-    words = [settle(r.new, r.old, Thresholds()).decision for r in rounds]
+    rounds = trial(ScriptedBench(1, 0.005), SIZES, Thresholds(), seed=3)
+    words = [settle(*r.rates[::-1], Thresholds()).decision for r in rounds]
     assert [r.injected for r in rounds] == list(SIZES)
     assert words[0] == "same" and words[2:] == ["slower", "slower"]
 
 
 def test_a_failed_process_costs_its_pair() -> None:
-    steady, calls = host(2, 0.001), []
-
-    def measured(shares: Sequence[float]) -> tuple[float | None, ...]:
-        calls.append(shares)
-        return (None,) * len(shares) if len(calls) == 4 else steady(shares)  # type: ignore[operator]
-
-    (one,) = trial(measured, (0.10,), Thresholds(), seed=1)
+    (one,) = trial(ScriptedBench(2, 0.001, dead=4), (0.10,), Thresholds(), seed=1)
     assert len(one.old) == len(one.new) == 9
+
+
+def test_a_budget_ends_what_is_not_settled() -> None:
+    ticks = iter(range(1000))
+    bench = ScriptedBench(3, 0.2)
+    (one,) = trial(bench, (0.0,), Thresholds(), seed=1, budget_s=5, clock=lambda: float(next(ticks)))
+    assert len(one.old) == 6 and bench.processes == 12
 
 
 def test_the_first_final_look_counts() -> None:
@@ -122,3 +139,15 @@ def test_few_drills_are_shown_and_not_quoted(tmp_path: Path) -> None:
     found = known(store, "here", Thresholds())
     assert found is not None and found.false_alarms.n == 20 and found.false_alarms.point == 0
     assert "0 of 20" in found.sentence
+
+
+def test_drills_of_another_procedure_or_runtime_say_nothing_of_now(tmp_path: Path) -> None:
+    from harness.cli.reliability import current, known
+
+    now = drill(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)
+    changes: tuple[dict[str, object], ...] = ({"procedure": 1}, {"looks": (20,)}, {"runtime_version": "0.1"})
+    others = [now.model_copy(update=change) for change in changes]
+    assert current([now, *others]) == (now,)
+    store = tmp_path / "store.sqlite"
+    Ledger(store).add([now] * 19 + others)
+    assert known(store, "here", Thresholds()) is None

@@ -65,7 +65,9 @@ def exact(low: float, point: float, high: float) -> Estimate:
     [
         (exact(1.05, 1.1, 1.15), exact(1.04, 1.1, 1.16), "faster"),
         (exact(0.85, 0.9, 0.95), exact(0.84, 0.9, 0.96), "slower"),
-        (exact(1.04, 1.1, 1.15), exact(1.02, 1.1, 1.16), "warn"),
+        (exact(1.04, 1.1, 1.15), exact(1.02, 1.1, 1.16), "faster"),
+        (exact(1.04, 1.1, 1.15), exact(0.99, 1.1, 1.16), "warn"),
+        (exact(1.02, 1.1, 1.15), exact(1.01, 1.1, 1.16), "warn"),
         (exact(0.985, 1.0, 1.015), exact(0.96, 1.0, 1.04), "same"),
         (exact(1.01, 1.02, 1.029), exact(1.0, 1.02, 1.05), "same"),
         (exact(0.9, 1.02, 1.1), exact(0.8, 1.02, 1.2), "undecided"),
@@ -116,7 +118,7 @@ def test_separate_no_ops_are_quiet_under_the_drift_that_was_assumed(inside: floa
         words.append(decision_of(compare(a, b, THRESHOLDS)))
         naive += decision_of(compare(a, b, Thresholds(drift=0.0))) in ("faster", "slower")
     assert sum(w in ("faster", "slower") for w in words) <= 6 + 6
-    assert sum(w == "warn" for w in words) <= 0.05 * 600
+    assert sum(w in ("faster", "slower", "warn") for w in words) <= 0.07 * 600  # off 1 at 95 %
     assert naive > 200
 
 
@@ -147,6 +149,14 @@ def test_times_show_who_was_measured_side_by_side() -> None:
     assert pairs(a, later) == ()
     untimed = row("x", values)
     assert pairs(a, untimed) == ()
+
+
+def test_a_run_is_not_compared_with_itself() -> None:
+    """Its processes would look measured side by side, and alike for sure."""
+    slots, _ = abba(10)
+    one = table(row("x", [1.0, 1.1] * 5, slots=slots))
+    (only,) = compare(one, one, THRESHOLDS).rows
+    assert only.decision == "not comparable" and "with itself" in only.reason
 
 
 def test_a_failed_process_breaks_no_pairing() -> None:

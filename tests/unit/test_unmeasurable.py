@@ -19,7 +19,7 @@ OLD = (1.0,) * 10
 RATES = {
     "slower": tuple(0.9 + 0.001 * i for i in range(10)),
     "same": tuple(1 + 0.001 * i for i in range(10)),
-    "warn": tuple(0.93 + 0.012 * (i % 5) for i in range(10)),
+    "warn": tuple(0.93 + 0.0085 * i for i in range(10)),
     "undecided": tuple(1 + 0.05 * (-1) ** i for i in range(10)),
 }
 

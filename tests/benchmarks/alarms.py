@@ -1,0 +1,182 @@
+"""How often a comparison cries wolf, and what it finds: the procedure of `harness ab` on this host, and beside it, on
+the same samples, what two usual rules would have said.
+
+    python -m tests.benchmarks.alarms FILE --seconds 600      measure for ten minutes; again to go on
+    python -m tests.benchmarks.alarms FILE --seconds 600 --neighbour      beside a process that uses one processor
+    python -m tests.benchmarks.alarms FILE                    print what FILE holds
+
+Each finished comparison is a line of FILE. Every fifth comparison has, beside identical code, the same code slowed
+down by 5 and by 10 %, as further cases of the same processes. docs/alarms.md holds what came of it.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import Field
+from scipy.stats import ttest_ind_from_stats
+
+from harness import host
+from harness.cli.calibrate import drill, plan_of_drills
+from harness.compare.calibration import Drill
+from harness.compare.thresholds import Thresholds
+from harness.frozen import Frozen
+from harness.measure.trials import HereBench, Rounds, trial
+from harness.record import Observation
+from harness.stats import median, proportion
+
+SIZES = (0.0, 0.05, 0.10)
+SLOWED_EVERY = 5
+BUDGET_S = 30.0
+"""For each comparison of one case; where three are measured in the same processes, as much again for each."""
+
+_NEIGHBOUR = "while True: sum(range(1000))"
+
+
+class Inside(Frozen):
+    """The steps of one process as rules see them that do not know of processes."""
+
+    steps: int
+    mean_s: float
+    deviation_s: float = Field(description="standard deviation of a step")
+    foreign_s: float | None = Field(default=None, description="processor time of others meanwhile")
+
+
+class Line(Frozen):
+    """One comparison: what the procedure kept of it, and its processes' steps, old and new side in order of pairs."""
+
+    neighbour: bool
+    duration_s: float = Field(description="of the whole comparison, all of its cases together")
+    cases: int
+    drill: Drill
+    old: tuple[Inside, ...]
+    new: tuple[Inside, ...]
+
+
+def inside(observation: Observation) -> Inside:
+    steps = observation.durations_s
+    mean_s = math.fsum(steps) / len(steps)
+    variance = math.fsum((d - mean_s) ** 2 for d in steps) / max(1, len(steps) - 1)
+    foreign_s = observation.foreign_cpu_s
+    return Inside(steps=len(steps), mean_s=mean_s, deviation_s=math.sqrt(variance), foreign_s=foreign_s)
+
+
+def pooled(processes: Sequence[Inside]) -> Inside:
+    """The steps of several processes as one sample."""
+    steps = sum(p.steps for p in processes)
+    mean_s = math.fsum(p.steps * p.mean_s for p in processes) / steps
+    squares = math.fsum((p.steps - 1) * p.deviation_s**2 + p.steps * (p.mean_s - mean_s) ** 2 for p in processes)
+    return Inside(steps=steps, mean_s=mean_s, deviation_s=math.sqrt(squares / (steps - 1)))
+
+
+def mean_rule(line: Line) -> bool:
+    """pytest-benchmark's `--benchmark-compare-fail=mean:5%`: one run against one saved before, mean against mean."""
+    return line.new[0].mean_s / line.old[0].mean_s - 1 > 0.05
+
+
+def welch_rule(old: Inside, new: Inside) -> bool:
+    """Welch's t-test on single steps, two-sided at 5 %: called changed."""
+    sides = [(p.mean_s, p.deviation_s, p.steps) for p in (old, new)]
+    found = ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False)
+    return bool(found.pvalue < 0.05)
+
+
+@contextlib.contextmanager
+def neighbour(wanted: bool) -> Iterator[None]:
+    """A process that keeps one processor busy."""
+    if not wanted:
+        yield
+        return
+    process = subprocess.Popen((sys.executable, "-c", _NEIGHBOUR))
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measure(path: Path, seconds: float, beside: bool) -> None:
+    """Comparisons until the time is up, each appended when it is whole."""
+    here = host.describe()
+    plan, case = plan_of_drills(here)
+    bench, start = HereBench(plan, here), time.monotonic()
+    done = len({line.drill.seed for line in read(path)})
+    with neighbour(beside), path.open("a", encoding="utf-8") as file:
+        while time.monotonic() - start < seconds:
+            sizes = SIZES if done % SLOWED_EVERY == 0 else SIZES[:1]
+            begun = time.monotonic()
+            rounds = trial(bench, sizes, Thresholds(), done, budget_s=BUDGET_S * len(sizes))
+            spent_s = time.monotonic() - begun
+            for r in (r for r in rounds if r.new):
+                kept = drill(bench, r, here, case, done)
+                file.write(_line(r, kept, beside, spent_s, len(sizes)).model_dump_json() + "\n")
+            file.flush()
+            done += 1
+
+
+def _line(rounds: Rounds, kept: Drill, beside: bool, duration_s: float, cases: int) -> Line:
+    return Line(
+        neighbour=beside,
+        duration_s=duration_s,
+        cases=cases,
+        drill=kept,
+        old=tuple(map(inside, rounds.old)),
+        new=tuple(map(inside, rounds.new)),
+    )
+
+
+def read(path: Path) -> tuple[Line, ...]:
+    if not path.exists():
+        return ()
+    return tuple(Line.model_validate(json.loads(text)) for text in path.read_text(encoding="utf-8").splitlines())
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Counts with Clopper and Pearson's 95 % intervals, one row a size and rule."""
+    for beside in sorted({line.neighbour for line in lines}):
+        for size in SIZES:
+            chosen = [n for n in lines if n.drill.injected == size and n.neighbour == beside]
+            if not chosen:
+                continue
+            trials = [n.drill.trial(Thresholds()) for n in chosen]
+            words = Counter(t.decision for t in trials)
+            found = words["slower"] + (words["faster"] if size == 0 else 0)
+            print(
+                f"\n{'beside a busy process, ' if beside else ''}{f'{size:.0%} slower' if size else 'identical code'}"
+            )
+            print(f"  {dict(words.most_common())}")
+            print(f"  harness ab: {_share(found, len(chosen))}")
+            print(f"  mean:5%: {_share(sum(map(mean_rule, chosen)), len(chosen))}")
+            pairs = [(pooled(n.old), pooled(n.new)) for n in chosen]
+            print(f"  Welch, all processes pooled: {_share(sum(welch_rule(*p) for p in pairs), len(chosen))}")
+            single = [(n.old[0], n.new[0]) for n in chosen]
+            print(f"  Welch, one process a side: {_share(sum(welch_rule(*p) for p in single), len(chosen))}")
+            used = sorted(t.pairs for t in trials)
+            alone = [n.duration_s for n in chosen if n.cases == 1] or [n.duration_s / n.cases for n in chosen]
+            print(f"  pairs: {Counter(used).most_common(4)}; a case: {median(alone):.1f} s in the middle")
+
+
+def _share(hits: int, trials: int) -> str:
+    rate = proportion(hits, trials, 0.95)
+    return f"{hits} of {trials}, {rate.point:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--seconds", type=float, default=0.0, help="measure for so long; 0: only print")
+    parser.add_argument("--neighbour", action="store_true", help="keep one processor busy meanwhile")
+    options = parser.parse_args()
+    measure(options.file, options.seconds, options.neighbour)
+    show(read(options.file))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Two processes wait, loaded, for their turn; each is given once; who is never asked for is ended; what cannot start is
+the asker's error."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.measure.pairing import fit_together, waiting
+from harness.measure.sweep import Launch
+from harness.plan import Arm, Task, Workload
+from tests import factories
+
+_WORKER = """
+import os, socket, sys
+name = sys.stdin.read()
+channel = socket.socket(fileno=int(sys.argv[2]))
+open(name + ".loaded", "w").close()
+channel.sendall(b"loaded\\n")
+assert channel.recv(1) == b"k"
+open(name + ".timed", "w").close()
+channel.sendall(b"done\\n")
+channel.recv(1)
+"""
+
+
+def launch(folder: Path, name: str, program: str = sys.executable) -> Launch:
+    request = str(folder / name).encode()
+    return Launch(command=(program, "-c", _WORKER), request=request, environment=dict(os.environ), memory_bytes=None)
+
+
+def test_both_load_before_either_is_timed(tmp_path: Path) -> None:
+    one, other = launch(tmp_path, "one"), launch(tmp_path, "other")
+    with waiting((one, other), 20) as start:
+        assert {p.name for p in tmp_path.iterdir()} == {"one.loaded", "other.loaded"}
+        with start(one) as child:
+            assert list(child.messages(20)) == [b"loaded", b"done"]
+        assert not (tmp_path / "other.timed").exists()
+        with start(one) as again:  # it was given already: this is another process
+            assert list(again.messages(20)) == [b"loaded", b"done"]
+    assert not (tmp_path / "other.timed").exists(), "nobody asked for it, so it was ended"
+
+
+def test_what_cannot_start_is_the_askers_error(tmp_path: Path) -> None:
+    missing = launch(tmp_path, "one", program=str(tmp_path / "no-python"))
+    with waiting((missing,), 20) as start, pytest.raises(OSError, match="no-python"):
+        start(missing)
+
+
+def test_two_wait_together_only_where_both_fit() -> None:
+    arm = Arm(model="m", spec=factories.spec(), precision="int8", threads=1)
+    workload = Workload(phase="decode", batch=1, prompt_tokens=8, decode_tokens=8)
+    task = Task(kind="arm", round=0, arm=arm, workloads=(workload,), threads=1)
+    assert fit_together((task, task), 8 << 30)
+    assert not fit_together((task, task), 512 << 20) and fit_together((), 0)
