@@ -1,6 +1,5 @@
 """`harness show` and `harness list`: stored runs, or a report's file, again, without measuring."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import typer
 
 from harness import units
 from harness.cli.delivery import Delivery, deliver
+from harness.document import strictjson
 from harness.record import Record
 from harness.record.counting import counts
 from harness.store import Listed, Store
@@ -49,7 +49,7 @@ def list_command(store: Path | None, as_json: bool) -> int:
     with Store(store or STORE, write=False) as opened:
         runs = opened.runs()[::-1]
     if as_json:
-        typer.echo(json.dumps([run.model_dump(mode="json") for run in runs], indent=2, ensure_ascii=False))
+        typer.echo(strictjson.encode([run.model_dump(mode="json") for run in runs]), nl=False)
         return 0
     from tabulate import tabulate
 

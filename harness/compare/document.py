@@ -2,13 +2,14 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 
 from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.decision import DECISIONS
+from harness.document import strictjson
 from harness.stats import Estimate
+from harness.tables.export import harmless
 from harness.tables.table import Basis
 
 SCHEMA = 1
@@ -31,7 +32,7 @@ def as_json(comparisons: Sequence[Comparison], calibration: Calibration | None =
         "tables": [_table(c) for c in comparisons],
         "reliability": None if calibration is None else calibration.model_dump(mode="json"),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(document)
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
@@ -46,7 +47,7 @@ def as_csv(comparisons: Sequence[Comparison]) -> str:
             numbers = [x for e in (r.a, r.b, r.ratio) for x in _bounds(e)]
             cells = (c.a, c.b, key, r.metric, r.unit, r.better, *numbers, r.decision, r.way, r.margin, r.reason)
             bases = (basis and basis.words for basis in (r.a_basis, r.b_basis))
-            writer.writerow([_harmless(cell) for cell in (*cells, *bases)])
+            writer.writerow([harmless(cell) for cell in (*cells, *bases)])
     return out.getvalue()
 
 
@@ -101,9 +102,3 @@ def _estimate(estimate: Estimate | None) -> dict[str, object] | None:
 
 def _bounds(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
     return (None, None, None) if estimate is None else (estimate.point, estimate.low, estimate.high)
-
-
-def _harmless(cell: object) -> object:
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{cell}"
-    return cell

@@ -7,6 +7,7 @@ nesting beyond its stack, whole numbers of thousands of digits.
 
 import json
 import math
+import re
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -42,6 +43,16 @@ def decode(text: str, *, what: str, finite: bool = True) -> Any:
         raise
     except ValueError:  # Python's own limit on the digits of a whole number
         raise StrictJsonError(f"holds a whole number of thousands of digits, expected a {what}") from None
+
+
+_UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""What JSON leaves as it is and a terminal obeys: C1 control characters, marks that reorder or hide text."""
+
+
+def encode(value: Any) -> str:
+    """`value` as indented JSON with a final newline; what could drive a terminal is written as an escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _no_constant(name: str) -> NoReturn:

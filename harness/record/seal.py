@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.document import strictjson
+
 KEY = "checksum"
 PATTERN = r"^sha256:[0-9a-f]{64}$"
 
@@ -17,7 +19,7 @@ def sealed(text: str) -> str:
     """The JSON object in `text` with its checksum as the last member, indented, with a final newline."""
     content = json.loads(text)
     content.pop(KEY, None)
-    return json.dumps({**content, KEY: _sum(content)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode({**content, KEY: _sum(content)})
 
 
 def broken(content: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,7 @@
 """Measured detection and false alarms of the judges, as blocks and as JSON. Judges nothing."""
 
-import json
-
 from harness import units
+from harness.document import strictjson
 from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
 from harness.verdict.controls import Controls, Detection
 
@@ -56,4 +55,4 @@ def _row(d: Detection) -> tuple[str, ...]:
 def as_json(found: Controls) -> str:
     """One object: the rates with their counts, and which plants were missed."""
     body = {"schema": 1, "kind": "controls", **found.model_dump(mode="json")}
-    return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(body)

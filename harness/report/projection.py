@@ -3,11 +3,11 @@
 Knows nothing of claims and measures nothing: all figures are modelled, the fractions of the band published.
 """
 
-import json
 from typing import Any
 
 from harness import units
 from harness.cost import Accuracy, Deployment, Projection, Spread
+from harness.document import strictjson
 from harness.report.blocks import Block, Bullets, Callout, Column, Heading, Report, Table, Text
 from harness.units import number, percent, seconds
 
@@ -266,7 +266,7 @@ def _rows(found: Projection) -> Table:
 
 def as_json(model: str, found: Projection) -> str:
     """One object; rates in tokens a second and package, intervals as [low, middle, high]."""
-    return json.dumps(_document(model, found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(_document(model, found))
 
 
 def _document(model: str, found: Projection) -> dict[str, Any]:

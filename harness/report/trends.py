@@ -3,11 +3,11 @@
 Knows no format and no store.
 """
 
-import json
 import re
 from collections.abc import Sequence
 
 from harness.compare.history import FEWEST_RUNS, Change, Point, Series, host_changes
+from harness.document import strictjson
 from harness.report.blocks import Block, Callout, Column, Report, Table, Text
 from harness.report.cases import said, shared, titled
 from harness.tables.table import Setting
@@ -42,7 +42,7 @@ def as_json(series: Sequence[Series], changes: Sequence[Change] | None) -> str:
         "series": [{**s.model_dump(mode="json"), "key": _named(s.key), "inputs": _named(s.inputs)} for s in series],
         "changes": None if changes is None else [{**c.model_dump(mode="json"), "key": _named(c.key)} for c in changes],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(document)
 
 
 def sparkline(values: Sequence[float], width: int = SPARK_WIDTH) -> str:

@@ -2,8 +2,8 @@
 
 import csv
 import io
-import json
 
+from harness.document import strictjson
 from harness.errors import UsageError
 from harness.stats import Estimate
 from harness.tables.table import Better, ResultTable, Row
@@ -28,7 +28,7 @@ def github_action(table: ResultTable, better: Better) -> str:
         entries.append(entry)
     if not entries:
         raise UsageError(f"{table.name}: no row of which {better} values are better; use the other direction")
-    return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(entries)
 
 
 def bencher(table: ResultTable) -> str:
@@ -40,7 +40,7 @@ def bencher(table: ResultTable) -> str:
         if estimate.low is not None and estimate.high is not None:
             metric |= {"lower_value": estimate.low * scale, "upper_value": estimate.high * scale}
         metrics.setdefault(name[:_NAME_LIMIT], {})[_MEASURES.get(row.metric.unit, row.metric.name)] = metric
-    return json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return strictjson.encode(metrics)
 
 
 def as_csv(table: ResultTable) -> str:
@@ -48,15 +48,22 @@ def as_csv(table: ResultTable) -> str:
     names = sorted({s.name for row in table.rows for s in row.key})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*names, "metric", "unit", "point", "low", "high", "n", "problem"])
+    writer.writerow([*map(harmless, names), "metric", "unit", "point", "low", "high", "n", "problem"])
     for row in table.rows:
         settings = {s.name: s.value for s in row.key}
         estimate = row.estimate() if row.problem is None else None
         count = row.basis.n if row.basis is not None else None
         figures = (None,) * 4 if estimate is None else (estimate.point, estimate.low, estimate.high, count)
         cells = [settings.get(n) for n in names]
-        writer.writerow([*cells, row.metric.name, row.metric.unit, *figures, row.problem])
+        writer.writerow([harmless(c) for c in (*cells, row.metric.name, row.metric.unit, *figures, row.problem)])
     return out.getvalue()
+
+
+def harmless(cell: object) -> object:
+    """A CSV cell that no spreadsheet runs as a formula: such a text is quoted with an apostrophe."""
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{cell}"
+    return cell
 
 
 def row_name(row: Row) -> str:

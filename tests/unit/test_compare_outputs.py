@@ -139,6 +139,14 @@ def test_bencher_latency_is_in_nanoseconds() -> None:
     assert metric["lower_value"] <= metric["value"] <= metric["upper_value"]
 
 
+def test_exported_names_run_as_no_formula() -> None:
+    """A spreadsheet obeys text that begins so; a negative number is no text."""
+    assert [export.harmless(cell) for cell in ("=1+1", "@x", "-a", "+b", "plain", -1.5, None)] == [
+        *("'=1+1", "'@x", "'-a", "'+b", "plain"),
+        *(-1.5, None),
+    ]
+
+
 def test_csv_keeps_failed_rows() -> None:
     rows = list(csv.DictReader(io.StringIO(export.as_csv(table("t", row("x", 100), row("z", 1, problem="crashed"))))))
     assert [(r["case"], r["point"] != "", r["problem"]) for r in rows] == [("x", True, ""), ("z", False, "crashed")]

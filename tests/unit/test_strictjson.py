@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.document.strictjson import StrictJsonError, decode
+from harness.document.strictjson import StrictJsonError, decode, encode
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_values_come_back_as_they_were_written() -> None:
         "a": [1, 2.5, None, True, "x"],
         "b": {},
     }
+
+
+def test_what_could_drive_a_terminal_is_written_as_an_escape_and_comes_back() -> None:
+    value = {"\u202ename": ["\x1b[31m", "\x9b31m", "caf\u00e9 \u2013", "\u2028", 0.1]}
+    text = encode(value)
+    assert all(c.isprintable() or c == "\n" for c in text) and "caf\u00e9 \u2013" in text
+    assert decode(text, what="report") == value
