@@ -91,8 +91,9 @@ def compare(
       harness compare a.json b.json c.json --format markdown
 
     \b
-    --fail-on: slower, faster, warn (exit 3), undecided (4), not-comparable, missing (5). With a percentage
-    only for a change that is surely larger. With any --fail-on, nothing comparable at all ends with 5.
+    --fail-on: slower, faster, warn (exit 3), undecided (4), unmeasurable, not-comparable, missing (5). With a
+    percentage only where the whole interval shown is beyond it. With any --fail-on, nothing comparable, or nothing
+    measurable, ends with 5.
 
     \b
     harness.toml:

@@ -49,7 +49,7 @@ class RowComparison(Frozen):
     way: Way | None
     margin: float
     sure_change: float | None = Field(
-        default=None, description="the change in speed that is exceeded at the alarm's level, as a share; 0 if none is"
+        default=None, description="the change in speed that the whole interval shown exceeds, as a share; 0 if none is"
     )
 
 
@@ -252,7 +252,7 @@ def _row(weighed: _Weighed, decided: Decided, thresholds: Thresholds) -> RowComp
             "decision": decided.decision,
             "way": weighed.way,
             "margin": weighed.margin,
-            "sure_change": _sure_change(decided.alarm),
+            "sure_change": _sure_change(decided.shown),
         }
     )
 

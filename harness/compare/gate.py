@@ -22,8 +22,8 @@ _FORM = re.compile(r"(?P<word>[a-z-]+)(?::(?P<number>\d+(?:\.\d+)?)%)?")
 
 
 class Gate(Frozen):
-    """One `--fail-on`. `more_than` is a change in speed as a share: for *slower* and *faster* one that is exceeded for
-    sure (at the alarm's level), for *warn* one that the estimate exceeds. *undecided* trips on what was unmeasurable
+    """One `--fail-on`. `more_than` is a change in speed as a share: for *slower* and *faster* one that the whole
+    interval shown exceeds, for *warn* one that the estimate exceeds. *undecided* trips on what was unmeasurable
     too: the row's own word then says with which code."""
 
     trigger: Trigger
