@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import document
 from harness.errors import UsageError, unknown
 from harness.model.checkpoint import read_spec
+from harness.model.runnable import why_not_run
 from harness.model.spec import Spec
 from harness.models.presets import preset, preset_names
 from harness.plan import grid
@@ -88,11 +89,8 @@ def _model(name: str) -> Model:
             f"{unknown('model', base, preset_names())}; a file with a spec ends in .yaml, and the folder of a Hugging "
             "Face model holds a config.json"
         )
-    if spec.attention == "v4" or spec.index_topk is not None:
-        raise UsageError(
-            f"{name}: attends sparsely over its context ({spec.model_type}), which is modelled here and not run; "
-            "expected a model with full attention"
-        )
+    if (why := why_not_run(spec)) is not None:
+        raise UsageError(f"{name}: {why}")
     if not control:
         return Model(name=called, spec=spec)
     if control not in CONTROLS:

@@ -166,7 +166,7 @@ _ELEMENT: dict[Precision, type[np.generic]] = {"fp32": np.float32, "int8": np.ui
 
 def _fill(out: NDArray[Any], form: Precision, key: list[int]) -> None:
     """Fill some rows: 4-bit codes from one random stream, refined to 8 bits by a second, to fp32 by a third."""
-    pairs = out.size if form == "int4" else out.size // 2
+    pairs = out.size if form == "int4" else -(-out.size // 2)
     coarse = _nibbles(key, 0, pairs)
     if form == "int4":
         out.reshape(-1)[:] = coarse
@@ -177,10 +177,10 @@ def _fill(out: NDArray[Any], form: Precision, key: list[int]) -> None:
     codes += (spread & 0x0F) | (spread & 0xF0) << 4
     codes -= 0x0808
     if form == "int8":
-        out.reshape(-1)[:] = codes.view(np.uint8)
+        out.reshape(-1)[:] = codes.view(np.uint8)[: out.size]
         return
     jitter = _words(key, 2, -(-out.size // 4)).view(np.uint16)  # of 1/16, from -1/2 to 1/2
-    values = codes.view(np.uint8) * np.float32(1 / 16)
+    values = codes.view(np.uint8)[: out.size] * np.float32(1 / 16)
     values += np.float32(-128 / 16 - 1 / 32 + 2.0**-21)
     values += jitter[: out.size] * np.float32(2.0**-20)
     out.reshape(-1)[:] = values

@@ -9,6 +9,7 @@ import random
 from harness import units
 from harness.config import Config, Measure
 from harness.errors import UsageError, unknown
+from harness.model.runnable import why_not_run
 from harness.model.spec import Precision, Spec, dense_equal_active, dense_equal_total
 from harness.models import presets
 from harness.plan import Arm, Needs, Plan, Task, Timing, Workload
@@ -135,14 +136,8 @@ def _resolve(config: Config, name: str, index: int) -> Spec:
         spec = presets.preset(name)
     else:
         raise PlanError(unknown("model", name, known_models(config)), "measure", "models", index)
-    if spec.attention == "v4" or spec.index_topk is not None:
-        raise PlanError(
-            f"'{name}' attends sparsely over its context ({spec.model_type}), which is modelled here and not run; "
-            "expected a model with full attention",
-            "measure",
-            "models",
-            index,
-        )
+    if (why := why_not_run(spec)) is not None:
+        raise PlanError(f"'{name}' {why}", "measure", "models", index)
     return spec
 
 

@@ -97,7 +97,9 @@ def _grouped(random: np.random.Generator, family: str) -> Config:
         "hidden_size": 16 * int(random.integers(2, 10)),
         "num_attention_heads": shared * ratio,
         "num_key_value_heads": shared,
-        "head_dim": 16 * int(random.integers(1, 4)),
+        "head_dim": int(
+            _one(random, *(width for width in (8, 16, 24, 32, 40, 48) if shared * ratio * width % 16 == 0))
+        ),
         "num_experts_per_tok": chosen,
         "num_local_experts": experts,
         "intermediate_size": width,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
 from harness.model.family import Family
 from harness.model.layout import layout
@@ -130,3 +131,41 @@ def test_every_way_to_route(scoring: str, method: str, groups: int, normalised: 
 
 
 ONE = {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1, "norm_topk_prob": True}
+
+
+ODD = {"hidden_size": 50, "num_hidden_layers": 2, "vocab_size": 101, "max_position_embeddings": 16}
+ODD_EXPERTS = {"n_routed_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 18, "num_attention_heads": 3}
+ODD_LATENT = {
+    "model_type": "deepseek_v3",
+    "kv_lora_rank": 7,
+    "q_lora_rank": 9,
+    "qk_nope_head_dim": 5,
+    "qk_rope_head_dim": 2,
+    "v_head_dim": 3,
+}
+ODD_GROUPED = {"model_type": "mixtral", "num_key_value_heads": 1, "head_dim": 8}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ODD_LATENT,
+        {**ODD_LATENT, "v_head_dim": 11, "qk_rope_head_dim": 6},
+        {**ODD_LATENT, "kv_lora_rank": 1, "num_attention_heads": 1},
+        {**ODD_LATENT, "n_routed_experts": 40, "num_experts_per_tok": 33},
+        ODD_GROUPED,
+        {**ODD_GROUPED, "head_dim": 24, "num_key_value_heads": 3},
+    ],
+)
+def test_fp32_takes_any_width(fields: dict[str, object]) -> None:
+    spec = Spec.model_validate({**ODD, **ODD_EXPERTS, **fields})
+    prompt, engine = prompt_of(spec, 1), Engine.load(spec, "fp32", threads=1, seed=1)
+    expected = forward(spec, exact(spec, "fp32", 1), prompt)[:, -1]
+    assert scaled_error(engine.prefill(prompt), expected) < FP32_TOLERANCE
+    assert scaled_error(engine.decode(prompt), expected) < FP32_TOLERANCE
+
+
+def test_heads_that_no_operator_takes_are_refused() -> None:
+    spec = Spec.model_validate({**ODD, **ODD_EXPERTS, **ODD_GROUPED, "head_dim": 20})
+    with pytest.raises(UsageError, match="head_dim of 20; grouped attention runs with heads of a multiple of 8"):
+        Engine.load(spec, "fp32", threads=1, seed=1)

@@ -6,12 +6,14 @@ past and returns the logits of the last one. Decode takes a token of each sequen
 
 import numpy as np
 
+from harness.errors import UsageError
 from harness.model.graph import feedforward
 from harness.model.graph.grouped import GroupedAttention
 from harness.model.graph.latent import LatentAttention
 from harness.model.graph.nodes import Nodes, Program
 from harness.model.graph.parts import linear, norm, rope_tables
 from harness.model.layout import layout
+from harness.model.runnable import why_not_run
 from harness.model.spec import Phase, Precision, Spec
 
 
@@ -22,7 +24,10 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> 
     positions int64 [B, 1], rows int64 [B] and mask fp32 [B, 1, T] for latent attention, lengths int32 [B] and total
     int32 [1] for grouped. Outputs: logits fp32 [B, V], and of each layer
     with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
+    Raises UsageError for an architecture that is not computed here.
     """
+    if (why := why_not_run(spec)) is not None:
+        raise UsageError(f"{spec.model_type} {why}")
     nodes = Nodes(precision, wide=phase == "prefill")
     tensors = {tensor.name: tensor for tensor in layout(spec)}
     d, eps = spec.hidden_size, spec.rms_norm_eps

@@ -1,6 +1,6 @@
 """Grouped-query attention (Ainslie et al., 2023) as ONNX operators, for both phases: Mixtral, Qwen3-MoE, gpt-oss.
 
-The operator turns queries and keys, extends the cache in place and applies windows and sinks by itself.
+The operator turns queries and keys of widths that it knows, extends the cache in place and applies windows and sinks.
 Letters: B sequences, S tokens, T capacity of the cache, H heads, G key and value heads, c head width.
 """
 
@@ -25,17 +25,27 @@ class GroupedAttention:
     phase: Phase
     tables: tuple[str, str]
     _lengths: tuple[str, str] = field(init=False)
+    _positions: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         """Lengths: tokens of each sequence before this call's last one, int32 [B], and the longest total, int32 [1]."""
         nodes = self.nodes
         if self.phase == "decode":
             self._lengths = nodes.input("lengths", np.int32, ("B",)), nodes.input("total", np.int32, (1,))
+            if not self._turns_itself:
+                column = nodes.constant(np.array([-1, 1], dtype=np.int64))
+                self._positions = nodes("Reshape", nodes("Cast", self._lengths[0], to_type=np.int64), column)
             return
+        self._positions = nodes.constant(np.array([0], dtype=np.int64))
         batch = nodes("Shape", "tokens", start=0, end=1)
         total = nodes("Cast", nodes("Shape", "tokens", start=1, end=2), to_type=np.int32)
         last = nodes("Sub", total, nodes.constant(np.array([1], dtype=np.int32)))
         self._lengths = nodes("Expand", last, batch), total
+
+    @property
+    def _turns_itself(self) -> bool:
+        """GroupQueryAttention turns heads of widths that are multiples of 16, and takes others turned, down to 8."""
+        return (self.spec.head_dim or 0) % 16 == 0
 
     def __call__(self, layer: int, x: str) -> str:
         """[B, S, d] -> [B, S, d]"""
@@ -49,6 +59,8 @@ class GroupedAttention:
         if spec.use_qk_norm:
             query = self._normed(query, self.tensors[f"{at}.q_norm"], heads, width)
             key = self._normed(key, self.tensors[f"{at}.k_norm"], groups, width)
+        if not self._turns_itself:
+            query, key = self._turned(query, heads), self._turned(key, groups)
         mixed = self._mixed(layer, query, key, value)
         return linear(nodes, self.tensors[f"{at}.out"], mixed, bias=self.tensors.get(f"{at}.out_bias"))
 
@@ -58,6 +70,18 @@ class GroupedAttention:
         split = nodes("Reshape", x, nodes.constant(np.array([0, 0, heads, width], dtype=np.int64)))
         normed, _ = norm(nodes, gain, split, None, self.spec.rms_norm_eps)
         return str(nodes("Reshape", normed, nodes.constant(np.array([0, 0, heads * width], dtype=np.int64))))
+
+    def _turned(self, x: str, heads: int) -> str:
+        turned: str = self.nodes.ms(
+            "RotaryEmbedding",
+            x,
+            self._positions,
+            *self.tables,
+            num_heads=heads,
+            rotary_embedding_dim=self.spec.head_dim,
+            interleaved=int(self.spec.rope_interleave),
+        )
+        return turned
 
     def _mixed(self, layer: int, query: str, key: str, value: str) -> str:
         """[B, S, H*c] from queries, keys and values, and the cache where there is one."""
@@ -73,12 +97,12 @@ class GroupedAttention:
         mixed = f"{nodes.part}/mixed_{layer}"
         nodes.ms(
             "GroupQueryAttention",
-            *(query, key, value, *past, *self._lengths, *self.tables, *tail),
+            *(query, key, value, *past, *self._lengths, *(self.tables if self._turns_itself else ("", "")), *tail),
             to=(mixed, *(f"{name}_new" for name in names)),
             num_heads=spec.num_attention_heads,
             kv_num_heads=groups,
             scale=1 / math.sqrt(width),
-            do_rotary=1,
+            do_rotary=int(self._turns_itself),
             rotary_interleaved=int(spec.rope_interleave),
             local_window_size=(spec.sliding_window or -1) if spec.slides(layer) else -1,
         )
