@@ -13,6 +13,7 @@ from harness.compare.calibration import settle
 from harness.compare.decision import LOOKS
 from harness.compare.procedure import FINAL, Side, order
 from harness.compare.thresholds import Thresholds
+from harness.errors import WorkerError
 from harness.frozen import Frozen
 from harness.measure.drill import drill_command
 from harness.measure.pairing import waiting
@@ -21,6 +22,9 @@ from harness.plan import Plan, Task, Workload
 from harness.record import CeilingObservation, Host, Measurement, Observation
 from harness.record.disturbance import disturbed
 from harness.record.rule import Context
+
+_HOPELESS = 3
+"""Pairs after which a comparison is given up if none was measured."""
 
 Seen = tuple[Observation, ...]
 """What one process saw: an observation for each of its workloads, in order."""
@@ -66,7 +70,7 @@ def trial(
 
     The old side runs every case unchanged, the new side each with its share; which place has which share is drawn
     from `seed`, so that no size always follows a warm process. Goes on to the last look while any case is unsettled,
-    or until `budget_s` are used up.
+    or until `budget_s` are used up. Raises WorkerError where the first pairs all fail.
     """
     shares = random.Random(seed).sample(list(sizes), len(sizes))
     wanted: dict[Side, Sequence[float]] = {"old": [0.0] * len(shares), "new": shares}
@@ -76,12 +80,21 @@ def trial(
     for done, (first, second) in enumerate(order(looks[-1], seed), 1):
         for side, seen in zip((first, second), bench.pair(wanted[first], wanted[second]), strict=True):
             found[side].append(seen)
+        if done == _HOPELESS and not any(r.new for r in _all_rounds(shares, found)):
+            errors = [o.error for seen in (*found["old"], *found["new"]) for o in seen if o.error]
+            raise WorkerError(
+                f"{done} pairs of processes measured nothing, the last: {errors[-1]}; harness run says more"
+            )
         over = budget_s is not None and clock() - start > budget_s
         if done in looks or over:
-            rounds = tuple(_rounds(share, place, found) for place, share in enumerate(shares))
+            rounds = _all_rounds(shares, found)
             if over or all(r.new and settle(*r.rates[::-1], thresholds, looks).decision in FINAL for r in rounds):
                 break
     return tuple(sorted(rounds, key=lambda r: r.injected))
+
+
+def _all_rounds(shares: Sequence[float], found: dict[Side, list[Seen]]) -> tuple[Rounds, ...]:
+    return tuple(_rounds(share, place, found) for place, share in enumerate(shares))
 
 
 def _rounds(share: float, place: int, found: dict[Side, list[Seen]]) -> Rounds:

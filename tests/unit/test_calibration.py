@@ -15,6 +15,7 @@ from harness.compare.calibration import Drill, settle
 from harness.compare.decision import LOOKS
 from harness.compare.procedure import PROCEDURE
 from harness.compare.thresholds import Thresholds
+from harness.errors import WorkerError
 from harness.measure.drill import Slowed
 from harness.measure.trials import Seen, trial
 from harness.record import Observation
@@ -26,7 +27,7 @@ SIZES = (0.0, 0.03, 0.05, 0.10)
 
 
 class ScriptedBench:
-    """A host without a clock: 1,000 tokens a second, each process at its own level; the `dead`-th process fails."""
+    """A host without a clock: 1,000 tokens a second, each process at its own level; the `dead`-th (0: each) fails."""
 
     def __init__(self, seed: int, spread: float, dead: int | None = None) -> None:
         self._draw, self._spread, self._dead = random.Random(seed), spread, dead
@@ -37,7 +38,7 @@ class ScriptedBench:
 
     def _process(self, shares: Sequence[float]) -> Seen:
         self.processes += 1
-        if self.processes == self._dead:
+        if self._dead in (0, self.processes):
             return tuple(Observation(round=0, started=BEGUN, error="it died") for _ in shares)
         steps_s = [(1 + share) / (1000 * (1 + self._draw.gauss(0, self._spread))) for share in shares]
         return tuple(Observation(round=0, started=BEGUN, durations_s=(s,), tokens_per_step=1) for s in steps_s)
@@ -72,6 +73,13 @@ def test_a_steady_host_tells_sizes_apart() -> None:
 def test_a_failed_process_costs_its_pair() -> None:
     (one,) = trial(ScriptedBench(2, 0.001, dead=4), (0.10,), Thresholds(), seed=1)
     assert len(one.old) == len(one.new) == 9
+
+
+def test_processes_that_never_answer_are_not_asked_forty_times() -> None:
+    bench = ScriptedBench(2, 0.001, dead=0)
+    with pytest.raises(WorkerError, match=r"3 pairs .* it died"):
+        trial(bench, (0.0,), Thresholds(), seed=1)
+    assert bench.processes == 6
 
 
 def test_a_budget_ends_what_is_not_settled() -> None:
