@@ -11,11 +11,12 @@ from typing import Literal
 import psutil
 
 from harness.frozen import Frozen
-from harness.host import ROOT, allowed_cpus, cpu_quota, describe, memory
+from harness.host import ROOT, allowed_cpus, cpu_quota, describe, memory, usage
 from harness.stats import median
 from harness.units import binary, number, percent
 
 State = Literal["fine", "note", "noisy", "unknown"]
+FEW_PROCESSORS = 2
 BUSY_SHARE = 0.05
 """Processors' worth of time of one other process from which it is named."""
 FOREIGN_SHARE, STEAL_SHARE, CONTROL_SPREAD, PRESSURE = 0.10, 0.01, 0.10, 1.0
@@ -36,6 +37,8 @@ class Look(Frozen):
 
     steal_s: float
     others: tuple[tuple[int, str, float], ...]
+    foreign_s: float | None = None
+    """Of all others, those included that have ended since: what `others` cannot show."""
 
 
 def look() -> Look:
@@ -45,7 +48,12 @@ def look() -> Look:
         times = process.info["cpu_times"]
         if times is not None and process.pid != psutil.Process().pid:
             found.append((process.pid, str(process.info["name"]), float(times.user + times.system)))
-    return Look(steal_s=float(getattr(psutil.cpu_times(), "steal", 0.0)), others=tuple(found))
+    now = usage()
+    return Look(
+        steal_s=float(getattr(psutil.cpu_times(), "steal", 0.0)),
+        others=tuple(found),
+        foreign_s=None if now.busy_s is None else now.busy_s - now.own_s,
+    )
 
 
 def signs(
@@ -57,6 +65,7 @@ def signs(
         _others(before, after, elapsed_s),
         _steal(after.steal_s - before.steal_s, elapsed_s),
         _virtual(root),
+        _processors(len(allowed_cpus())),
         _governor(root),
         _threads(root),
         _quota(root),
@@ -83,6 +92,8 @@ def _others(before: Look, after: Look, elapsed_s: float) -> Sign:
     earlier = {pid: used for pid, _, used in before.others}
     shares = [(max(0.0, used - earlier.get(pid, used)) / elapsed_s, name, pid) for pid, name, used in after.others]
     total, busy = sum(s for s, _, _ in shares), sorted((s for s in shares if s[0] >= BUSY_SHARE), reverse=True)
+    if before.foreign_s is not None and after.foreign_s is not None:
+        total = max(total, (after.foreign_s - before.foreign_s) / elapsed_s)
     named = ", ".join(f"{name} ({pid}) {percent(share)}" for share, name, pid in busy[:5])
     return Sign(
         name="other processes",
@@ -111,6 +122,18 @@ def _virtual(root: Path) -> Sign:
         state="note",
         found="yes: neighbours that cannot be seen share caches and memory bandwidth",
         advice="compare side by side with harness ab, never between sessions",
+    )
+
+
+def _processors(count: int) -> Sign:
+    """Whatever else runs halts one of a step's threads, and the others wait for it. Measured on two processors: what
+    neighbouring processes of one code differ by, 3 % on one thread and 7.5 % on two (docs/alarms.md)."""
+    few = count <= FEW_PROCESSORS
+    return Sign(
+        name="processors",
+        state="note" if few else "fine",
+        found=f"{count} usable" + (": a model that uses all of them is halted by whatever else runs" if few else ""),
+        advice="compare on one thread: `threads: 1` under measure" if few and count > 1 else "",
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.host.noise import Look, Sign, signs
+from harness.host.noise import Look, Sign, _processors, signs
 
 QUIET = Look(steal_s=0.0, others=((7, "idle", 1.0),))
 
@@ -37,3 +37,14 @@ def test_settings_of_the_kernel_are_read(tmp_path: Path) -> None:
     found = named(signs(QUIET, QUIET, 3.0, [1.0], tmp_path))
     assert found["memory pressure"].state == "noisy" and "7.50 %" in found["memory pressure"].found
     assert found["hardware threads"].state == "note"
+
+
+def test_few_processors_are_noted() -> None:
+    assert _processors(2).state == "note" and "threads: 1" in _processors(2).advice
+    assert _processors(1).advice == "" and _processors(8).state == "fine"
+
+
+def test_processes_that_came_and_went_count(tmp_path: Path) -> None:
+    before, after = (QUIET.model_copy(update={"foreign_s": s}) for s in (10.0, 13.0))
+    found = named(signs(before, after, 3.0, [1.0, 1.01], tmp_path))["other processes"]
+    assert found.state == "noisy" and "100 %" in found.found
