@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness import document
-from harness.catalogue import CatalogueFile, builtin
+from harness.catalogue import builtin
 from harness.claims import Sheet
 from harness.cli.contrast import Choices
+from harness.cli.sources import extended
 from harness.config import Config
 from harness.errors import UsageError
 
@@ -26,7 +27,7 @@ where = {phase = "decode", batch = 1}
 
 
 def catalogue(path: Path) -> object:
-    return builtin().with_file(document.read(path, CatalogueFile, what="catalogue"))
+    return extended(builtin(), path)
 
 
 def block(page: str) -> str:
