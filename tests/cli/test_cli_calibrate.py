@@ -1,0 +1,56 @@
+"""`harness calibrate` as a user types it: what is kept counts where it speaks for now, and one comparison is made."""
+
+import datetime as dt
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from harness import host
+from harness.compare.calibration import Drill
+from harness.compare.decision import LOOKS
+from harness.compare.procedure import PROCEDURE
+from harness.store.ledger import Ledger
+from tests.cli.test_cli_compare import run
+
+STEADY = (1.0, 1.001, 0.999, 1.002, 0.998) * 2
+
+
+def drill(**changes: object) -> Drill:
+    fields: dict[str, object] = {
+        "host_fingerprint": host.describe().fingerprint,
+        "created": dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+        "harness_version": "1",
+        "runtime_version": version("onnxruntime"),
+        "case": "made up",
+        "seed": 0,
+        "procedure": PROCEDURE,
+        "looks": LOOKS,
+        "injected": 0.0,
+        "old": STEADY,
+        "new": STEADY,
+    }
+    return Drill.model_validate({**fields, **changes})
+
+
+def test_what_is_kept_counts_where_it_speaks_for_now(tmp_path: Path) -> None:
+    slower = drill(injected=0.10, new=tuple(x / 1.1 for x in STEADY))
+    Ledger(tmp_path / "store.sqlite").add([*[drill()] * 20, slower, drill(procedure=1), drill(runtime_version="0.1")])
+    found = run(tmp_path, "calibrate", "--budget", "0", "--json", "--store", "store.sqlite")
+    assert found.returncode == 0, found.stderr
+    body = json.loads(found.stdout)
+    assert (body["no_op_comparisons"], body["set_aside"]) == (20, 2)
+    calibration = body["calibration"]
+    assert calibration["false_alarms"]["point"] == 0 and calibration["median_pairs"] == 10
+    assert [(p["injected"], p["slower"]["point"]) for p in calibration["power"]] == [(0.10, 1.0)]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_made_and_kept(tmp_path: Path) -> None:
+    found = run(tmp_path, "calibrate", "--trials", "1", "--budget", "1", "--force")
+    assert found.returncode == 0 and "1 of 1 comparisons" in found.stderr, found.stderr
+    assert "1 of at least 20" in found.stdout
+    kept = Ledger(tmp_path / ".harness" / "store.sqlite").drills(host.describe().fingerprint)
+    assert [d.injected for d in kept] == [0.0, 0.03, 0.05, 0.10]
+    assert all(len(d.old) == len(d.new) >= LOOKS[0] for d in kept)
