@@ -60,6 +60,10 @@ def median(samples: Sequence[float]) -> float:
 
 def _order_rank(n: int, level: float) -> int | None:
     """Largest k so that the k-th smallest and k-th largest of n enclose the median with at least `level`."""
+    if n > 1000:  # beyond it, sums of binomial coefficients leave what a float holds
+        from scipy.special import bdtrik
+
+        return math.floor(float(bdtrik((1 - level) / 2, n, 0.5))) + 1
     tail, best = 0.0, None
     for k in range(1, n // 2 + 1):
         tail += math.comb(n, k - 1) * 0.5**n

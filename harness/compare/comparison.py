@@ -225,6 +225,9 @@ def _row_problem(m: Matched, ignore: frozenset[str]) -> str | None:
     for side, row in (("first", m.a), ("second", m.b)):
         if row.problem is not None:
             return f"{side} table: {row.problem}"
+    begun = [[s.started for s in row.samples] for row in (m.a, m.b)]
+    if begun[0] == begun[1] and any(begun[0]):
+        return "both sides are the same processes: a run was compared with itself"
     left, right = {s.name: s.value for s in m.a.inputs}, {s.name: s.value for s in m.b.inputs}
     shared = sorted(left.keys() & right.keys() - ignore)
     unlike = [f"{n} is {left[n]} on one side and {right[n]} on the other" for n in shared if left[n] != right[n]]

@@ -19,12 +19,12 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-def timed(record: Record, *, first: int, rate: float = 1.0, rounds: int = 10) -> Record:
-    """`record` with every cell measured once in each of ten rounds, in ABBA order with another such record."""
+def timed(record: Record, *, first: int, rate: float = 1.0, rounds: int = 10, day: int = 0) -> Record:
+    """`record` with every cell measured once in each of ten rounds, in ABBA order with another such record of a day."""
 
     def start(i: int) -> dt.datetime:
         place = first if i % 2 == 0 else 1 - first
-        return factories.BEGUN + dt.timedelta(minutes=2 * i + place)
+        return factories.BEGUN + dt.timedelta(days=day, minutes=2 * i + place)
 
     measurements = []
     for m in record.measurements:
@@ -131,7 +131,9 @@ def stored(folder: Path) -> Path:
     (folder / ".harness").mkdir()
     with Store(folder / ".harness" / "store.sqlite") as store:
         for day in range(10):
-            made = timed(record.model_copy(update={"measurements": good}), first=0, rate=1.0 if day < 5 else 0.67)
+            made = timed(
+                record.model_copy(update={"measurements": good}), first=0, rate=1.0 if day < 5 else 0.67, day=day
+            )
             when = factories.BEGUN + dt.timedelta(days=day)
             store.add(
                 made.model_copy(update={"record_id": f"2026-04-1{day}-aaaa", "created": when, "label": f"day{day}"})
@@ -146,6 +148,7 @@ def test_stored_runs_are_tables_too(stored: Path) -> None:
     found = run(stored, "compare", "baseline", "day9", "--drift", "0.02", "--fail-on", "slower", "--format", "json")
     assert found.returncode == 3, found.stderr
     assert {r["a_name"] for r in json.loads(found.stdout)["rows"]} == {"2026-04-10-aaaa"}
+    assert run(stored, "compare", "baseline", "day0", "--fail-on", "slower").returncode == 5
     mixed = run(stored, "compare", "day0", "new.json", "--format", "json")
     assert mixed.returncode == 0 and json.loads(mixed.stdout)["rows"]
 

@@ -155,3 +155,11 @@ def test_csv_keeps_failed_rows() -> None:
 def test_doubles_are_not_exported() -> None:
     with pytest.raises(UsageError, match="two rows"):
         export.bencher(table("t", row("x", 1), row("x", 2)))
+
+
+def test_an_exported_table_runs_no_formula_and_long_names_stay_apart() -> None:
+    hostile = table("t", row("=1+1", 1.0), *(row("x" * 2000 + end, 1.0) for end in "ab"))
+    rows = list(csv.reader(io.StringIO(export.as_csv(hostile))))
+    assert rows[1][0] == "'=1+1"
+    names = list(json.loads(export.bencher(hostile)))
+    assert len(names) == 3 and max(map(len, names)) == 1024

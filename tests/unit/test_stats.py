@@ -1,6 +1,7 @@
 """Intervals hold what they promise: checked on known distributions, not on examples alone."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -179,3 +180,19 @@ def test_a_summary_agrees_with_the_samples_it_was_made_of() -> None:
     summary = summary_estimate(float(np.mean(samples)), float(np.std(samples, ddof=1)), 30, 0.95)
     assert summary.low is not None and summary.high is not None
     assert summary.high / summary.low == pytest.approx(math.exp(2 * 2.045 * 0.05 / math.sqrt(30)), rel=0.02)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.9998])
+def test_a_hundred_thousand_samples_have_an_interval(level: float) -> None:
+    """pytest-benchmark keeps as many; by the normal approximation the ranks lie z * sqrt(n) / 2 from the middle."""
+    n = 100_001
+    found = median_estimate([float(i) for i in range(1, n + 1)], level)
+    half = NormalDist().inv_cdf(0.5 + level / 2) * math.sqrt(n) / 2
+    assert found.low == pytest.approx((n + 1) / 2 - half, abs=2) and found.high == pytest.approx(
+        (n + 1) / 2 + half, abs=2
+    )
+
+
+def test_ranks_meet_where_the_method_changes() -> None:
+    few, many = (median_estimate([float(i) for i in range(1, n + 1)], 0.95) for n in (1000, 1001))
+    assert few.low is not None and many.low is not None and abs(many.low - few.low) <= 1
