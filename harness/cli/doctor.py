@@ -1,6 +1,5 @@
 """`harness doctor`: what makes this host noisy and what could be done. Changes nothing. Imports nothing heavy."""
 
-import json
 import time
 from typing import Annotated
 
@@ -21,6 +20,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
       harness doctor
       harness doctor --json
     """
+    from harness.document import strictjson
     from harness.host import noise
     from harness.measure.worker import control_kernel
 
@@ -31,7 +31,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     noisy = any(sign.state == "noisy" for sign in found)
     if as_json:
         body = {"schema": 1, "kind": "doctor", "fit": not noisy, "signs": [s.model_dump() for s in found]}
-        typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+        typer.echo(strictjson.encode(body), nl=False)
     else:
         from tabulate import tabulate
 

@@ -1,6 +1,7 @@
 """A plan before it runs, for people and programs: what will be measured, in which order, and what it needs."""
 
 from harness import units
+from harness.document import strictjson
 from harness.model.spec import parameters
 from harness.plan import Arm, Plan, Workload
 from harness.plan.needs import arm_bytes, weight_bytes
@@ -10,7 +11,7 @@ from harness.record import Host
 def render(plan: Plan, host: Host, form: str) -> str:
     """`plan` as text, markdown or JSON."""
     if form == "json":
-        return plan.model_dump_json(indent=2) + "\n"
+        return strictjson.encode(plan.model_dump(mode="json"))
     from tabulate import tabulate
 
     style = "github" if form == "markdown" else "simple"

@@ -49,9 +49,10 @@ _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2
 """What JSON leaves as it is and a terminal obeys: C1 control characters, marks that reorder or hide text."""
 
 
-def encode(value: Any) -> str:
-    """`value` as indented JSON with a final newline; what could drive a terminal is written as an escape."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def encode(value: Any, *, indent: int | None = 2) -> str:
+    """`value` as JSON with a final newline, in one line without `indent`; what could drive a terminal is written as an
+    escape."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

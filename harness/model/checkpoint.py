@@ -4,7 +4,7 @@ Knows the names and layouts that released models use. Does not know 8-bit or MXF
 nor multi-token-prediction layers, which are left unread.
 """
 
-import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import document
+from harness.document import strictjson
 from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
 from harness.model.layout import Tensor, layout
@@ -22,8 +23,10 @@ from harness.model.weights import Plain, Progress, Stored, quantise, quantise_he
 
 Real = NDArray[np.float32]
 
-_LARGEST_JSON_BYTES = 64 << 20
-"""A config or an index of tensor names is far smaller; a larger file is not one."""
+_LARGEST_CONFIG_BYTES = 1 << 20
+"""A config.json has some kilobytes."""
+_LARGEST_INDEX_BYTES = 64 << 20
+"""An index of tensor names has about a hundred bytes a tensor, a tensor for each matrix of each expert."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises UsageError where a file is missing or unreadable, lies or links outside the folder, or asks for what is not
     known. A header of safetensors is bounded, and its shapes are held against the file's length, by that library.
     """
-    config = _json(_own(folder, "config.json"))
+    config = _json(_own(folder, "config.json"), _LARGEST_CONFIG_BYTES)
     spec = spec_from_config(config, str(folder / "config.json"))
     if config.get("quantization_config"):
         raise UsageError(f"{folder}: config.json says that the weights are quantised; expected weights in bf16 or fp32")
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        placed = _json(_own(folder, index.name)).get("weight_map")
+        placed = _json(_own(folder, index.name), _LARGEST_INDEX_BYTES).get("weight_map")
         if not isinstance(placed, dict):
             raise UsageError(f"{index}: expected an object 'weight_map' from tensor names to file names")
         names = {name: _plain_name(folder, file) for name, file in placed.items()}
@@ -102,7 +105,7 @@ def read_spec(path: Path) -> Spec:
     """The architecture of a checkpoint's folder or of a config.json alone; no weight is looked at, so they may be
     missing, or quantised. A JSON file with only our own fields is a spec as `Spec` writes it."""
     path = _own(path, "config.json") if path.is_dir() else path
-    content = _json(path)
+    content = _json(path, _LARGEST_CONFIG_BYTES)
     if content.keys() <= Spec.model_fields.keys():
         return document.read(path, Spec, what="model spec")
     return spec_from_config(content, str(path))
@@ -144,25 +147,26 @@ def _own(folder: Path, name: str) -> Path:
     return path
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, limit_bytes: int) -> dict[str, Any]:
+    """A JSON object from a regular file (a pipe would never end, nor would a device) of bounded size."""
+    wanted = "expected the folder of a Hugging Face checkpoint, or its config.json"
     try:
-        if path.stat().st_size > _LARGEST_JSON_BYTES:
-            raise UsageError(f"{path}: larger than {_LARGEST_JSON_BYTES >> 20} MiB, so not a checkpoint's {path.name}")
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{path}: is not a regular file; {wanted}")
+        with path.open("rb") as file:
+            raw = file.read(limit_bytes + 1)
+        if len(raw) > limit_bytes:
+            raise UsageError(f"{path}: larger than {limit_bytes >> 20} MiB, so not a checkpoint's JSON")
+        content = strictjson.decode(raw.decode(), what="checkpoint's JSON", finite=False)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; expected the folder of a Hugging Face checkpoint") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid JSON ({error})") from None
+        raise UsageError(f"{path}: {error.strerror}; {wanted}") from None
+    except strictjson.StrictJsonError as error:
+        raise UsageError(f"{error.place(str(path))}: {error}; {wanted}") from None
+    except ValueError as error:  # not UTF-8, or a name that no file can have
+        raise UsageError(f"{path}: not valid JSON ({error}); {wanted}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a JSON object, not {type(content).__name__}")
     return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
 
 
 def translate(spec: Spec, tensor: Tensor, read: Callable[[str], Real], names: Mapping[str, object]) -> Real:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from harness import units
+from harness.document import strictjson
 from harness.model.operators import ProfileRow, by_part
 from harness.report.bench import BenchRow
 from harness.report.markdown import escape
+from harness.tables.export import harmless
 
 Format = Literal["md", "csv", "json", "jsonl", "sql"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -81,19 +83,19 @@ def render(rows: Sequence[BenchRow], form: Format) -> str:
     if form == "jsonl":
         return "".join(json_line(row) for row in rows)
     if form == "json":
-        return json.dumps([row.model_dump(mode="json") for row in rows], indent=2, ensure_ascii=False) + "\n"
+        return strictjson.encode([row.model_dump(mode="json") for row in rows])
     return {"md": _markdown, "csv": _csv, "sql": _sql}[form](rows)
 
 
 def json_line(row: BenchRow) -> str:
-    return row.model_dump_json() + "\n"
+    return strictjson.encode(row.model_dump(mode="json"), indent=None)
 
 
 def _csv(rows: Sequence[BenchRow]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([field.name for field in FIELDS])
-    writer.writerows([field.read(row) for field in FIELDS] for row in rows)
+    writer.writerows([harmless(field.read(row)) for field in FIELDS] for row in rows)
     return out.getvalue()
 
 

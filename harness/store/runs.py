@@ -120,11 +120,16 @@ class Store:
             self._set_state(record_id, "running")
 
     def runs(self) -> tuple[Listed, ...]:
-        """All runs, oldest first; a damaged one is listed with its problem."""
+        """All runs, oldest first; a damaged one is listed with its problem.
+
+        Runs that were begun here stand in the order in which they were begun, even where the clock was set back
+        between them; one that was measured elsewhere (it has no header) stands among them by its date.
+        """
         query = (
             "SELECT record_id, state, header IS NOT NULL, "
             "(SELECT count(DISTINCT cell) FROM observation o WHERE o.record_id = run.record_id) FROM run "
-            "ORDER BY created, record_id"
+            "ORDER BY CASE WHEN header IS NULL THEN created "
+            "ELSE max(created) FILTER (WHERE header IS NOT NULL) OVER (ORDER BY rowid) END, rowid"
         )
         with explained(self.path, "list the runs"):
             rows = self._connection.execute(query).fetchall()

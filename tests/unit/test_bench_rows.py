@@ -126,6 +126,17 @@ def test_csv_has_a_header_and_a_line_a_row() -> None:
     assert float(table[0]["rate_tok_s"]) == made[0].rate_tok_s.point if made[0].rate_tok_s else False
 
 
+def test_neither_terminal_nor_spreadsheet_obeys_a_row() -> None:
+    row = some_rows(a_record())[0].model_copy(update={"host": "=1+1", "error": "-2 \x9b31m \u202e"})
+    (line,) = csv.DictReader(io.StringIO(benchtable.render([row], "csv")))
+    assert (line["host"], line["error"][:3]) == ("'=1+1", "'-2")
+    forms: tuple[benchtable.Format, ...] = ("json", "jsonl")
+    for form in forms:
+        text = benchtable.render([row], form)
+        assert "\x9b" not in text and "\u202e" not in text
+        assert json.loads(text) in ([row.model_dump(mode="json")], row.model_dump(mode="json"))
+
+
 def test_markdown_marks_what_is_not_to_be_relied_upon() -> None:
     text = benchtable.render(some_rows(a_record()), "md")
     grid = [line for line in text.splitlines() if line.startswith("| v4-scale")]

@@ -132,7 +132,7 @@ def test_unreadable_files_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"config\.json: No such file"):
         open_checkpoint(tmp_path / "nowhere")
     (folder / "config.json").write_text("{")
-    with pytest.raises(UsageError, match="not valid JSON"):
+    with pytest.raises(UsageError, match=r"config\.json:1:2: not JSON"):
         open_checkpoint(folder)
     (folder / "config.json").write_text("[1]")
     with pytest.raises(UsageError, match="expected a JSON object"):
@@ -261,12 +261,30 @@ def test_a_config_of_odd_values_is_refused_in_words(folder: Path, change: dict[s
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 200_000, '{"model_type": "mixtral", "model_type": "bert"}', '{"a": ' + "9" * 9999]
+    ("text", "message"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"model_type": "mixtral", "model_type": "bert"}', "key 'model_type' stands twice"),
+        ('{"a": ' + "9" * 9999, "holds a whole number of thousands of digits"),
+        (" " * ((1 << 20) + 1), "larger than 1 MiB"),
+    ],
+    ids=["deep", "twice", "digits", "large"],
 )
-def test_a_config_that_exhausts_the_parser_is_refused(folder: Path, text: str) -> None:
+def test_a_config_that_exhausts_the_parser_is_refused(folder: Path, text: str, message: str) -> None:
     (folder / "config.json").write_text(text)
-    with pytest.raises(UsageError, match=r"config\.json: not valid JSON"):
-        open_checkpoint(folder)
+    for read in (open_checkpoint, read_spec):
+        with pytest.raises(UsageError, match=rf"config\.json: {message}"):
+            read(folder)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_or_a_device_is_no_config(tmp_path: Path) -> None:
+    """Either would be read without end."""
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "device.json"):
+        with pytest.raises(UsageError, match="is not a regular file"):
+            read_spec(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", RELEASED)

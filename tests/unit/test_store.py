@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,20 @@ def test_names_that_mean_a_run(store: Store) -> None:
         store.resolve("2026")
     with pytest.raises(StoreError, match="unknown run '20270103-d'; did you mean '20270103-c'"):
         store.resolve("20270103-d")
+
+
+def test_the_latest_run_is_the_last_begun_even_where_the_clock_was_set_back(store: Store) -> None:
+    noon = plans.header("any", plans.rounds(1)).created
+    for name, hours in (("first", 0), ("second", 5), ("set-back", -30), ("still-behind", -20), ("ahead-again", 6)):
+        store.begin(plans.header(name, plans.rounds(1)).model_copy(update={"created": noon + timedelta(hours=hours)}))
+    elsewhere = plans.record("imported", 1)
+    store.add(elsewhere.model_copy(update={"created": noon + timedelta(hours=1)}))
+    assert [run.record_id for run in store.runs()] == [
+        *("first", "imported", "second", "set-back", "still-behind", "ahead-again")
+    ]
+    assert store.resolve("latest") == "ahead-again"
+    store.reopen("set-back")
+    assert store.resolve("latest") == "ahead-again", "going on with a run does not make it younger"
 
 
 def test_an_imported_record_is_listed_and_loaded_but_not_resumed(store: Store) -> None:
