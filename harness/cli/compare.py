@@ -170,11 +170,11 @@ def ab(
 
     \b
     Examples:
-      harness ab configs/ci.yaml --set threads=1
-      harness ab configs/ci.yaml --base-python old/bin/python --head-python new/bin/python --fail-on slower:5%
+      harness ab configs/ab.yaml --set threads=1
+      harness ab configs/ab.yaml --base-python old/bin/python --head-python new/bin/python --fail-on slower:5%
       harness ab before.yaml after.yaml --budget 300
-      harness ab configs/ci.yaml --head . --fail-on slower:5% --markdown out/ab.md --junit out/ab.xml
-      harness ab configs/ci.yaml --base v0.1.0 --head HEAD
+      harness ab configs/ab.yaml --head . --fail-on slower:5% --markdown out/ab.md --junit out/ab.xml
+      harness ab configs/ab.yaml --base v0.1.0 --head HEAD
 
     \b
     Exit codes: 0, or what --fail-on says; 5 where nothing could be compared.

@@ -48,6 +48,7 @@ def built(
     interpreter = folder / "bin" / "python"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        (cache / ".gitignore").write_text("*\n")  # a store inside the working tree must not become part of it
         with _alone(cache):
             if (folder / _DONE).is_file():
                 os.utime(folder / _DONE)

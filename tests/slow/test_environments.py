@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "harness", folder / "harness", ignore=ignored)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / ".gitignore").write_text(".harness/\n__pycache__/\n")
+    (folder / ".gitignore").write_text("__pycache__/\n")
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "as it is")
@@ -89,9 +89,10 @@ def test_a_slower_revision_is_called_slower_and_found_again(folder: Path) -> Non
     assert "merge base with main" in table["a_name"] and "HEAD" in table["b_name"]
     assert any("pairs of fresh processes" in note for note in table["notes"])
     versions = {d["name"]: (d["a"], d["b"]) for d in table["differences"] if d["kind"] == "version"}
-    assert set(versions) == {"harness"}, "both sides have the same packages but for the program itself"
+    assert set(versions) == {"commit"}, "both sides have the same packages but for the program itself"
     assert 'failures="1"' in (folder / "out" / "ab.xml").read_text()
     assert len(git(folder, "worktree", "list").splitlines()) == 1
+    assert "environments" not in git(folder, "status", "--porcelain", "--untracked-files=all")
     assert found.stderr.count("building an environment") == 2
     again = ab(folder, "--base", "main", "--head", "slower", "--budget", "1")
     assert "building" not in again.stderr and json.loads(again.stdout)["tables"][0]["b_name"].startswith("head ")

@@ -6,6 +6,8 @@ command line then parses what was written down.
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -135,6 +137,19 @@ def test_every_command_is_one_of_the_program(path: Path, tmp_path: Path) -> None
         parses(arguments)
     uses_action = any(step.get("uses", "").startswith("./") for step in steps(path))
     assert found or uses_action
+
+
+def test_the_documented_commands_are_those_of_the_program() -> None:
+    """Blocks of docs/ci.md, continued lines joined. Each step of the nightly workflow is there to be done by hand."""
+    blocks = re.findall(r"```(?:sh|yaml)\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [line.split("harness ", 1)[1] for line in lines if re.match(r"\s*(- )?harness ", line)]
+    found = [shlex.split(command.split(" > ")[0], comments=True) for command in commands]
+    for arguments in found:
+        parses(arguments)
+    names = [" ".join(arguments) for arguments in found]
+    for known in ("ab configs/ab.yaml --head .", "export latest --format bencher", "calibrate --budget", "history"):
+        assert any(name.startswith(known) for name in names), known
 
 
 def test_local_actions_exist_and_get_inputs_that_they_have() -> None:
