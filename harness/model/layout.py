@@ -135,11 +135,12 @@ class Cache:
 
 def layer_cache(spec: Spec, precision: Precision, layer: int) -> tuple[Cache, ...]:
     """What one layer keeps of every token. With quantised weights the latent is kept in 8 bits and twice, because the
-    runtime multiplies by an integer matrix only as it lies: in columns for scores, in rows for values."""
+    runtime multiplies by an integer matrix only as it lies: in columns for scores, in rows for values. Rotary keys lie
+    in columns, which the runtime packs faster than rows to be turned (42 against 62 us at 2,112 tokens)."""
     if spec.attention != "mla":
         groups, width = spec.num_key_value_heads or 0, spec.head_dim or 0
         return tuple(Cache(f"{name}_{layer}", width, groups=groups) for name in ("key", "value"))
-    r, key = spec.kv_lora_rank or 0, Cache(f"key_{layer}", spec.qk_rope_head_dim or 0)
+    r, key = spec.kv_lora_rank or 0, Cache(f"key_{layer}", spec.qk_rope_head_dim or 0, columns=True)
     if precision == "fp32":
         return Cache(f"latent_{layer}", r), key
     return Cache(f"latent_{layer}", r, 8), Cache(f"latent_columns_{layer}", r, 8, columns=True), key

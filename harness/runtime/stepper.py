@@ -47,13 +47,13 @@ class Decoder:
         """Write random numbers of deviation 1, as normed latents have, for the first `length` tokens."""
         for layer in self.cache:
             for cache, array in layer:
-                if not cache.columns:
-                    past = array[..., :length, :]
-                    drawn = random.standard_normal(past.shape, dtype=np.float32)
-                    past[...] = drawn if cache.bits == 32 else np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127)
+                if cache.columns and cache.bits == 8:  # the latents again, which lie in rows as well
+                    rows = next(other for c, other in layer if c.bits == 8 and not c.columns)
+                    array[..., :length] = rows[:, :length].transpose(0, 2, 1)
                     continue
-                rows = next(other for c, other in layer if c.width == cache.width and not c.columns)
-                array[..., :length] = rows[:, :length].transpose(0, 2, 1)
+                past = array[..., :length] if cache.columns else array[..., :length, :]
+                drawn = random.standard_normal(past.shape, dtype=np.float32)
+                past[...] = drawn if cache.bits == 32 else np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127)
         self.rewind(length)
 
     def rewind(self, length: int) -> None:

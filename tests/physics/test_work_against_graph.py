@@ -65,7 +65,7 @@ def counted(model: onnx.ModelProto, context: int) -> dict[str, float]:
         elif node.op_type in PRODUCTS and held:
             out[part] += 2 * math.prod(held[0])
         elif node.op_type in PRODUCTS and read:
-            out["core"] += 2 * context * read[0][-1]  # a head's share; all heads below
+            out["core"] += 2 * context * max(read[0])  # a head's share; all heads below. Only the width is known
     return out
 
 

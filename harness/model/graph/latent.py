@@ -114,13 +114,13 @@ class LatentAttention:
         return self.tensors[f"{at}.kv"]
 
     def _decode(self, layer: int, at: str, x: str) -> str:
-        heads, _, _, _, v = self._dims
+        heads, _, p, _, v = self._dims
         nodes, up = self.nodes, self.tensors[f"{at}.kv"]
         query, key, latent = self._projected(layer, x, "positions")
         caches = layer_cache(self.spec, nodes.precision, layer)
-        keys = self._extended(caches[-1], key)  # [B, T, p]
+        keys = self._extended(caches[-1], self._reshape(key, 0, p, 1))  # [B, p, T]
         turned, absorbed = self._absorbed(query, up)  # [B, H, p], [B, H, r]
-        rotary = nodes.ms("FusedMatMul", turned, keys, transB=1, alpha=1.0 if self._folded else self._scale)
+        rotary = nodes.ms("FusedMatMul", turned, keys, alpha=1.0 if self._folded else self._scale)
         if nodes.precision == "fp32":
             latents = self._extended(caches[0], latent)  # [B, T, r]
             scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
