@@ -80,8 +80,8 @@ def compare(
 ) -> int:
     """Compare result tables: what differs around them, each row's decision, and the whole.
 
-    Reads a harness JSON, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, hyperfine's JSON,
-    Google Benchmark's JSON or CSV, and stored runs. Rows are matched by all their settings, never averaged.
+    Reads the JSON of harness, of pytest-benchmark and of llama-bench (JSON lines and CSV too), JSON or CSV of
+    hyperfine and of Google Benchmark, and stored runs. Rows are matched by all their settings, never averaged.
     More than two tables are each compared with the first.
 
     \b

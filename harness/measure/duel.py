@@ -206,7 +206,9 @@ def _decided(
     thresholds: Thresholds,
     looks: tuple[int, ...],
 ) -> bool:
-    """Whether no case would gain from more pairs."""
+    """Whether no case would gain from more pairs. Cases share the alarms, so that what is settled here stands in the
+    table, whose rows are decided together."""
+    each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / max(1, len(old.cells))})
     for old_cell, new_cell in zip(old.cells, new.cells, strict=True):
         before, after = _rates(kept["old"], old_cell), _rates(kept["new"], new_cell)
         shared = sorted(before.keys() & after.keys())
@@ -214,7 +216,7 @@ def _decided(
             [after[r] for r in shared],
             [before[r] for r in shared],
             thresholds.margin,
-            thresholds,
+            each,
             looks=looks,
             rounds=done,
         )
