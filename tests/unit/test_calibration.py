@@ -96,19 +96,22 @@ def test_the_first_final_look_counts() -> None:
 
 
 class Step:
-    """A stepper on a scripted clock: each step takes 1,000 ticks, each reading of the clock 1."""
+    """A stepper on a scripted clock: each step takes 1,000 ticks and `cold` more behind other work, each reading of the
+    clock 1."""
 
     tokens_per_step, outside_s = 1, 0.0
 
-    def __init__(self) -> None:
-        self.now = 0
+    def __init__(self, cold: int = 0) -> None:
+        self.now = self._end = 0
+        self._cold = cold
 
     def clock(self) -> int:
         self.now += 1
         return self.now
 
     def step(self) -> None:
-        self.now += 1000
+        self.now += 1000 + (self._cold if self.now - self._end > 5 else 0)
+        self._end = self.now
 
     def coverage(self) -> float | None:
         return None
@@ -117,11 +120,17 @@ class Step:
         return np.zeros(1, np.float32)
 
 
+@pytest.mark.parametrize("cold", [0, 20])
 @pytest.mark.parametrize("share", [0.03, 0.05, 0.10])
-def test_extra_work_takes_its_share(share: float) -> None:
-    inner = Step()
-    Slowed(inner, share, inner.clock).step()
-    assert inner.now == pytest.approx(1000 * (1 + share), rel=0.005)
+def test_extra_work_takes_its_share(share: float, cold: int) -> None:
+    """What it costs the step behind it is part of the share."""
+    inner = Step(cold)
+    slowed = Slowed(inner, share, inner.clock)
+    slowed.step()
+    before = inner.now
+    for _ in range(10):
+        slowed.step()
+    assert (inner.now - before) / 10 == pytest.approx(1000 * (1 + share), rel=0.005)
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
