@@ -1,7 +1,7 @@
 """Rows that are decided together: what one row may say on its own account, and what many may say without crying wolf.
 
-Of a hundred rows of identical code, one would be called faster or slower at a level of 99 %, and five be warned of at
-95 %. So a table's alarms are held by Benjamini and Hochberg's step-up procedure (Journal of the Royal Statistical
+Of a thousand rows of identical code, three would be called faster or slower at a level of 99.7 %, and fifty be warned
+of at 95 %. So a table's alarms are held by Benjamini and Hochberg's step-up procedure (Journal of the Royal Statistical
 Society B 57, 1995): of m rows, k stay alarms if k of them would at the level 1 - (1 - level) k / m, for the largest
 such k. Where nothing changed, a table raises any alarm at all as rarely as a single row does; where much changed, at
 most that share of its alarms is false. Holds for independent rows and for those that move together, as rows of one
