@@ -1,7 +1,7 @@
 """The tensors of an architecture: names, shapes, and the bytes that each takes at a precision. Draws none."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from harness.model.spec import Precision, Spec
@@ -32,6 +32,10 @@ class Tensor:
     def count(self) -> int:
         count: int = math.prod(self.shape)
         return count
+
+    def matrix(self) -> "Tensor":
+        """One of a stack of matrices."""
+        return replace(self, shape=self.shape[1:])
 
     def block(self, precision: Precision) -> int:
         """Weights that share a scale along `in`: the whole row at int8, at int4 the largest power of two up to BLOCK.

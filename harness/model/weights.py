@@ -200,6 +200,12 @@ def _nibbles(key: list[int], stream: int, pairs: int) -> NDArray[np.uint8]:
     return words.view(np.uint8)[:pairs]
 
 
+def one_of(stored: Stored, index: int) -> Plain:
+    """One matrix of a stack in fp32, as a view."""
+    assert isinstance(stored, Plain), "experts are taken apart in fp32 only"
+    return Plain(stored.values[index])
+
+
 def quantise(values: NDArray[np.float32], precision: Precision, block: int) -> Stored:
     """Round a matrix [..., out, in] to symmetric blocks whose largest magnitude takes the largest code."""
     if precision == "fp32":

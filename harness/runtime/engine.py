@@ -25,7 +25,7 @@ from harness.model.graph.forms import form_array
 from harness.model.layout import layout, stored_bytes
 from harness.model.operators import Executed
 from harness.model.spec import Precision, Spec, parameters
-from harness.model.weights import Progress, Stored, generate
+from harness.model.weights import Progress, Stored, generate, one_of
 from harness.plan import Phase
 from harness.runtime.profile import read_profile
 from harness.runtime.session import Array, Session, open_session
@@ -128,7 +128,10 @@ class Engine:
         arrays: dict[str, Array] = {}
         last_use = {b.tensor: b.name for b in program.bindings}
         for b in program.bindings:
-            arrays[b.name] = form_array(tensors[b.tensor], weights[b.tensor], b.form, self.precision, b.factor)
+            tensor, stored = tensors[b.tensor], weights[b.tensor]
+            if b.one is not None:
+                tensor, stored = tensor.matrix(), one_of(stored, b.one)
+            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
         if progress is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.model.graph.dispatch import sorted_experts
 from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
@@ -51,6 +52,8 @@ def _activation(spec: Spec) -> dict[str, float]:
 def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing) -> str:
     """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections."""
     inner, outer, scale = tensors[f"{at}.experts.in"], tensors[f"{at}.experts.out"], spec.routed_scaling_factor
+    if nodes.precision == "fp32" and nodes.wide and not spec.moe_bias:
+        return sorted_experts(spec, nodes, inner, outer, x, routing)
     biases = ["", ""]
     if spec.moe_bias:
         biases = [nodes.weight(tensors[f"{at}.experts.{end}"], "values") for end in ("in_bias", "out_bias")]

@@ -106,10 +106,8 @@ def _absorbed(tensor: Tensor, form: Form) -> Cut:
 
 
 def _halves(stored: Stored) -> NDArray[np.float32]:
-    """In place, because experts in fp32 are most of a model: a second copy of all of them took seconds."""
     values = dequantise(stored)
-    values[...] = np.concatenate([values[0::2], values[1::2]])
-    return values
+    return np.concatenate([values[0::2], values[1::2]])
 
 
 def _cache_scale(gain: Stored) -> NDArray[np.float32]:

@@ -34,7 +34,8 @@ _ELEMENT = {
 
 @dataclass(frozen=True)
 class Binding:
-    """The initialiser `name` is the stored tensor `tensor` in `form`, its real values times `factor`."""
+    """The initialiser `name` is the stored tensor `tensor` in `form`, its real values times `factor`. `one` is the
+    index of the matrix that is taken of a stack, None for the whole."""
 
     name: str
     tensor: str
@@ -42,6 +43,7 @@ class Binding:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     factor: float = 1.0
+    one: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ class Nodes:
             self._constants[key] = onnx.numpy_helper.from_array(array, key)
         return key
 
-    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0) -> str:
-        """Declare `tensor` in `form`, times `factor`, as an initialiser."""
-        name = f"{tensor.name}:{form}"
+    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0, *, one: int | None = None) -> str:
+        """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser."""
+        name = f"{tensor.name}:{form}" if one is None else f"{tensor.name}:{form}:{one}"
         if name not in self._bindings:
-            made = cut(tensor, form, self.precision)
-            self._bindings[name] = Binding(name, tensor.name, form, made.shape, made.dtype, factor)
+            made = cut(tensor if one is None else tensor.matrix(), form, self.precision)
+            self._bindings[name] = Binding(name, tensor.name, form, made.shape, made.dtype, factor, one)
         return name
 
     def __call__(
