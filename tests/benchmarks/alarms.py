@@ -5,7 +5,7 @@ the same samples, what two usual rules would have said.
     python -m tests.benchmarks.alarms FILE --seconds 600 --neighbour      beside a process that uses one processor
     python -m tests.benchmarks.alarms FILE                    print what FILE holds
 
-Each finished comparison is a line of FILE. Every fifth comparison has, beside identical code, the same code slowed
+Each finished comparison is a line of FILE. Every fourth comparison has, beside identical code, the same code slowed
 down by 5 and by 10 %, as further cases of the same processes. docs/alarms.md holds what came of it.
 """
 
@@ -20,8 +20,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
-from scipy.stats import ttest_ind_from_stats
+from scipy.stats import bootstrap, ttest_ind_from_stats
 
 from harness import host
 from harness.cli.calibrate import drill, plan_of_drills
@@ -30,12 +31,15 @@ from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
 from harness.measure.trials import HereBench, Rounds, trial
 from harness.record import Observation
-from harness.stats import median, proportion
+from harness.stats import Estimate, interleaved_ratio, median, proportion
 
 SIZES = (0.0, 0.05, 0.10)
-SLOWED_EVERY = 5
+SLOWED_EVERY = 4
 BUDGET_S = 30.0
 """For each comparison of one case; where three are measured in the same processes, as much again for each."""
+
+FEW = 10
+"""Pairs by which ways to estimate are compared."""
 
 _NEIGHBOUR = "while True: sum(range(1000))"
 
@@ -163,6 +167,34 @@ def show(lines: Sequence[Line]) -> None:
             print(f"  pairs: {Counter(used).most_common(4)}; a case: {median(alone):.1f} s in the middle")
 
 
+def show_estimators(lines: Sequence[Line]) -> None:
+    """How often each interval of the first pairs of identical code lies off 1, which 5 % and 1 % should."""
+    for beside in sorted({line.neighbour for line in lines}):
+        drills = [n.drill for n in lines if n.drill.injected == 0 and n.neighbour == beside]
+        firsts = [(d.new[:FEW], d.old[:FEW]) for d in drills if len(d.new) >= FEW]
+        for level in (0.95, 0.99) if firsts else ():
+            for name, of in (("Hodges and Lehmann", interleaved_ratio), ("bootstrap of the median", by_bootstrap)):
+                off = sum(not _holds(of(new, old, level), 1.0) for new, old in firsts)
+                print(
+                    f"{'beside a busy process, ' if beside else ''}{FEW} pairs, {level:.0%}, {name}: off 1 in", end=" "
+                )
+                print(_share(off, len(firsts)))
+
+
+def by_bootstrap(new: Sequence[float], old: Sequence[float], level: float) -> Estimate:
+    """The median of paired log-ratios, with percentiles of its bootstrap over pairs."""
+    logs = np.log(new) - np.log(old)
+    found = bootstrap(
+        (logs,), np.median, confidence_level=level, n_resamples=1999, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    low, high = math.exp(found.low), math.exp(found.high)
+    return Estimate(point=math.exp(np.median(logs)), low=low, high=high, level=level, n=len(new))
+
+
+def _holds(estimate: Estimate, value: float) -> bool:
+    return estimate.interval is None or estimate.interval.holds(value)
+
+
 def _share(hits: int, trials: int) -> str:
     rate = proportion(hits, trials, 0.95)
     return f"{hits} of {trials}, {rate.point:.1%} ({rate.low:.1%} to {rate.high:.1%})"
@@ -175,7 +207,10 @@ def main() -> None:
     parser.add_argument("--neighbour", action="store_true", help="keep one processor busy meanwhile")
     options = parser.parse_args()
     measure(options.file, options.seconds, options.neighbour)
-    show(read(options.file))
+    lines = read(options.file)
+    show(lines)
+    print()
+    show_estimators(lines)
 
 
 if __name__ == "__main__":
