@@ -172,8 +172,8 @@ def _rows_counted(count: int) -> str:
 
 def _note(comparison: Comparison) -> str:
     text = (
-        f"Intervals hold {percent(comparison.level)}. Faster or slower: beyond the margin at the alarm's "
-        "level; warn: off 1 and beyond the margin, less surely; same: wholly inside the margin."
+        f"Intervals hold {percent(comparison.level)}. Faster or slower: wholly beyond the margin, and "
+        "off 1 more surely still; warn: off 1 and beyond the margin, less surely; same: wholly inside the margin."
     )
     rows = len(comparison.compared)
     if rows > 1:
