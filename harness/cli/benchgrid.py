@@ -1,5 +1,6 @@
 """What `harness bench` is asked for: its options, and the grid of settings and architectures that they mean."""
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -79,8 +80,8 @@ def _model(name: str) -> Model:
     path = Path(base)
     if base in preset_names():
         spec, called = preset(base), base
-    elif path.suffix == ".json" or path.is_dir():
-        home = path if path.is_dir() else path.parent if path.name == "config.json" else path.with_suffix("")
+    elif path.suffix == ".json" or os.path.isdir(path):  # False for a name that no file can have, where is_dir raises
+        home = path if os.path.isdir(path) else path.parent if path.name == "config.json" else path.with_suffix("")
         spec, called = read_spec(path), _plain(home.resolve().name)
     elif "/" in base or path.suffix in (".yaml", ".yml"):
         spec, called = document.read(path, Spec, what="model spec"), _plain(path.stem)

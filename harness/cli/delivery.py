@@ -53,8 +53,9 @@ class Delivery:
         check(self.targets, inputs)
 
 
-def deliver(delivery: Delivery, record: Record | None, assessment: Assessment | None) -> int:
-    """Write the files, print the report, and say how it ended. Files first: a closed pipe must not cost them."""
+def deliver(delivery: Delivery, record: Record | None, assessment: Assessment | None, plain: str | None = None) -> int:
+    """Write the files, print the report (as text: `plain`, if given), and say how it ended. Files first: a closed pipe
+    must not cost them."""
     from harness import report
     from harness.report import jsonfile, text
 
@@ -76,7 +77,7 @@ def deliver(delivery: Delivery, record: Record | None, assessment: Assessment | 
 
         typer.echo(markdown.render(built), nl=False)
     else:
-        typer.echo(text.render(built, details=delivery.details), nl=False)
+        typer.echo(plain or text.render(built, details=delivery.details), nl=False)
     return exit_code(record, assessment, strict=delivery.strict)
 
 

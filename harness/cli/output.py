@@ -25,7 +25,7 @@ class Target:
 def check(targets: Iterable[Target], inputs: Iterable[Path] = ()) -> None:
     """Raise UsageError for a target that could not be written, is named twice, or would overwrite an input.
 
-    Changes nothing on disk.
+    Leaves nothing on disk.
     """
     taken = {_resolved(path): "an input of this command" for path in inputs}
     for target in targets:
@@ -49,12 +49,14 @@ def _check_one(target: Target) -> None:
         folder = path.parent
         while not folder.exists():
             folder = folder.parent
+        if folder.is_dir():  # permissions alone do not tell: nobody may make a file in /proc
+            with tempfile.TemporaryFile(dir=folder):
+                return
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {target.asked_by} cannot be written ({_reason(error)})") from None
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(
-            f"{path}: {target.asked_by} cannot be written in '{folder}', expected a folder that you may write to"
-        )
+            f"{path}: {target.asked_by} cannot be written ({_reason(error)}), expected a folder that you may write to"
+        ) from None
+    raise UsageError(f"{path}: {target.asked_by} cannot be written, because '{folder}' is not a folder")
 
 
 def write(target: Target, text: str) -> None:

@@ -76,7 +76,18 @@ def run_command(options: Options) -> int:
         assessment = assess(asked.sheet, record, asked.catalogue, asked.config.chips)
         with Store(options.store or STORE) as store:
             store.keep_assessment(record.record_id, assessment)
-    return deliver(delivery, record, assessment)
+    return deliver(delivery, record, assessment, _bench_table(record, header) if header.made_by == "bench" else None)
+
+
+def _bench_table(record: Record, header: Header) -> str:
+    """The rows of a `harness bench` that was gone on with, and what only the command itself finds out."""
+    from harness.report import benchtable
+    from harness.report.bench import rows
+    from harness.report.markdown import escape
+
+    table = benchtable.render(rows(record, (), ()), "md")
+    begun = escape(header.config_text.strip())
+    return f"{table}\nRows that cannot run here, and distances from fp32, are told by: {begun}\n"
 
 
 def _fresh(options: Options) -> tuple[Asked, Header]:

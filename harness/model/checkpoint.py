@@ -4,8 +4,11 @@ Knows the names and layouts that released models use. Does not know 8-bit or MXF
 nor multi-token-prediction layers, which are left unread.
 """
 
+import math
+import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,13 @@ from harness.document import strictjson
 from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
 from harness.model.layout import Tensor, layout
-from harness.model.spec import Precision, Spec
+from harness.model.spec import Precision, Spec, parameters
 from harness.model.weights import Plain, Progress, Stored, quantise, quantise_heads
 
 Real = NDArray[np.float32]
 
+_KINDS = frozenset(("float16", "bfloat16", "float32", "float64"))
+"""What weights are kept in. Fewer bits, or whole numbers, come with scales that are not read here."""
 _LARGEST_CONFIG_BYTES = 1 << 20
 """A config.json has some kilobytes."""
 _LARGEST_INDEX_BYTES = 64 << 20
@@ -39,31 +44,46 @@ class Checkpoint:
     def weights(self, precision: Precision, progress: Progress | None = None) -> dict[str, Stored]:
         """All tensors of the spec at `precision`, read and rounded one at a time."""
         tensors, weights = layout(self.spec), {}
-        for index, tensor in enumerate(tensors):
-            weights[tensor.name] = _stored(tensor, self._values(tensor), precision)
-            if progress is not None:
-                progress("weights", (index + 1) / len(tensors))
+        with ExitStack() as closing:  # a file is opened once: its header may name many tensors
+            opened: dict[Path, Any] = {}
+            for index, tensor in enumerate(tensors):
+                values = self._values(tensor, lambda name: self._read(name, opened, closing))
+                weights[tensor.name] = _stored(tensor, values, precision)
+                if progress is not None:
+                    progress("weights", (index + 1) / len(tensors))
         return weights
 
-    def _values(self, tensor: Tensor) -> Real:
-        values = translate(self.spec, tensor, self._read, self.files)
+    def _values(self, tensor: Tensor, read: Callable[[str], Real]) -> Real:
+        values = translate(self.spec, tensor, read, self.files)
         if values.shape != tensor.shape:
             raise UsageError(
                 f"{tensor.name} has the shape {values.shape} in the checkpoint, but its config makes it {tensor.shape}"
             )
         return values
 
-    def _read(self, name: str) -> Real:
+    def _read(self, name: str, opened: dict[Path, Any], closing: ExitStack) -> Real:
+        """One tensor. Raises UsageError before memory is taken for one that is larger than the model, and for values
+        that are no numbers or not of a kind that weights are kept in."""
         from safetensors import SafetensorError, safe_open
 
         if name not in self.files:
             raise UsageError(f"the checkpoint lacks the tensor {name}, which its config asks for")
         path = self.files[name]
         try:
-            with safe_open(path, framework="numpy") as file:
-                return np.asarray(file.get_tensor(name)).astype(np.float32)
-        except (OSError, SafetensorError, TypeError, ValueError, AttributeError) as error:
+            if path not in opened:
+                opened[path] = closing.enter_context(safe_open(path, framework="numpy"))
+            if math.prod(opened[path].get_slice(name).get_shape()) > parameters(self.spec).total:
+                raise ValueError("it has more values than the whole model")
+            values = np.asarray(opened[path].get_tensor(name))
+            if values.dtype.name not in _KINDS:
+                raise ValueError(f"it is in {values.dtype.name}")
+            with np.errstate(over="ignore"):  # what fp32 cannot hold is found below
+                values = values.astype(np.float32)
+        except (OSError, MemoryError, SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"{path}: {name} cannot be read ({error}); expected a tensor in bf16 or fp32") from None
+        if not np.isfinite(values).all():
+            raise UsageError(f"{path}: {name} holds NaN or infinity, expected finite numbers")
+        return values
 
 
 def _stored(tensor: Tensor, values: Real, precision: Precision) -> Stored:
@@ -104,7 +124,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 def read_spec(path: Path) -> Spec:
     """The architecture of a checkpoint's folder or of a config.json alone; no weight is looked at, so they may be
     missing, or quantised. A JSON file with only our own fields is a spec as `Spec` writes it."""
-    path = _own(path, "config.json") if path.is_dir() else path
+    path = _own(path, "config.json") if os.path.isdir(path) else path
     content = _json(path, _LARGEST_CONFIG_BYTES)
     if content.keys() <= Spec.model_fields.keys():
         return document.read(path, Spec, what="model spec")
@@ -117,7 +137,7 @@ def _names(path: Path) -> tuple[str, ...]:
     try:
         with safe_open(path, framework="numpy") as file:
             return tuple(file.keys())
-    except (OSError, SafetensorError) as error:
+    except (OSError, MemoryError, SafetensorError) as error:
         raise UsageError(f"{path}: cannot be read as safetensors ({error}); expected a checkpoint's weights") from None
 
 

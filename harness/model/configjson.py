@@ -12,6 +12,8 @@ from harness.model.spec import RopeScaling, Spec
 
 Config = Mapping[str, Any]
 
+_LONGEST = 300  # letters of a message
+
 FAMILIES = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3_moe", "gpt_oss")
 
 _ABSENT: dict[str, dict[str, Any]] = {
@@ -44,7 +46,8 @@ def spec_from_config(config: Config, where: str = "config.json") -> Spec:
     try:
         return _spec(config)
     except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
+        said = str(error)  # a stranger's text may be a million letters long
+        raise UsageError(f"{where}: {said if len(said) <= _LONGEST else said[:_LONGEST] + '...'}") from None
 
 
 def _spec(config: Config) -> Spec:

@@ -71,7 +71,7 @@ class Recovery(Frozen):
 def check(path: Path | str) -> Report:
     """Read every row and its checksum, and let SQLite check its structure. Raises StoreError where there is no file."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # False for a name that no file can have, where is_file raises
         raise StoreError(f"{path}: there is no store here")
     damage: list[Damage] = []
     whole: list[tuple[str, int]] = []
@@ -93,10 +93,12 @@ def recover(path: Path | str) -> Recovery:
     """Make a new store of all whole rows and put it in the place of the damaged one, which is kept beside it.
 
     Observations whose run is lost are lost with it: without its plan nothing says what they measured. Raises StoreError
-    where there is no file, or the new one cannot be written; the old one is untouched then.
+    where there is no file, nothing to save, or the new one cannot be written; the old one is untouched then.
     """
     path = Path(path)
     report = check(path)
+    if not report.ok and not any(count for _, count in report.whole):
+        raise StoreError(f"{path}: no row of a store is whole in it, so it is left as it is; use another --store")
     target = path.with_name(path.name + ".recovering")
     with explained(path, "recover the store"):
         target.unlink(missing_ok=True)

@@ -62,6 +62,12 @@ def ended(*arguments: str | Path) -> tuple[int, str, str]:
     return caught.value.code, out.getvalue(), err.getvalue()
 
 
+def here(*arguments: str | Path, cwd: Path) -> Result:
+    """As `harness`, by the same entry in this process, within `cwd`: for what ends before anything is measured."""
+    with contextlib.chdir(cwd):
+        return Result(*ended(*arguments))
+
+
 CONFIG = """\
 harness: 1
 name: tiny

@@ -8,7 +8,7 @@ import pytest
 
 from harness.report import jsonfile
 from tests import factories
-from tests.cli.program import SEEDS, harness
+from tests.cli.program import SEEDS, here
 
 ARTICLE = SEEDS / "deepseek-v4-ascend.yaml"
 
@@ -34,7 +34,7 @@ def sheet(folder: Path, rate: float, model: str = "deepseek-r1", chip: str = "as
 
 
 def document(folder: Path, *arguments: str | Path) -> dict[str, Any]:
-    result = harness("judge", *arguments, cwd=folder)
+    result = here("judge", *arguments, cwd=folder)
     assert result.code == 0, result.err
     found: dict[str, Any] = json.loads(result.out)
     return found
@@ -54,9 +54,9 @@ def test_verdicts_as_other_programs_read_them(tmp_path: Path) -> None:
 
 
 def test_json_is_printed_or_written(tmp_path: Path) -> None:
-    printed = harness("judge", "--json", ARTICLE, cwd=tmp_path).out
-    assert printed == harness("judge", ARTICLE, "--format", "json", cwd=tmp_path).out
-    beside = harness("judge", ARTICLE, "--json", "out.json", cwd=tmp_path)
+    printed = here("judge", "--json", ARTICLE, cwd=tmp_path).out
+    assert printed == here("judge", ARTICLE, "--format", "json", cwd=tmp_path).out
+    beside = here("judge", ARTICLE, "--json", "out.json", cwd=tmp_path)
     assert "Verdicts" in beside.out
     assert (tmp_path / "out.json").read_text() == printed
 
@@ -65,8 +65,8 @@ def test_json_is_printed_or_written(tmp_path: Path) -> None:
 def test_strict_exit_codes(tmp_path: Path, rate: float, code: int) -> None:
     """The published rate; one above every ceiling; one between the 90 % band's end and the 99 % band's."""
     path = sheet(tmp_path, rate)
-    assert harness("judge", path, cwd=tmp_path).code == 0
-    assert harness("judge", path, "--strict", cwd=tmp_path).code == code
+    assert here("judge", path, cwd=tmp_path).code == 0
+    assert here("judge", path, "--strict", cwd=tmp_path).code == code
 
 
 def test_a_record_from_a_file(tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_a_record_from_a_file(tmp_path: Path) -> None:
     found = document(tmp_path, ARTICLE, "--record", "run.json", "--json")
     assert found["record_id"] == record.record_id
     assert any(e["basis"] == "measured" for v in found["verdicts"] for e in v["evidence"])
-    (tmp_path / "verdicts.json").write_text(harness("judge", ARTICLE, "--json", cwd=tmp_path).out)
-    refused = harness("judge", ARTICLE, "--record", "verdicts.json", cwd=tmp_path)
+    (tmp_path / "verdicts.json").write_text(here("judge", ARTICLE, "--json", cwd=tmp_path).out)
+    refused = here("judge", ARTICLE, "--record", "verdicts.json", cwd=tmp_path)
     assert refused.code == 2 and "holds verdicts and no measurements" in refused.err
-    assert harness("judge", ARTICLE, "--record", "none.json", cwd=tmp_path).code == 2
+    assert here("judge", ARTICLE, "--record", "none.json", cwd=tmp_path).code == 2
 
 
 OWN = """\
@@ -106,5 +106,5 @@ def test_a_chip_of_ones_own(tmp_path: Path) -> None:
     [known] = document(tmp_path, path, "--catalog", "own.yaml", "--json")["verdicts"]
     assert known["outcome"] == "refuted" and known["binding"] in ("compute", "memory")
     (tmp_path / "own.yaml").write_text(OWN.replace("vendor: Me\n", "vendor: Me\n    colour: red\n"))
-    refused = harness("judge", path, "--catalog", "own.yaml", cwd=tmp_path)
+    refused = here("judge", path, "--catalog", "own.yaml", cwd=tmp_path)
     assert refused.code == 2 and "own.yaml:7:5: " in refused.err

@@ -98,6 +98,7 @@ def test_a_bench_is_gone_on_with_and_a_side_of_a_comparison_is_not(folder: Path)
     begun_anew(folder, "b-1", 1, **bench)
     result = harness("run", "--resume", "b-1", cwd=folder)
     assert result.code == 0, result.err
+    assert "| tg4" in result.out and result.out.endswith("are told by: harness bench moe-tiny\n")
     with Store(folder / STORE, write=False) as store:
         assert store.load("b-1").state == "complete" and len(store.done("b-1")) == len(
             store.done(store.resolve("mine"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import CONFIG, SEEDS, harness
+from tests.cli.program import CONFIG, SEEDS, harness, here
 
 
 def refused(result: "object") -> str:
@@ -46,7 +46,7 @@ def test_configs(tmp_path: Path, change: tuple[str, str], words: str) -> None:
     assert change[0] in CONFIG
     path = tmp_path / "a.yaml"
     path.write_text(CONFIG.replace(*change, 1))
-    assert words in refused(harness("run", "a.yaml", "--dry-run", cwd=tmp_path))
+    assert words in refused(here("run", "a.yaml", "--dry-run", cwd=tmp_path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.yaml"]
 
 
@@ -69,24 +69,24 @@ specs:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    assert "no such file" in refused(harness("run", "none.yaml", cwd=tmp_path))
-    assert "is a folder" in refused(harness("run", ".", cwd=tmp_path))
-    assert "no such file" in refused(harness("judge", "none.yaml", cwd=tmp_path))
+    assert "no such file" in refused(here("run", "none.yaml", cwd=tmp_path))
+    assert "is a folder" in refused(here("run", ".", cwd=tmp_path))
+    assert "no such file" in refused(here("judge", "none.yaml", cwd=tmp_path))
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert "not a regular file" in refused(harness("run", "pipe.yaml", cwd=tmp_path, timeout_s=20))
+    assert "not a regular file" in refused(here("run", "pipe.yaml", cwd=tmp_path))
     (tmp_path / "binary.yaml").write_bytes(bytes(range(256)))
-    refused(harness("run", "binary.yaml", cwd=tmp_path))
+    refused(here("run", "binary.yaml", cwd=tmp_path))
     if os.geteuid() != 0:
         (tmp_path / "locked.yaml").write_text(CONFIG)
         (tmp_path / "locked.yaml").chmod(0)
-        assert "cannot be read" in refused(harness("run", "locked.yaml", cwd=tmp_path))
+        assert "cannot be read" in refused(here("run", "locked.yaml", cwd=tmp_path))
 
 
 def test_sheets_that_do_not_parse(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG.replace("name: tiny", "name: tiny\nsheet: s.yaml"))
     (tmp_path / "s.yaml").write_text("sheet: 1\nid: s\nsource: {title: t}\nclaims:\n  - {id: a, kind: thruput}\n")
     for command in (("run", "a.yaml", "--dry-run"), ("judge", "s.yaml")):
-        message = refused(harness(*command, cwd=tmp_path))
+        message = refused(here(*command, cwd=tmp_path))
         assert "s.yaml:5:19: unknown kind 'thruput' in claims[0], expected one of throughput" in message
 
 
@@ -96,18 +96,18 @@ def test_sheets_that_do_not_parse(tmp_path: Path) -> None:
 def test_outputs_that_cannot_be_written(tmp_path: Path, option: str) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG)
     (tmp_path / "file").write_text("kept")
-    for target in (".", "file/below.json", "/proc/nothing/here", "/dev/full/x"):
-        message = refused(harness("run", "a.yaml", option, target, cwd=tmp_path, timeout_s=20))
+    for target in (".", "file/below.json", "/proc/nothing/here", "/dev/full/x"):  # refused before anything is measured
+        message = refused(here("run", "a.yaml", option, target, cwd=tmp_path))
         assert option in message
     if option != "--json":  # before a config's name `--json` stands alone, and prints on stdout
-        assert "would overwrite an input" in refused(harness("run", "a.yaml", option, "a.yaml", cwd=tmp_path))
+        assert "would overwrite an input" in refused(here("run", "a.yaml", option, "a.yaml", cwd=tmp_path))
     assert (tmp_path / "file").read_text() == "kept"
     assert (tmp_path / "a.yaml").read_text() == CONFIG
 
 
 def test_one_file_for_two_outputs(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CONFIG)
-    message = refused(harness("run", "a.yaml", "--json", "x", "--html", "./x", cwd=tmp_path))
+    message = refused(here("run", "a.yaml", "--json", "x", "--html", "./x", cwd=tmp_path))
     assert "would overwrite the file of --json" in message
 
 
@@ -149,13 +149,13 @@ def test_names_from_strangers_cannot_drive_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["json", "html", "markdown"])
 @pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/out-of-a-config", "link/out"])
 def test_a_config_may_not_write_outside_the_folder(tmp_path: Path, key: str, name: str) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    (here / "link").symlink_to(tmp_path)
-    (here / "a.yaml").write_text(f"{CONFIG}outputs:\n  {key}: {name}\n")
-    message = refused(harness("run", "a.yaml", cwd=here))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "a.yaml").write_text(f"{CONFIG}outputs:\n  {key}: {name}\n")
+    message = refused(here("run", "a.yaml", cwd=folder))
     assert name in message and f"outputs.{key}" in message and f"--{key} FILE" in message
-    assert sorted(p.name for p in here.iterdir()) == ["a.yaml", "link"]
+    assert sorted(p.name for p in folder.iterdir()) == ["a.yaml", "link"]
     assert [p.name for p in tmp_path.iterdir()] == ["here"]
-    asked = harness("run", "a.yaml", f"--{key}", "../out", "--dry-run", cwd=here)
+    asked = here("run", "a.yaml", f"--{key}", "../out", "--dry-run", cwd=folder)
     assert asked.code == 0, asked.err

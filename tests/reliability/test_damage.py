@@ -140,7 +140,7 @@ def test_a_damaged_record_is_put_together_again_from_its_observations(whole: Pat
         assert observations(store.load("finished")) == observations(plans.record("finished"))
         with pytest.raises(StoreError, match="damaged"):
             store.load("imported")
-        assert [run.problem is not None for run in store.runs()] == [False, True, False]
+        assert [run.record_id for run in store.runs() if run.problem is not None] == ["imported"]
 
 
 def test_a_recovery_without_room_leaves_all_as_it_was(whole: Path, tmp_path: Path) -> None:

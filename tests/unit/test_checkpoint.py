@@ -128,6 +128,22 @@ def test_missing_and_misshapen_tensors_are_named(folder: Path) -> None:
         open_checkpoint(folder).weights("fp32")
 
 
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (np.full((48, 32), np.nan, np.float32), "holds NaN or infinity"),
+        (np.full((48, 32), 1e39), "holds NaN or infinity"),
+        (np.zeros((48, 32), np.int8), "it is in int8"),
+        (np.zeros((4800, 32), np.float32), "more values than the whole model"),
+    ],
+    ids=["nan", "beyond fp32", "int8", "larger than the model"],
+)
+def test_values_that_are_no_weights_are_refused(folder: Path, head: np.ndarray[Any, Any], message: str) -> None:
+    save_file({**tensors(), "lm_head.weight": head}, folder / "model.safetensors")
+    with pytest.raises(UsageError, match=message):
+        open_checkpoint(folder).weights("int8")
+
+
 def test_unreadable_files_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"config\.json: No such file"):
         open_checkpoint(tmp_path / "nowhere")
@@ -284,6 +300,12 @@ def test_a_pipe_or_a_device_is_no_config(tmp_path: Path) -> None:
     (tmp_path / "device.json").symlink_to("/dev/zero")
     for name in ("pipe.json", "device.json"):
         with pytest.raises(UsageError, match="is not a regular file"):
+            read_spec(tmp_path / name)
+
+
+def test_a_name_that_no_file_can_have_is_no_config(tmp_path: Path) -> None:
+    for name, reason in (("a" * 300 + ".json", "File name too long"), ("a\0.json", "null byte")):
+        with pytest.raises(UsageError, match=reason):
             read_spec(tmp_path / name)
 
 

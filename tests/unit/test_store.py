@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.record import Record
-from harness.store import Store, StoreError, check
+from harness.store import Store, StoreError, check, recover
 from harness.store.file import APPLICATION_ID, SCHEMA, StoreFile
 from tests.reliability import plans, saver
 
@@ -158,7 +158,10 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path, content: 
     path.write_bytes(content)
     with pytest.raises(StoreError, match=str(path)):
         Store(path)
+    with pytest.raises(StoreError, match="left as it is"):
+        recover(path)
     assert path.read_bytes() == content and not check(path).ok
+    assert list(tmp_path.iterdir()) == [path]
 
 
 STEPS = {SCHEMA: "ALTER TABLE run ADD COLUMN branch TEXT; CREATE INDEX by_branch ON run (branch)"}
