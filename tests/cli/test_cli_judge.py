@@ -8,7 +8,7 @@ import pytest
 
 from harness.report import jsonfile
 from tests import factories
-from tests.cli.program import SEEDS, here
+from tests.cli.program import SEEDS, harness, here
 
 ARTICLE = SEEDS / "deepseek-v4-ascend.yaml"
 
@@ -41,7 +41,7 @@ def document(folder: Path, *arguments: str | Path) -> dict[str, Any]:
 
 
 def test_verdicts_as_other_programs_read_them(tmp_path: Path) -> None:
-    found = document(tmp_path, ARTICLE, "--json")
+    found = json.loads(harness("judge", ARTICLE, "--json", cwd=tmp_path).out)
     ids = {v["id"] for v in found["verdicts"]}
     for verdict in found["verdicts"]:
         assert {"id", "outcome", "flags", "interval", "stability", "evidence"} <= set(verdict)

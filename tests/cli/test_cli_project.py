@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import ROOT, Result, harness
+from tests.cli.program import ROOT, Result, harness, here
 
 GOLDEN = (
     "--model", "deepseek-r1", "--chip", "ascend-910c", "--phase", "decode", "--batch", "96", "--context", "4096",
@@ -16,7 +16,7 @@ GOLDEN = (
 
 
 def project(cwd: Path, *arguments: str | Path) -> Result:
-    return harness("project", *arguments, cwd=cwd)
+    return here("project", *arguments, cwd=cwd)
 
 
 def answer(cwd: Path, *arguments: str | Path) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def changed(option: str, value: str | None) -> tuple[str, ...]:
 
 def test_decode_of_r1_on_910c(tmp_path: Path) -> None:
     """Times by hand from the CloudMatrix384 paper's deployment; ceiling and serial point follow from them."""
-    found = answer(tmp_path, *GOLDEN)
+    found = json.loads(harness("project", *GOLDEN, "--json", cwd=tmp_path).out)
     for resource, milliseconds in (("compute", 27.1), ("memory", 19.3), ("link", 5.6)):
         assert 1000 * found["time_s"][resource] == pytest.approx(milliseconds, rel=0.01)
         parts = sum(part[f"{resource}_s"] for part in found["components"].values())

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from harness.cli import handbook
-from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness, mind_interrupts
+from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness, here, mind_interrupts
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,13 @@ def test_show_and_list_need_no_measurement(ran: tuple[Path, Result]) -> None:
 def test_a_sheet_is_judged_with_a_stored_run(ran: tuple[Path, Result]) -> None:
     folder, _ = ran
     sheet = SEEDS / "deepseek-v4-ascend.yaml"
-    alone = harness("judge", sheet, "--format", "json", cwd=folder)
+    alone = here("judge", sheet, "--format", "json", cwd=folder)
     assert alone.code == 0, alone.err
     verdicts = json.loads(alone.out)["verdicts"]
     assert len(verdicts) > 10
-    beside = harness("judge", sheet, "--record", "latest", "--chip", "ascend-910c", cwd=folder)
+    beside = here("judge", sheet, "--record", "latest", "--chip", "ascend-910c", cwd=folder)
     assert beside.code == 0, beside.err
-    assert harness("judge", sheet, "--strict", cwd=folder).code == 3
+    assert here("judge", sheet, "--strict", cwd=folder).code == 3
 
 
 def test_a_finished_run_is_resumed_without_measuring(ran: tuple[Path, Result]) -> None:
@@ -134,7 +134,8 @@ def kept(folder: Path, store: Path) -> int:
     return int(json.loads(listed.out)[0]["observations"]) if listed.code == 0 else 0
 
 
-def test_two_runs_on_one_host_notice_each_other(tmp_path: Path) -> None:
+def test_two_runs_on_one_host_notice_each_other(tmp_path: Path, ran: tuple[Path, Result]) -> None:
+    """The one that waits has nothing left to measure."""
     (tmp_path / "a.yaml").write_text(CONFIG)
     program = Path(sys.executable).with_name("harness")
     first = subprocess.Popen(
@@ -151,7 +152,7 @@ def test_two_runs_on_one_host_notice_each_other(tmp_path: Path) -> None:
         assert second.code == 5
         assert "--wait" in second.err
         assert "--force" in second.err
-        third = harness("run", "a.yaml", "--wait", cwd=tmp_path)
+        third = harness("run", "--resume", "--wait", cwd=ran[0])
         assert third.code == 0
         assert "waiting for another run" in third.err
     finally:
@@ -160,18 +161,18 @@ def test_two_runs_on_one_host_notice_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_plans_of_all_examples(tmp_path: Path, config: Path) -> None:
-    result = harness("run", config, "--dry-run", cwd=tmp_path)
+    result = here("run", config, "--dry-run", cwd=tmp_path)
     assert result.code == 0, result.err
     assert "Memory: about" in result.out
     assert "Time: about" in result.out
-    plan = json.loads(harness("run", config, "--dry-run", "--format", "json", cwd=tmp_path).out)
+    plan = json.loads(here("run", config, "--dry-run", "--format", "json", cwd=tmp_path).out)
     assert plan["needs"]["peak_bytes"] > 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_starter_config_runs_as_printed(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text(harness("init", cwd=tmp_path).out.replace("auto", "moe-tiny", 3))
-    assert harness("run", "my.yaml", "--dry-run", cwd=tmp_path).code == 0
+    (tmp_path / "my.yaml").write_text(here("init", cwd=tmp_path).out.replace("auto", "moe-tiny", 3))
+    assert here("run", "my.yaml", "--dry-run", cwd=tmp_path).code == 0
 
 
 def test_help_is_quick_and_teaches(tmp_path: Path) -> None:
