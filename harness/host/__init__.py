@@ -192,14 +192,27 @@ def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
     From VmHWM where there is one: getrusage's ru_maxrss survives exec, so in a child it is at least the size that the
     parent had when it started the child.
     """
+    known = _status_bytes(status, "VmHWM:")
+    if known is not None:
+        return known
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak if sys.platform == "darwin" else peak * 1024) or None
+
+
+def rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
+    """The resident size of this process now, or None where the system does not tell."""
+    return _status_bytes(status, "VmRSS:")
+
+
+def _status_bytes(status: Path, name: str) -> int | None:
+    """A size of proc_pid_status(5), which counts in KiB."""
     try:
         for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (peak if sys.platform == "darwin" else peak * 1024) or None
+    return None
 
 
 def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:

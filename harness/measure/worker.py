@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.frozen import Frozen
-from harness.host import Usage, allowed_cpus, difference, last_level_cache_bytes, memory, peak_rss_bytes, usage
+from harness.host import (
+    Usage,
+    allowed_cpus,
+    difference,
+    last_level_cache_bytes,
+    memory,
+    peak_rss_bytes,
+    rss_bytes,
+    usage,
+)
 from harness.host.moment import frequency_hz, memory_wait_s
 from harness.plan import Arm, Phase, Task, Timing, Workload
 from harness.record import CeilingObservation, Observation
@@ -184,6 +193,7 @@ def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, contro
             depth=workload.depth,
             seed=seed,
         )
+        resident_bytes = rss_bytes()
         timed, spent = _timed(stepper, task.timing, clock)
         del stepper
         if task.threads > 1:
@@ -199,6 +209,7 @@ def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, contro
             "started": started,
             "load_s": engine.load_s,
             "weight_bytes": engine.weight_bytes,
+            "rss_after_load_bytes": resident_bytes,
             "control_s": control_s,
             "foreign_cpu_s": spent.foreign_s,
             "steal_s": spent.steal_s,

@@ -36,6 +36,9 @@ class Observation(Frozen):
     )
     coverage: float | None = Field(default=None, ge=0, description="mean distinct routed experts a layer and step")
     peak_rss_bytes: int | None = Field(default=None, ge=0)
+    rss_after_load_bytes: int | None = Field(
+        default=None, ge=0, description="resident with weights and cache in place, before the first step"
+    )
     load_s: float | None = Field(default=None, ge=0, description="weights generated and sessions created")
     weight_bytes: int | None = Field(default=None, ge=0, description="of the loaded model as stored, scales included")
     control_s: tuple[float, ...] = Field(
@@ -124,6 +127,11 @@ class Measurement(Frozen):
     def coverage(self) -> float | None:
         seen = [o.coverage for o in self.good if o.coverage is not None]
         return median(seen) if seen else None
+
+    @property
+    def rss_after_load_bytes(self) -> int | None:
+        seen = [o.rss_after_load_bytes for o in self.good if o.rss_after_load_bytes is not None]
+        return max(seen) if seen else None
 
     @property
     def peak_rss_bytes(self) -> int | None:

@@ -73,6 +73,9 @@ class BenchRow(Frozen):
     ceiling_binding: Bound | None = Field(description="which of the two that is")
     ceilings: HostCeilings
     peak_rss_bytes: int | None
+    rss_after_load_bytes: int | None = Field(
+        default=None, description="resident with weights and cache in place, before the first step"
+    )
     load_s: float | None = Field(description="weights generated and session opened")
     outside_fraction: float | None = Field(description="share of the steps spent outside the runtime's run call")
     coverage: Coverage
@@ -169,6 +172,7 @@ def _row(
         ceiling_binding=shown.binding,
         ceilings=_ceilings(record.ceilings, m.precision),
         peak_rss_bytes=m.peak_rss_bytes,
+        rss_after_load_bytes=m.rss_after_load_bytes,
         load_s=_median([o.load_s for o in m.good if o.load_s is not None]),
         outside_fraction=outside_fraction(m.good),
         coverage=Coverage(measured=m.coverage, expected=counts.expected_coverage if counts else None),

@@ -57,6 +57,7 @@ FIELDS: tuple[Field, ...] = (
     Field("ceiling_read_bytes_s", "REAL", lambda r: r.ceilings.read_bytes_s),
     Field("ceiling_matmul_flop_s", "REAL", lambda r: r.ceilings.matmul_flop_s),
     Field("peak_rss_bytes", "INTEGER", lambda r: r.peak_rss_bytes),
+    Field("rss_after_load_bytes", "INTEGER", lambda r: r.rss_after_load_bytes),
     Field("load_s", "REAL", lambda r: r.load_s),
     Field("outside_fraction", "REAL", lambda r: r.outside_fraction),
     Field("coverage_measured", "REAL", lambda r: r.coverage.measured),

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
-from harness.model.checkpoint import Checkpoint
 from harness.model.graph import Program, build
 from harness.model.graph.folded import folded_queries
 from harness.model.graph.forms import form_array
@@ -30,6 +30,12 @@ from harness.plan import Phase
 from harness.runtime.profile import read_profile
 from harness.runtime.session import Array, Session, open_session
 from harness.runtime.stepper import Choices, Decoder, DecodeStepper, PrefillStepper, run_traced
+
+if TYPE_CHECKING:  # a measuring process draws its weights: what it does not import, it does not hold
+    from harness.model.checkpoint import Checkpoint
+
+_READING_COPIES = 4
+"""Of one tensor in fp32, while it is read: its parts, the tensor, its blocks over their scales, and those rounded."""
 
 Source = Callable[[Progress | None], dict[str, Stored]]
 
@@ -73,10 +79,10 @@ class Engine:
 
     @classmethod
     def of_checkpoint(
-        cls, checkpoint: Checkpoint, precision: Precision, *, threads: int, progress: Progress | None = None
+        cls, checkpoint: "Checkpoint", precision: Precision, *, threads: int, progress: Progress | None = None
     ) -> "Engine":
         """An engine whose weights are read from a checkpoint, each time that a session is opened."""
-        check_memory(checkpoint.spec, precision)
+        check_memory(checkpoint.spec, precision, reading=True)
         engine = cls(checkpoint.spec, precision, threads, partial(checkpoint.weights, precision))
         engine.session("prefill", progress)
         return engine
@@ -108,6 +114,7 @@ class Engine:
         self.close()
         start = time.perf_counter()
         self._session, self._phase = self._opened(self.program(phase), progress), phase
+        _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
         return self._session
 
@@ -194,9 +201,14 @@ def _return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def check_memory(spec: Spec, precision: Precision) -> None:
-    """Raise UnfitHostError where the stored weights, held twice while a session packs them, exceed free memory."""
+def check_memory(spec: Spec, precision: Precision, *, reading: bool = False) -> None:
+    """Raise UnfitHostError where the stored weights, held twice while a session packs them, exceed free memory.
+
+    `reading`: from a checkpoint, whose tensors are in fp32, with a few copies, before each one is rounded.
+    """
     needed, free = 2 * stored_bytes(spec, precision), psutil.virtual_memory().available
+    if reading:
+        needed += _READING_COPIES * 4 * max(tensor.count for tensor in layout(spec))
     if needed > free:
         raise UnfitHostError(
             f"a model of {parameters(spec).total:,} parameters at {precision} needs {needed / 2**30:.1f} GiB to load, "
