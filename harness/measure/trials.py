@@ -69,38 +69,47 @@ def trial(
     """One comparison for each of `sizes` (0: identical code), all from the same processes.
 
     The old side runs every case unchanged, the new side each with its share; which place has which share is drawn
-    from `seed`, so that no size always follows a warm process. Goes on to the last look while any case is unsettled,
-    or until `budget_s` are used up. Raises WorkerError where the first pairs all fail.
+    from `seed`, so that no size always follows a warm process. Cases that a look settles are left out of the processes
+    that follow, until none is left, or to the last look, or until `budget_s` are used up. Raises WorkerError where the
+    first pairs all fail.
     """
-    shares = random.Random(seed).sample(list(sizes), len(sizes))
-    wanted: dict[Side, Sequence[float]] = {"old": [0.0] * len(shares), "new": shares}
-    found: dict[Side, list[Seen]] = {"old": [], "new": []}
-    rounds: tuple[Rounds, ...] = ()
+    open_cases = [_Case(share) for share in random.Random(seed).sample(list(sizes), len(sizes))]
+    done_cases: list[_Case] = []
     start = clock()
-    for done, (first, second) in enumerate(order(looks[-1], seed), 1):
-        for side, seen in zip((first, second), bench.pair(wanted[first], wanted[second]), strict=True):
-            found[side].append(seen)
-        if done == _HOPELESS and not any(r.new for r in _all_rounds(shares, found)):
-            errors = [o.error for seen in (*found["old"], *found["new"]) for o in seen if o.error]
+    for done, sides in enumerate(order(looks[-1], seed), 1):
+        wanted = [[c.share if side == "new" else 0.0 for c in open_cases] for side in sides]
+        for side, seen in zip(sides, bench.pair(wanted[0], wanted[1]), strict=True):
+            for case, observation in zip(open_cases, seen, strict=True):
+                case.seen[side].append(observation)
+        if done == _HOPELESS and not any(c.rounds.new for c in open_cases):
+            errors = [o.error for c in open_cases for o in c.seen["old"] + c.seen["new"] if o.error]
             raise WorkerError(
                 f"{done} pairs of processes measured nothing, the last: {errors[-1]}; harness run says more"
             )
-        over = budget_s is not None and clock() - start > budget_s
-        if done in looks or over:
-            rounds = _all_rounds(shares, found)
-            if over or all(r.new and settle(*r.rates[::-1], thresholds, looks).decision in FINAL for r in rounds):
-                break
-    return tuple(sorted(rounds, key=lambda r: r.injected))
+        if done in looks:
+            done_cases += [c for c in open_cases if c.settled(thresholds, looks)]
+            open_cases = [c for c in open_cases if not c.settled(thresholds, looks)]
+        if not open_cases or (budget_s is not None and clock() - start > budget_s):
+            break
+    return tuple(sorted((c.rounds for c in done_cases + open_cases), key=lambda r: r.injected))
 
 
-def _all_rounds(shares: Sequence[float], found: dict[Side, list[Seen]]) -> tuple[Rounds, ...]:
-    return tuple(_rounds(share, place, found) for place, share in enumerate(shares))
+class _Case:
+    """One comparison while it is measured."""
 
+    def __init__(self, share: float):
+        self.share = share
+        self.seen: dict[Side, list[Observation]] = {"old": [], "new": []}
 
-def _rounds(share: float, place: int, found: dict[Side, list[Seen]]) -> Rounds:
-    both = [(a[place], b[place]) for a, b in zip(found["old"], found["new"], strict=True)]
-    whole = [(a, b) for a, b in both if a.median_s and b.median_s]
-    return Rounds(injected=share, old=tuple(a for a, _ in whole), new=tuple(b for _, b in whole))
+    @property
+    def rounds(self) -> Rounds:
+        both = zip(self.seen["old"], self.seen["new"], strict=True)
+        whole = [(a, b) for a, b in both if a.median_s and b.median_s]
+        return Rounds(injected=self.share, old=tuple(a for a, _ in whole), new=tuple(b for _, b in whole))
+
+    def settled(self, thresholds: Thresholds, looks: tuple[int, ...]) -> bool:
+        old, new = self.rounds.rates
+        return bool(new) and settle(new, old, thresholds, looks).decision in FINAL
 
 
 def _rate_tok_s(observation: Observation) -> float:

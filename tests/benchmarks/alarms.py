@@ -5,8 +5,8 @@ the same samples, what two usual rules would have said.
     python -m tests.benchmarks.alarms FILE --seconds 600 --neighbour      beside a process that uses one processor
     python -m tests.benchmarks.alarms FILE                    print what FILE holds
 
-Each finished comparison is a line of FILE. Every fourth comparison has, beside identical code, the same code slowed
-down by 5 and by 10 %, as further cases of the same processes. docs/alarms.md holds what came of it.
+A run has seven cases in the same processes: five of identical code, one slowed down by 5 % and one by 10 %. Each is a
+comparison, and a line of FILE. docs/alarms.md holds what came of it.
 """
 
 import argparse
@@ -34,9 +34,11 @@ from harness.record import Observation
 from harness.stats import Estimate, interleaved_ratio, median, proportion
 
 SIZES = (0.0, 0.05, 0.10)
-SLOWED_EVERY = 4
+CASES = (0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.10)
+"""Of one run: comparisons in the same processes, so that starting them is paid for once."""
+
 BUDGET_S = 30.0
-"""For each comparison of one case; where three are measured in the same processes, as much again for each."""
+"""For each case of a run."""
 
 FEW = 10
 """Pairs by which ways to estimate are compared."""
@@ -107,20 +109,19 @@ def neighbour(wanted: bool) -> Iterator[None]:
 
 
 def measure(path: Path, seconds: float, beside: bool) -> None:
-    """Comparisons until the time is up, each appended when it is whole."""
+    """Runs until the time is up, each appended when it is whole."""
     here = host.describe()
     plan, case = plan_of_drills(here)
     bench, start = HereBench(plan, here), time.monotonic()
     done = len({line.drill.seed for line in read(path)})
     with neighbour(beside), path.open("a", encoding="utf-8") as file:
         while time.monotonic() - start < seconds:
-            sizes = SIZES if done % SLOWED_EVERY == 0 else SIZES[:1]
             begun = time.monotonic()
-            rounds = trial(bench, sizes, Thresholds(), done, budget_s=BUDGET_S * len(sizes))
+            rounds = trial(bench, CASES, Thresholds(), done, budget_s=BUDGET_S * len(CASES))
             spent_s = time.monotonic() - begun
             for r in (r for r in rounds if r.new):
                 kept = drill(bench, r, here, case, done)
-                file.write(_line(r, kept, beside, spent_s, len(sizes)).model_dump_json() + "\n")
+                file.write(_line(r, kept, beside, spent_s, len(CASES)).model_dump_json() + "\n")
             file.flush()
             done += 1
 
@@ -157,6 +158,10 @@ def show(lines: Sequence[Line]) -> None:
             )
             print(f"  {dict(words.most_common())}")
             print(f"  harness ab: {_share(found, len(chosen))}")
+            if size == 0:
+                runs = {n.drill.seed for n in chosen}
+                loud = {n.drill.seed for n, t in zip(chosen, trials, strict=True) if t.decision in ("faster", "slower")}
+                print(f"  runs with such a word: {_share(len(loud), len(runs))}")
             print(f"  mean:5%: {_share(sum(map(mean_rule, chosen)), len(chosen))}")
             pairs = [(pooled(n.old), pooled(n.new)) for n in chosen]
             print(f"  Welch, all processes pooled: {_share(sum(welch_rule(*p) for p in pairs), len(chosen))}")
