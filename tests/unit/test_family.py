@@ -37,10 +37,14 @@ def test_fifty_rows_of_identical_code_cry_wolf_no_more_than_one() -> None:
 
 
 def test_what_moved_is_found_among_rows_that_did_not() -> None:
-    rng = np.random.default_rng(4)
-    words = [d.decision for d in judged(rng, [0.85] * 10 + [1.0] * 40)]
-    assert words[:10].count("slower") >= 9
-    assert not set(words[10:]) & {"slower", "faster"}
+    """Over forty tables: nearly all of what moved, and of all alarms at most the share that may be false."""
+    found = false = 0
+    for seed in range(40):
+        words = [d.decision for d in judged(np.random.default_rng(seed), [0.85] * 10 + [1.0] * 40)]
+        found += words[:10].count("slower")
+        false += sum(word in ("slower", "faster") for word in words[10:])
+    assert found >= 380
+    assert false <= 6  # of the 400 and more alarms, 0.3 % of which may be false: 1.2, and six or fewer in 99.9 %
 
 
 def test_one_row_is_decided_as_on_its_own() -> None:
@@ -54,12 +58,13 @@ def test_one_row_is_decided_as_on_its_own() -> None:
 
 @pytest.mark.parametrize("moved", [1, 3, 10])
 def test_the_number_upheld_is_that_of_the_procedure(moved: int) -> None:
-    """Against Benjamini and Hochberg's rule written out on p-values of normal rows."""
+    """Against Benjamini and Hochberg's rule written out on p-values of normal rows: for being off 1 at either level,
+    and then for lying beyond the margin."""
     from scipy.stats import norm
 
     rng = np.random.default_rng(moved)
-    scores = np.concatenate([rng.normal(-4.0, 1.0, moved), rng.normal(0.0, 1.0, 30 - moved)])  # beyond the margin
-    edge, error = np.log1p(0.03), 0.01
+    scores = np.concatenate([rng.normal(-5.0, 1.0, moved), rng.normal(0.0, 1.0, 30 - moved)])  # beyond the margin
+    edge, error, levels = np.log1p(0.03), 0.01, Thresholds()
 
     def judge(score: float, thresholds: Thresholds) -> Decided:
         centre = score * error - edge
@@ -71,11 +76,17 @@ def test_the_number_upheld_is_that_of_the_procedure(moved: int) -> None:
 
         return decide(at(thresholds.level), at(thresholds.alarm_level), 0.03)
 
-    judges = [lambda t, s=float(s): judge(s, t) for s in scores]
-    decided = decide_together(judges, Thresholds())
-    p_values = np.sort(2 * norm.cdf(scores))
-    expected = max((k for k in range(1, 31) if p_values[k - 1] <= 0.01 * k / 30), default=0)
-    assert sum(d.decision == "slower" for d in decided) == expected > 0
+    def upheld(p_values: np.ndarray, error: float) -> int:
+        return max((k for k in range(1, 31) if np.sort(p_values)[k - 1] <= error * k / 30), default=0)
+
+    decided = decide_together([lambda t, s=float(s): judge(s, t) for s in scores], levels)  # type: ignore[misc]
+    off_one, beyond = 2 * norm.cdf(-np.abs(scores - edge / error)), 2 * norm.cdf(scores)
+    candidates = beyond <= 1 - levels.level
+    alarms = upheld(np.where(candidates, off_one, 1.0), 1 - levels.alarm_level)
+    warnings = upheld(off_one, 1 - levels.level)
+    expected = (off_one <= (1 - levels.alarm_level) * alarms / 30) & (beyond <= (1 - levels.level) * warnings / 30)
+    assert [d.decision == "slower" for d in decided] == expected.tolist()
+    assert expected.any() and not expected.all()
 
 
 def table(name: str, rng: np.random.Generator, first: int, speeds: dict[str, float]) -> ResultTable:
