@@ -8,7 +8,7 @@ from harness.model.graph.folded import folded_queries
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout
 from harness.model.spec import Precision, Spec
-from harness.model.weights import generate
+from harness.model.weights import generate, one_of
 from harness.models import preset
 from harness.plan import Phase
 from tests.parity.architectures import ARCHITECTURES
@@ -28,7 +28,10 @@ def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision
         tensors[tensor.name], weights[tensor.name] = tensor, made
         asked.add(f"{tensor.name.rpartition('.')[0]}.q")
     for b in program.bindings:
-        array = form_array(tensors[b.tensor], weights[b.tensor], b.form, precision, b.factor)
+        tensor, stored = tensors[b.tensor], weights[b.tensor]
+        if b.one is not None:
+            tensor, stored = tensor.matrix(), one_of(stored, b.one)
+        array = form_array(tensor, stored, b.form, precision, b.factor)
         assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
         assert array.flags.c_contiguous, b.name
     assert asked == set(tensors)
