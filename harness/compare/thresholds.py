@@ -41,7 +41,8 @@ class Thresholds(Frozen):
     drift_known: bool = Field(default=False, description="whether `drift` was measured or stated for this host")
     level: Share = Field(default=0.95, description="of the intervals shown, and of 'warn' and 'same'")
     alarm_level: Share = Field(
-        default=0.997, description="at which 'faster' and 'slower' are off 1: three false alarms in 1,000 at worst"
+        default=0.997,
+        description="at which 'faster' and 'slower' are off 1: aims at three false alarms in 1,000 at worst",
     )
     rules: tuple[Rule, ...] = ()
 
