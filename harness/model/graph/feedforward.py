@@ -39,7 +39,7 @@ def gated(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> str:
     """down(SiLU(gate(x)) * up(x)), gate and up in one product."""
     gate, up = nodes("Split", linear(nodes, tensors[f"{at}.in"], x), outputs=2, axis=-1, num_outputs=2)
     active = nodes("Mul", nodes.ms("QuickGelu", gate, alpha=1.0), up)
-    return linear(nodes, tensors[f"{at}.out"], active)
+    return linear(nodes, tensors[f"{at}.out"], active, uneven=True)
 
 
 def _activation(spec: Spec) -> dict[str, float]:

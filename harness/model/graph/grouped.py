@@ -62,7 +62,7 @@ class GroupedAttention:
         if not self._turns_itself:
             query, key = self._turned(query, heads), self._turned(key, groups)
         mixed = self._mixed(layer, query, key, value)
-        return linear(nodes, self.tensors[f"{at}.out"], mixed, bias=self.tensors.get(f"{at}.out_bias"))
+        return linear(nodes, self.tensors[f"{at}.out"], mixed, uneven=True, bias=self.tensors.get(f"{at}.out_bias"))
 
     def _normed(self, x: str, gain: Tensor, heads: int, width: int) -> str:
         """RMS norm of each head of x [B, S, heads*c]."""

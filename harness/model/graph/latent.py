@@ -47,7 +47,7 @@ class LatentAttention:
         """[B, S, d] -> [B, S, d]"""
         at = f"layers.{layer}.attention"
         mixed = self._prefill(layer, at, x) if self.phase == "prefill" else self._decode(layer, at, x)
-        return linear(self.nodes, self.tensors[f"{at}.out"], mixed)
+        return linear(self.nodes, self.tensors[f"{at}.out"], mixed, uneven=True)
 
     @property
     def _dims(self) -> tuple[int, int, int, int, int]:
