@@ -56,8 +56,8 @@ def _linear_wide(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str,
     they are loaded: twice as fast as MatMulNBits (754 against 422 GFLOP/s for 8 bits and 344 for 4, at 512 rows on two
     Zen 4 cores). It rounds all activations on one scale, where MatMulNBits has one for each block: an error of 0.9 % of
     the product's deviation against 0.7 % (normal activations, 1,024 wide). Rows of unlike size are therefore brought to
-    one first, or small ones would vanish: what attention returns at the end of a prompt is a mean of many values, at its
-    beginning of few."""
+    one first, or small ones would vanish: what attention returns at the end of a prompt is a mean of many values, at
+    its beginning of few."""
     columns, scales = nodes.weight(tensor, "columns"), nodes.weight(tensor, "column_scales")
     if not uneven:
         return str(nodes.ms("DynamicQuantizeMatMul", x, columns, scales, *(("", bias) if bias else ()), to=to))
