@@ -95,8 +95,8 @@ def test_json_and_json_lines_are_the_same_rows() -> None:
     assert array == [json.loads(line) for line in benchtable.render(made, "jsonl").splitlines()]
     asked_for = (
         "model phase batch prompt_tokens decode_tokens depth precision threads rate_tok_s samples_s bits_per_weight "
-        "bytes_per_token flop_per_token ceiling_fraction ceilings peak_rss_bytes rss_after_load_bytes load_s coverage parameters error "
-        "outside_fraction quantisation_error"
+        "bytes_per_token flop_per_token ceiling_fraction ceilings peak_rss_bytes rss_after_load_bytes load_s coverage "
+        "parameters error outside_fraction quantisation_error"
     )
     for row in array:
         assert set(asked_for.split()) <= row.keys()
