@@ -105,7 +105,10 @@ def _arms(config: Config, host: Host, threads: int, notes: list[str]) -> list[tu
             seen.add((full, precision))
             _check_weights(name, spec, precision, host, index)
             skew = measure.routing.skew
-            arm_spec = _control(spec, control, entry, index) if control else spec
+            arm_spec = spec
+            if control:
+                arm_spec = _control(spec, control, entry, index)
+                _check_weights(full, arm_spec, precision, host, index)  # its widths are its own
             arms.append(
                 (
                     Arm(
@@ -197,7 +200,7 @@ def _check_weights(name: str, spec: Spec, precision: Precision, host: Host, inde
     try:
         weights = weight_bytes(spec, precision)
     except ValueError as error:
-        raise PlanError(f"{name} cannot be stored at {precision}: {error}", *_at(index)) from None
+        raise PlanError(f"{name} cannot be stored at {precision}: {error}; fp32 takes it", *_at(index)) from None
     if weights > MEMORY_SHARE * host.available_bytes:
         raise PlanError(_too_large(f"{name} at {precision}", weights, host), *_at(index))
 

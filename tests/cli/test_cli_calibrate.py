@@ -47,8 +47,10 @@ def test_what_is_kept_counts_where_it_speaks_for_now(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(450)
 def test_a_comparison_is_made_and_kept(tmp_path: Path) -> None:
-    found = run(tmp_path, "calibrate", "--trials", "1", "--budget", "1", "--force")
+    """A comparison once begun is finished: forty pairs of four cases at worst, beside whatever else runs."""
+    found = run(tmp_path, "calibrate", "--trials", "1", "--budget", "1", "--force", timeout_s=400)
     assert found.returncode == 0 and "1 of 1 comparisons" in found.stderr, found.stderr
     assert "1 of at least 20" in found.stdout
     kept = Ledger(tmp_path / ".harness" / "store.sqlite").drills(host.describe().fingerprint)

@@ -177,6 +177,22 @@ def test_own_specs_are_checked_before_they_are_built() -> None:
     assert "name of a preset" in str(refusal(named))
 
 
+def test_a_control_whose_width_has_no_blocks_is_refused() -> None:
+    """Only 264 wide does a dense model come within 1 % of this one, and blocks of weights are 16 wide or more."""
+    small = {
+        **{"model_type": "deepseek_v3", "hidden_size": 64, "num_hidden_layers": 8, "vocab_size": 256},
+        **{"num_attention_heads": 2, "kv_lora_rank": 32, "qk_nope_head_dim": 16, "qk_rope_head_dim": 16},
+        **{"v_head_dim": 16, "intermediate_size": 64, "first_k_dense_replace": 1, "n_routed_experts": 8},
+        **{"num_experts_per_tok": 2, "n_shared_experts": 1, "moe_intermediate_size": 32},
+        **{"scoring_func": "sigmoid", "topk_method": "noaux_tc"},
+    }
+    measure = {"models": ("mine", "mine:equal-total"), "precisions": ("int8",)}
+    config = {"harness": 1, "name": "a", "measure": measure, "specs": {"mine": small}}
+    error = refusal(Config.model_validate(config))
+    assert str(error).startswith("mine:equal-total cannot be stored at int8") and error.location[-1] == 1
+    planner.make(Config.model_validate({**config, "measure": {**measure, "precisions": ("fp32",)}}), a_host())
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(["moe-tiny", "moe-1b", "moe-article:equal-total"]), st.integers(1, 64), st.integers(1, 1024))
 def test_needs_grow_with_the_work(model: str, batch: int, prompt: int) -> None:
