@@ -5,10 +5,11 @@ Each finished comparison is kept at once: stop it whenever you like, and go on l
 
 import datetime as dt
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from harness.cli.compare import Force, Quiet, StorePath, Wait
 
 if TYPE_CHECKING:
     from harness.compare.calibration import Drill
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from harness.record import Host
     from harness.store.ledger import Ledger
 
-StorePath = Annotated[
-    Path | None, typer.Option("--store", help="Where runs are kept (default: .harness/store.sqlite).", metavar="PATH")
-]
 SIZES = (0.0, 0.03, 0.05, 0.10)
 TRIALS, BUDGET_S = 20, 600.0
 
@@ -34,11 +32,9 @@ def calibrate(
     ] = BUDGET_S,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     store: StorePath = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this host to end.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Measure beside another run, although both spoil each other.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    wait: Wait = False,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> int:
     """Measure the false alarms and the power of 'harness ab' on this host, and keep them.
 

@@ -33,6 +33,9 @@ class HistoryFormat(StrEnum):
     json = "json"
 
 
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for another run on this host to end.")]
+Force = Annotated[bool, typer.Option("--force", help="Measure beside another run, although both spoil each other.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Where runs are kept (default: .harness/store.sqlite).", metavar="PATH")
 ]
@@ -151,11 +154,9 @@ def ab(
     junit: JUnit = None,
     html: Html = None,
     store: StorePath = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run on this host to end.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Measure beside another run, although both spoil each other.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    wait: Wait = False,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> int:
     """Measure two sides in turn on this host, one fresh process each, until every case is decided.
 
