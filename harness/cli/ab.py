@@ -18,6 +18,7 @@ from harness.compare import procedure
 from harness.compare.comparison import compare
 from harness.compare.decision import LOOKS
 from harness.compare.gate import NOTHING_COMPARED
+from harness.compare.thresholds import Thresholds
 from harness.measure import run_lock
 from harness.measure.duel import Duel, check_alike, duel
 from harness.measure.lock import Policy
@@ -70,7 +71,7 @@ def ab_command(options: AbOptions) -> int:
         notes = () if alone else (BESIDE,)
         records = tuple(_put_together(store, side, "complete", (*notes, _turns(fought))) for side in (old, new))
     a, b = (own.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
-    # Looked at three times, so each look has its share of the alarms.
+    # Looked at several times, so each look has its share of the alarms.
     shared = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / len(LOOKS)})
     comparison = compare(a, b, shared, ignore=_on_purpose(a, b) | frozenset(options.choices.ignore))
     said = tuple(f"{side.title}: {note}" for side in (old, new) for note in side.header.notes)
@@ -84,6 +85,7 @@ def _fought(old: Side, new: Side, options: AbOptions, store: Store) -> Duel:
     """The duel, each process's observations kept before the next one starts. Raises StoppedError on Ctrl-C."""
     by_name: dict[procedure.Side, Side] = {"old": old, "new": new}
     say = _quiet if options.quiet else _say
+    thresholds = options.choices.thresholds()
     for side in (old, new):
         store.begin(side.header)
 
@@ -99,7 +101,8 @@ def _fought(old: Side, new: Side, options: AbOptions, store: Store) -> Duel:
         return duel(
             old.contender,
             new.contender,
-            options.choices.thresholds(),
+            thresholds,
+            margins=_margins(old, new, thresholds),
             seed=options.seed,
             budget_s=options.budget_s,
             progress=lambda done, target: say(f"{done} of {target} pairs"),
@@ -111,6 +114,13 @@ def _fought(old: Side, new: Side, options: AbOptions, store: Store) -> Duel:
             f"interrupted: what was measured is kept in {store.path}; "
             f"compare it with: harness compare {a.record_id} {b.record_id}"
         ) from None
+
+
+def _margins(old: Side, new: Side, thresholds: Thresholds) -> tuple[float, ...]:
+    """Of each case, by the settings that both sides share: those by which its row will be judged."""
+    both = zip(old.contender.cells, new.contender.cells, strict=True)
+    shared = (set(own.settings_of(*a)) & set(own.settings_of(*b)) for a, b in both)
+    return tuple(thresholds.margin_of(own.RATE, tuple(settings)) for settings in shared)
 
 
 def _put_together(store: Store, side: Side, state: State, notes: tuple[str, ...]) -> Record:

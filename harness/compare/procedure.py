@@ -11,9 +11,10 @@ from harness.compare.thresholds import Thresholds
 from harness.frozen import Frozen
 
 Side = Literal["old", "new"]
-PROCEDURE = 2
+PROCEDURE = 3
 """Version of how two arms are measured in turn. Raised when what is known of its false alarms and its power from before
-no longer holds. 2: both processes of a pair load before either is timed, and drills run the control kernel too."""
+no longer holds. 2: both processes of a pair load before either is timed, and drills run the control kernel too. 3: the
+two are timed case by case in turn."""
 
 FINAL: tuple[Decision, ...] = ("faster", "slower", "same")
 """Words that end a comparison early. A warning does not: more pairs may make it an alarm, or clear it."""

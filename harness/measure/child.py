@@ -102,19 +102,21 @@ class Child:
                     return
 
     def messages(self, timeout_s: float) -> Iterator[bytes]:
-        """Lines from the child as they come, until it has ended or `timeout_s` are over; then `ending` says which.
+        """Lines from the child as they come, until it has ended or was waited for `timeout_s`; `ending` says which.
 
-        A line counts as acknowledged, and the child goes on, when the caller asks for the next one.
+        A line counts as acknowledged, and the child goes on, when the caller asks for the next one. What the caller
+        does in between is not the child's time.
         """
-        deadline = time.monotonic() + timeout_s
+        left_s = timeout_s
         self._ours.setblocking(False)
         with selectors.DefaultSelector() as selector:
             selector.register(self._ours, selectors.EVENT_READ)
             selector.register(self._death, selectors.EVENT_READ)
             listening = True
             while True:
-                wait_s = 0.0 if b"\n" in self._pending else max(0.0, deadline - time.monotonic())
-                ready = {key.fd for key, _ in selector.select(wait_s)}
+                begun = time.monotonic()
+                ready = {key.fd for key, _ in selector.select(0.0 if b"\n" in self._pending else max(0.0, left_s))}
+                left_s -= time.monotonic() - begun
                 if not ready and b"\n" not in self._pending:
                     self.ending = Ending(
                         how="timeout", reason=f"took over {timeout_s:g} s and was ended{self._words()}"

@@ -19,11 +19,11 @@ from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.frozen import Frozen
-from harness.measure.pairing import fit_together, waiting
+from harness.measure.pairing import fit_together, in_turn, waiting
 from harness.measure.protocol import Terms, request
-from harness.measure.sweep import OWN_FOLDER, Bounds, Launch, Start, launch_of, run, started, worker_command
+from harness.measure.sweep import OWN_FOLDER, Bounds, Launch, Start, launch_of, observations, started, worker_command
 from harness.plan import Arm, Plan, Task, Workload
-from harness.record import CeilingObservation, Observation
+from harness.record import Observation
 from harness.record.assemble import Kept
 
 _HOPELESS = 3
@@ -79,6 +79,7 @@ def duel(
     new: Contender,
     thresholds: Thresholds,
     *,
+    margins: Sequence[float] = (),
     seed: int = 0,
     budget_s: float | None = None,
     runner: Runner | None = None,
@@ -89,12 +90,13 @@ def duel(
 ) -> Duel:
     """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
 
-    At each look (10, 20 and 40 pairs) it ends if all cases are decided. When the budget is used up, it ends after the
-    pair at hand; so it does after a few pairs of which one side has measured nothing. `progress` is called between two
-    pairs and `keep` between two processes, when no clock runs: what `keep` has returned for is safe. Raises UsageError
-    for plans that differ in their number of cases.
+    At each look (10, 20, 40 and 80 pairs) it ends if all cases are decided, each by its own of `margins` where they are
+    given. When the budget is used up, it ends after the pair at hand; so it does after a few pairs of which one side
+    has measured nothing. `progress` is called between two pairs and `keep` between two observations, when no clock
+    runs: what `keep` has returned for is safe. Raises UsageError for plans that differ in their number of cases.
     """
     check_alike(old, new)
+    margins = margins or (thresholds.margin,) * len(old.cells)
     turns = run_pair if runner is None else _in_turn(runner)
     kept: dict[Side, list[Kept]] = {"old": [], "new": []}
     sides: Mapping[Side, Contender] = {"old": old, "new": new}
@@ -106,7 +108,7 @@ def duel(
                 kept[pair[place]] += found
         over = budget_s is not None and clock() - start > budget_s
         progress(done, next(look for look in looks if look >= done))
-        if done in looks[:-1] and _decided(kept, old, new, done, thresholds, looks):
+        if done in looks[:-1] and _decided(kept, old, new, done, thresholds, margins, looks):
             ended = "decided"
             break
         if done == _HOPELESS and not all(map(_answered, kept.values())):
@@ -129,22 +131,30 @@ def check_alike(old: Contender, new: Contender) -> None:
 
 Taken = Generator[tuple[int, tuple[Kept, ...]], None, None]
 Turns = Callable[[Contender, Contender, int], Taken]
-"""Measures two contenders as the given round; yields what came of each process, with the place of its contender."""
+"""Measures two contenders as the given round; yields what came of it bit by bit, with the place of its contender."""
 
 
 def run_pair(first: Contender, second: Contender, round_index: int) -> Taken:
-    """All cases of both, model by model: both processes of a model load, then the first's is measured, then the
-    second's. Where they differ in their number of models, or do not fit into memory together, each loads in its turn.
+    """All cases of both, model by model: both processes of a model load, then they are measured case by case in turn.
+    Where they differ in their number of models, or do not fit into memory together, one follows the other.
     """
     if len(first.tasks) != len(second.tasks):
         yield from _in_turn(run_once)(first, second, round_index)
         return
     with _package_for(first) as one, _package_for(second) as other:
         for a, b in zip(first.rounds(round_index), second.rounds(round_index), strict=True):
-            launches = (first.launch(a, one), second.launch(b, other)) if fit_together((a, b)) else ()
-            with waiting(launches, min(first.timeout_s, second.timeout_s)) as start:
-                yield 0, _run(first, (a,), one, start)
-                yield 1, _run(second, (b,), other, start)
+            if not fit_together((a, b)):
+                yield 0, tuple(_observed(first, (a,), one))
+                yield 1, tuple(_observed(second, (b,), other))
+                continue
+            launches = (first.launch(a, one), second.launch(b, other))
+            with (
+                waiting(launches, min(first.timeout_s, second.timeout_s)) as start,
+                contextlib.closing(_observed(first, (a,), one, start)) as mine,
+                contextlib.closing(_observed(second, (b,), other, start)) as yours,
+            ):
+                for place, kept in in_turn(mine, yours):
+                    yield place, (kept,)
 
 
 def _in_turn(runner: Runner) -> Turns:
@@ -158,26 +168,25 @@ def _in_turn(runner: Runner) -> Turns:
 def run_once(contender: Contender, round_index: int) -> tuple[Kept, ...]:
     """All cases of `contender`, one process a model, as observations of `round_index`."""
     with _package_for(contender) as package:
-        return _run(contender, contender.rounds(round_index), package, started)
+        return tuple(_observed(contender, contender.rounds(round_index), package))
 
 
-def _run(contender: Contender, tasks: tuple[Task, ...], package: Path | None, start: Start) -> tuple[Kept, ...]:
-    found: list[Kept] = []
-
-    def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
-        if isinstance(observation, Observation):
-            found.append(Kept(arm=task.arm, workload=workload, observation=observation))
-
-    run(
+def _observed(
+    contender: Contender, tasks: tuple[Task, ...], package: Path | None, start: Start = started
+) -> Generator[Kept]:
+    """What a side's processes see, an observation at a time."""
+    found = observations(
         contender.plan.model_copy(update={"tasks": tasks}),
-        sink=sink,
         bounds=contender.bounds,
         command=worker_command(contender.python),
         package=package,
         encode=partial(request, terms=contender.terms),
         start=start,
     )
-    return tuple(found)
+    with contextlib.closing(found):
+        for task, workload, observation in found:
+            if isinstance(observation, Observation):
+                yield Kept(arm=task.arm, workload=workload, observation=observation)
 
 
 @contextlib.contextmanager
@@ -204,18 +213,19 @@ def _decided(
     new: Contender,
     done: int,
     thresholds: Thresholds,
+    margins: Sequence[float],
     looks: tuple[int, ...],
 ) -> bool:
     """Whether no case would gain from more pairs. Cases share the alarms, so that what is settled here stands in the
     table, whose rows are decided together."""
     each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / max(1, len(old.cells))})
-    for old_cell, new_cell in zip(old.cells, new.cells, strict=True):
+    for old_cell, new_cell, margin in zip(old.cells, new.cells, margins, strict=True):
         before, after = _rates(kept["old"], old_cell), _rates(kept["new"], new_cell)
         shared = sorted(before.keys() & after.keys())
         step = next_step(
             [after[r] for r in shared],
             [before[r] for r in shared],
-            thresholds.margin,
+            margin,
             each,
             looks=looks,
             rounds=done,

@@ -1,4 +1,4 @@
-"""Two processes that are measured one after the other and start at once before: both load, then each has its turn.
+"""Two processes that are measured in turn and start at once before: both load, then each is timed case by case.
 
 Neither loads while the other is timed, both meet the host at nearly the same moment, and two processors share the work
 of starting. Knows no statistics.
@@ -6,12 +6,15 @@ of starting. Knows no statistics.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from harness.host import memory
 from harness.measure.child import Child
 from harness.measure.sweep import Launch, Start, started
 from harness.plan import Task
 from harness.plan.needs import arm_bytes
+
+Seen = TypeVar("Seen")
 
 _ROOM = 0.8
 """Share of the free memory that two waiting processes may take: needs are rough, and so is what is free."""
@@ -44,3 +47,20 @@ def waiting(launches: Sequence[Launch], timeout_s: float) -> Iterator[Start]:
         for _, child in ready:
             with child:
                 pass
+
+
+def in_turn(first: Iterator[Seen], second: Iterator[Seen]) -> Iterator[tuple[int, Seen]]:
+    """What comes of both, with its side's place: the first's, the second's, then the second's before the first's, and
+    so on, so that the two measurements of a case lie side by side and neither side is always ahead. While one is taken,
+    the other's process waits. What a longer side has left over comes at the end."""
+    left = {0: first, 1: second}
+    turn = 0
+    while left:
+        for place in (0, 1) if turn % 2 == 0 else (1, 0):
+            if place not in left:
+                continue
+            try:
+                yield place, next(left[place])
+            except StopIteration:
+                del left[place]
+        turn += 1

@@ -4,11 +4,12 @@ Knows neither store nor terminal: `sink` keeps an observation, `progress` shows 
 measures, this one sleeps in the kernel; it works only between two workloads, when no clock runs.
 """
 
+import contextlib
 import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -146,7 +147,34 @@ def run(
     def process(task: Task) -> Child:
         return start(launch_of(task, bounds, command=command, environment=environment, package=package, encode=encode))
 
-    return _Run(plan, sink, progress, bounds, done, process, clock).carry_out()
+    going = _Run(plan, sink, bounds=bounds, process=process, progress=progress, done=done, clock=clock)
+    for _ in going.observations():
+        pass
+    return going.outcome()
+
+
+def observations(
+    plan: Plan,
+    *,
+    bounds: Bounds,
+    command: tuple[str, ...],
+    package: Path | None = OWN_FOLDER,
+    encode: Callable[[Task], bytes] = request,
+    start: Start = started,
+) -> Generator[tuple[Task, Workload | None, Observation | CeilingObservation]]:
+    """What `run` would hand to its sink, one at a time: between two, the process that measures waits for the caller."""
+
+    def process(task: Task) -> Child:
+        return start(launch_of(task, bounds, command=command, package=package, encode=encode))
+
+    made: list[tuple[Task, Workload | None, Observation | CeilingObservation]] = []
+
+    def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
+        made.append((task, workload, observation))
+
+    with contextlib.closing(_Run(plan, sink, bounds=bounds, process=process).observations()) as going:
+        for _ in going:
+            yield made.pop()
 
 
 def launch_of(
@@ -175,11 +203,12 @@ class _Run:
         self,
         plan: Plan,
         sink: Sink,
-        progress: Callable[[Progress], None],
+        *,
         bounds: Bounds,
-        done: Collection[str],
         process: Callable[[Task], Child],
-        clock: Callable[[], float],
+        progress: Callable[[Progress], None] = lambda _: None,
+        done: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
         self._planned = sum(_size(task) for task in plan.tasks)
@@ -188,23 +217,28 @@ class _Run:
         self._process, self._clock = process, clock
         self._measured = self._failed = 0
         self._start = clock()
+        self._stopped: str | None = None
 
-    def carry_out(self) -> Outcome:
-        stopped: str | None = None
+    def observations(self) -> Generator[None]:
+        """Yields after each observation that the sink has taken, and leaves no process behind when it is closed."""
         rounds: set[int] = set()
         for task in self._tasks:
-            stopped = self._why_stop(new_round=task.round not in rounds and bool(rounds))
-            if stopped:
-                break
+            self._stopped = self._why_stop(new_round=task.round not in rounds and bool(rounds))
+            if self._stopped:
+                return
             rounds.add(task.round)
-            self._carry_out_task(task)
-        stopped = stopped or (self._why_stop(new_round=False) if self._left() else None)
+            left: Task | None = task
+            while left is not None and self._why_stop(new_round=False) is None:
+                left = yield from self._one_process(left)
+        self._stopped = self._why_stop(new_round=False) if self._left() else None
+
+    def outcome(self) -> Outcome:
         return Outcome(
             measured=self._measured,
             failed=self._failed,
             skipped=self._planned - self._total,
-            stopped=stopped,
-            kind="interrupted" if stopped else "complete",
+            stopped=self._stopped,
+            kind="interrupted" if self._stopped else "complete",
         )
 
     def _left(self) -> int:
@@ -218,14 +252,9 @@ class _Run:
             return f"the time budget of {budget_s:g} s was used up; {self._left()} observations were left out"
         return None
 
-    def _carry_out_task(self, task: Task) -> None:
-        """All workloads of `task`: in one process if all goes well, in a further one after each that killed it."""
-        left: Task | None = task
-        while left is not None and self._why_stop(new_round=False) is None:
-            left = self._one_process(left)
-
-    def _one_process(self, task: Task) -> Task | None:
-        """Run one process for `task`. Returns the task of the workloads that still have a chance, or None."""
+    def _one_process(self, task: Task) -> Generator[None, None, Task | None]:
+        """Run one process for `task`. Returns the task of the workloads that still have a chance, or None: those behind
+        one that killed it get a further process."""
         begun = dt.datetime.now(dt.UTC)
         workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "arm" else (None,)
         self._show(task, workloads[0] if workloads else None)
@@ -246,6 +275,7 @@ class _Run:
                         continue
                     self._keep(task, workloads[answered], message)
                     answered += 1
+                    yield
                     if answered == len(workloads):
                         return None
                     self._show(task, workloads[answered])
@@ -254,6 +284,7 @@ class _Run:
         lost = workloads[answered:] if not loaded else workloads[answered : answered + 1]
         for workload in lost:
             self._lose(task, workload, begun, reason)
+            yield
         rest = task.workloads[answered + len(lost) :]
         return task.model_copy(update={"workloads": rest}) if rest else None
 

@@ -1,12 +1,13 @@
 """Comparisons whose right answer is known, carried out on this host: identical code, and code made slower by a share.
 
 Measured exactly as `harness ab` measures: pairs of fresh processes in ABBA blocks, both of a pair loaded before either
-is timed, looked at after the same numbers of pairs. Knows neither store nor terminal.
+is timed and timed case by case in turn, looked at after the same numbers of pairs. Knows neither store nor terminal.
 """
 
+import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from harness.compare.calibration import settle
@@ -16,10 +17,10 @@ from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
 from harness.frozen import Frozen
 from harness.measure.drill import drill_command
-from harness.measure.pairing import waiting
-from harness.measure.sweep import Bounds, Start, launch_of, run
-from harness.plan import Plan, Task, Workload
-from harness.record import CeilingObservation, Host, Measurement, Observation
+from harness.measure.pairing import in_turn, waiting
+from harness.measure.sweep import Bounds, Start, launch_of, observations
+from harness.plan import Plan, Task
+from harness.record import Host, Measurement, Observation
 from harness.record.disturbance import disturbed
 from harness.record.rule import Context
 
@@ -34,7 +35,7 @@ class Bench(Protocol):
     """Where comparisons are carried out."""
 
     def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
-        """One process after the other, whose workloads are slower by the shares given."""
+        """One process of each, in turn, whose workloads are slower by the shares given."""
         ...
 
     def disturbed(self, observations: Seen) -> str | None:
@@ -127,9 +128,15 @@ class HereBench:
     def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
         sides = [(self._repeated(shares), drill_command(shares)) for shares in (first, second)]
         launches = [launch_of(task, self._bounds, command=command) for task, command in sides]
-        with waiting(launches, self._bounds.timeout_s) as start:
-            one, other = (self._measured(task, command, start) for task, command in sides)
-        return one, other
+        found: tuple[list[Observation], list[Observation]] = ([], [])
+        with (
+            waiting(launches, self._bounds.timeout_s) as start,
+            contextlib.closing(self._measured(*sides[0], start)) as one,
+            contextlib.closing(self._measured(*sides[1], start)) as other,
+        ):
+            for place, observation in in_turn(one, other):
+                found[place].append(observation)
+        return tuple(found[0]), tuple(found[1])
 
     def disturbed(self, observations: Seen) -> str | None:
         assert self._task.arm is not None
@@ -147,13 +154,9 @@ class HereBench:
         workloads = (self._task.workloads[0],) * len(shares)
         return self._task.model_copy(update={"round": 0, "workloads": workloads})
 
-    def _measured(self, task: Task, command: tuple[str, ...], start: Start) -> Seen:
-        seen: list[Observation] = []
-
-        def sink(_task: Task, _workload: Workload | None, observation: Observation | CeilingObservation) -> None:
-            if isinstance(observation, Observation):
-                seen.append(observation)
-
+    def _measured(self, task: Task, command: tuple[str, ...], start: Start) -> Generator[Observation]:
         once = self._plan.model_copy(update={"tasks": (task,)})
-        run(once, sink=sink, bounds=self._bounds, command=command, start=start)
-        return tuple(seen)
+        with contextlib.closing(observations(once, bounds=self._bounds, command=command, start=start)) as found:
+            for _, _, observation in found:
+                assert isinstance(observation, Observation), "drills measure no ceilings"
+                yield observation

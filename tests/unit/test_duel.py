@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from harness.compare.decision import LOOKS
 from harness.compare.procedure import Side
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
@@ -55,10 +56,18 @@ def test_what_is_clear_ends_at_the_first_look() -> None:
     assert 3 <= sum(p[0][0] == "a" for p in pairs) <= 7
 
 
+def test_each_case_is_settled_by_its_own_margin() -> None:
+    """Both cases are 20 % slower, give or take 2: beyond a margin of 3 %, and neither in nor beyond one of 20 %."""
+    near = Scripted({"a": [1.0, 1.02, 0.98], "b": [1.2, 1.26, 1.14, 1.21]})
+    sides = contender("a", cases=2), contender("b", cases=2)
+    assert duel(*sides, Thresholds(), runner=near).ended == "decided"
+    assert duel(*sides, Thresholds(), runner=near, margins=(0.03, 0.20)).ended == "last look"
+
+
 def test_what_stays_unclear_goes_to_the_last_look() -> None:
     runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
     found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
-    assert (found.pairs, found.ended) == (40, "last look")
+    assert (found.pairs, found.ended) == (LOOKS[-1], "last look")
 
 
 def test_a_budget_ends_it_after_a_whole_pair() -> None:

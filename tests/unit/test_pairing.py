@@ -3,11 +3,12 @@ the asker's error."""
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.measure.pairing import fit_together, waiting
+from harness.measure.pairing import fit_together, in_turn, waiting
 from harness.measure.sweep import Launch
 from harness.plan import Arm, Task, Workload
 from tests import factories
@@ -54,3 +55,25 @@ def test_two_wait_together_only_where_both_fit() -> None:
     task = Task(kind="arm", round=0, arm=arm, workloads=(workload,), threads=1)
     assert fit_together((task, task), 8 << 30)
     assert not fit_together((task, task), 512 << 20) and fit_together((), 0)
+
+
+def test_two_are_taken_case_by_case_and_neither_is_always_ahead() -> None:
+    taken = list(in_turn(iter("abcd"), iter("ABCD")))
+    assert "".join(x for _, x in taken) == "aABbcCDd"
+    assert all(place == x.isupper() for place, x in taken)
+    assert "".join(x for _, x in in_turn(iter("a"), iter("ABC"))) == "aABC"
+    assert list(in_turn(iter(""), iter(""))) == []
+
+
+def test_nothing_is_taken_from_one_while_the_other_is_asked() -> None:
+    """What lies before a `yield` runs in its own turn: here it notes who runs."""
+    log: list[str] = []
+
+    def side(name: str) -> Iterator[str]:
+        for case in range(3):
+            log.append(f"{name}{case}")
+            yield name
+
+    for place, name in in_turn(side("x"), side("y")):
+        assert log[-1].startswith(name) and place == "xy".index(name)
+    assert log == ["x0", "y0", "y1", "x1", "x2", "y2"]
