@@ -160,7 +160,7 @@ def ab(
 ) -> int:
     """Measure two sides in turn on this host, one fresh process each, until every case is decided.
 
-    Looks after 10, 20, 40 and 80 pairs. Each process's observations are kept in the store before the next one starts.
+    Looks after 10, 20, 40, 80 and 160 pairs. Each process's observations are kept before the next one starts.
 
     The sides are two configs, two settings, or two environments of harness: other versions of harness, of ONNX
     Runtime or of numpy (another program's revisions are not compared). An environment without harness is

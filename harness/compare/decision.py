@@ -15,7 +15,7 @@ from harness.stats import Estimate, interleaved_ratio, separate_ratio
 
 Decision = Literal["faster", "slower", "warn", "same", "undecided", "unmeasurable", "not comparable"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
-LOOKS = (10, 20, 40, 80)
+LOOKS = (10, 20, 40, 80, 160)
 """Numbers of pairs after which an interleaved comparison is looked at; more are measured only while undecided."""
 
 
@@ -41,7 +41,7 @@ def decide_pairs(
     """Two arms measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
     `disturbed` is what disturbed the host meanwhile, if anything did.
 
-    With `looks` planned (see LOOKS) the alarm level is shared among them, so that looking four times is no likelier
+    With `looks` planned (see LOOKS) the alarm level is shared among them, so that looking five times is no likelier
     to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
     """
     alarm_level = 1 - (1 - thresholds.alarm_level) / looks

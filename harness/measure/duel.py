@@ -90,9 +90,9 @@ def duel(
 ) -> Duel:
     """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
 
-    At each look (10, 20, 40 and 80 pairs) it ends if all cases are decided, each by its own of `margins` where they are
-    given. When the budget is used up, it ends after the pair at hand; so it does after a few pairs of which one side
-    has measured nothing. `progress` is called between two pairs and `keep` between two observations, when no clock
+    At each look (10, 20, 40, 80 and 160 pairs) it ends if all cases are decided, each by its own of `margins`, if any
+    are given. When the budget is used up, it ends after the pair at hand; so it does after a few pairs of which one
+    side has measured nothing. `progress` is called between two pairs and `keep` between two observations, when no clock
     runs: what `keep` has returned for is safe. Raises UsageError for plans that differ in their number of cases.
     """
     check_alike(old, new)

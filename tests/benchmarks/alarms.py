@@ -5,7 +5,7 @@ the same samples, what two usual rules would have said.
     python -m tests.benchmarks.alarms FILE --seconds 600 --neighbour      beside a process that uses one processor
     python -m tests.benchmarks.alarms FILE                    print what FILE holds
 
-A run has seven cases in the same processes: five of identical code, one slowed down by 5 % and one by 10 %. Each is a
+A run has fourteen cases in the same processes: ten of identical code, two slowed down by 5 % and two by 10 %. Each is a
 comparison, and a line of FILE. docs/alarms.md holds what came of it.
 """
 
@@ -34,7 +34,7 @@ from harness.record import Observation
 from harness.stats import Estimate, interleaved_ratio, median, proportion
 
 SIZES = (0.0, 0.05, 0.10)
-CASES = (0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.10)
+CASES = (*(0.0,) * 10, 0.05, 0.05, 0.10, 0.10)
 """Of one run: comparisons in the same processes, so that starting them is paid for once."""
 
 BUDGET_S = 30.0

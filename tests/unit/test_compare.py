@@ -80,7 +80,7 @@ def test_the_rule(shown: Estimate, alarm: Estimate, word: Decision) -> None:
 
 
 def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> Decision:
-    """One comparison as it is run: 10 pairs, then 20, 40 and 80 while undecided or only warned."""
+    """One comparison as it is run: 10 pairs, then 20, 40, 80 and 160 while undecided or only warned."""
     new, old = host.arms(rng, LOOKS[-1], slow_down)
     pairs_measured = 0
     while True:
