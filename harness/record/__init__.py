@@ -77,17 +77,27 @@ class Counts(Frozen):
     quantisation_error: float | None = Field(default=None, description="relative error of logits against fp32 weights")
 
 
-class Measurement(Frozen):
-    """One cell over all its processes."""
+class Cell(Frozen):
+    """What names a cell: a model as it was loaded, and what a step does."""
 
     model: str
     phase: Phase
     batch: int
     prompt_tokens: int
     decode_tokens: int
-    depth: int
+    depth: int = Field(description="cached tokens when decode begins")
     precision: Precision
     threads: int
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """These fields alone, by which another figure of the same cell is named."""
+        return {name: getattr(self, name) for name in Cell.model_fields}
+
+
+class Measurement(Cell):
+    """One cell over all its processes."""
+
     counts: Counts | None = None
     observations: tuple[Observation, ...]
     invalid: tuple[str, ...] = Field(

@@ -11,8 +11,8 @@ from pydantic import Field
 from harness.frozen import Frozen
 from harness.model.operators import ProfileRow
 from harness.model.spec import Precision
-from harness.plan import Arm, Phase, Workload
-from harness.record import Ceilings, Measurement, Observation, Record, cell_key
+from harness.plan import Arm, Workload
+from harness.record import Ceilings, Cell, Measurement, Observation, Record, cell_key
 from harness.record.inspection import Fidelity, Profile
 from harness.record.validity import findings
 from harness.report.measured import Bound, MeasuredRow
@@ -52,17 +52,9 @@ class Parameters(Frozen):
     active: int | None
 
 
-class BenchRow(Frozen):
+class BenchRow(Cell):
     """One cell. `error` says why there is no rate; `invalid` why a rate must not be relied upon."""
 
-    model: str
-    phase: Phase
-    batch: int
-    prompt_tokens: int
-    decode_tokens: int
-    depth: int = Field(description="cached tokens when decode begins")
-    precision: Precision
-    threads: int
     rate_tok_s: Rate | None
     samples_s: tuple[float, ...] = Field(description="median step of each process")
     bits_per_weight: float | None = Field(description="as stored, scales included, embeddings too")
@@ -154,14 +146,7 @@ def _row(
 ) -> BenchRow:
     rate, counts, exact = m.rate_tok_s, m.counts, m.precision == "fp32"
     return BenchRow(
-        model=m.model,
-        phase=m.phase,
-        batch=m.batch,
-        prompt_tokens=m.prompt_tokens,
-        decode_tokens=m.decode_tokens,
-        depth=m.depth,
-        precision=m.precision,
-        threads=m.threads,
+        **m.named,
         rate_tok_s=Rate(point=rate.point, low=rate.low, high=rate.high, n=rate.n) if rate else None,
         samples_s=m.samples_s,
         bits_per_weight=counts.bits_per_weight if counts else None,

@@ -7,10 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.frozen import Frozen
-from harness.model.spec import Precision
-from harness.plan import Phase
-from harness.record import Ceilings, Measurement, Record
+from harness.record import Ceilings, Cell, Measurement, Record
 from harness.report.blocks import Role
 from harness.stats import Estimate, paired_ratio
 
@@ -20,18 +17,10 @@ ROLES: tuple[Role, ...] = ("sparse", *CONTROLS, "other")
 Bound = Literal["memory", "compute"]
 
 
-class MeasuredRow(Frozen):
+class MeasuredRow(Cell):
     """One cell as the tables show it. Bytes and work are the least that a step needs, from the architecture."""
 
-    model: str
     role: Role
-    phase: Phase
-    batch: int
-    prompt_tokens: int
-    decode_tokens: int
-    depth: int
-    precision: Precision
-    threads: int
     rate_tok_s: Estimate | None
     coverage: float | None = Field(description="distinct routed experts a layer and step, as counted")
     expected_coverage: float | None = Field(description="the same under uniform routing, U(B)")
@@ -44,18 +33,10 @@ class MeasuredRow(Frozen):
     problem: str | None = Field(description="why there is no rate, or why it is not used")
 
 
-class Gain(Frozen):
+class Gain(Cell):
     """A sparse model's rate over that of a dense control, paired by rounds."""
 
-    model: str
     control: Control
-    phase: Phase
-    batch: int
-    prompt_tokens: int
-    decode_tokens: int
-    depth: int
-    precision: Precision
-    threads: int
     ratio: Estimate
 
 
@@ -79,30 +60,16 @@ def gains(record: Record) -> tuple[Gain, ...]:
     found = []
     for m in _usable(record):
         for control in CONTROLS:
-            other = next((c for c in _usable(record) if _cell(c) == (f"{m.model}:{control}", *_cell(m)[1:])), None)
+            name = {**m.named, "model": f"{m.model}:{control}"}
+            other = next((c for c in _usable(record) if c.named == name), None)
             if other is None:
                 continue
             ours, theirs = m.rates_by_round(), other.rates_by_round()
             shared = sorted(ours.keys() & theirs.keys())
             if shared:
                 ratio = paired_ratio([ours[r] for r in shared], [theirs[r] for r in shared])
-                found.append(_gain(m, control, ratio))
+                found.append(Gain(**m.named, control=control, ratio=ratio))
     return tuple(found)
-
-
-def _gain(m: Measurement, control: Control, ratio: Estimate) -> Gain:
-    return Gain(
-        model=m.model,
-        control=control,
-        phase=m.phase,
-        batch=m.batch,
-        prompt_tokens=m.prompt_tokens,
-        decode_tokens=m.decode_tokens,
-        depth=m.depth,
-        precision=m.precision,
-        threads=m.threads,
-        ratio=ratio,
-    )
 
 
 def _names(record: Record) -> frozenset[str]:
@@ -113,24 +80,13 @@ def _usable(record: Record) -> tuple[Measurement, ...]:
     return tuple(m for m in record.measurements if m.good and not m.invalid)
 
 
-def _cell(m: Measurement) -> tuple[str | int, ...]:
-    return (m.model, m.precision, m.threads, m.phase, m.batch, m.prompt_tokens, m.decode_tokens, m.depth)
-
-
 def _row(m: Measurement, ceilings: Ceilings | None, part: Role) -> MeasuredRow:
     rate, counts = m.rate_tok_s, m.counts
     ceiling, binding = _ceiling(m, ceilings)
     work = counts.flop_per_token if counts else None
     return MeasuredRow(
-        model=m.model,
+        **m.named,
         role=part,
-        phase=m.phase,
-        batch=m.batch,
-        prompt_tokens=m.prompt_tokens,
-        decode_tokens=m.decode_tokens,
-        depth=m.depth,
-        precision=m.precision,
-        threads=m.threads,
         rate_tok_s=rate,
         coverage=m.coverage,
         expected_coverage=counts.expected_coverage if counts else None,
