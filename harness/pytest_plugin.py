@@ -103,6 +103,7 @@ class Loaded:
                 seed=cell.arm.seed,
                 routing_skew=cell.arm.routing_skew,
                 first=cell.workload.phase,
+                batch=cell.workload.batch,
             )
         return self.engine
 

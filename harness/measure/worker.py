@@ -254,9 +254,15 @@ def load_arm(task: Task, arm: Arm) -> Engine:
     """The arm's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError, MemoryError."""
     from harness.runtime import Engine as OnnxEngine
 
-    first = task.workloads[0].phase if task.workloads else "prefill"
+    first = task.workloads[0] if task.workloads else None
     return OnnxEngine.load(
-        arm.spec, arm.precision, threads=arm.threads, seed=arm.seed, routing_skew=arm.routing_skew, first=first
+        arm.spec,
+        arm.precision,
+        threads=arm.threads,
+        seed=arm.seed,
+        routing_skew=arm.routing_skew,
+        first=first.phase if first else "prefill",
+        batch=first.batch if first else None,
     )
 
 

@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
 from harness.model.layout import Tensor, layout
 from harness.model.spec import Precision, Spec, parameters
-from harness.model.weights import Plain, Progress, Stored, quantise, quantise_heads
+from harness.model.weights import Progress, Stored, rounded
 
 Real = NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Checkpoint:
             opened: dict[Path, Any] = {}
             for index, tensor in enumerate(tensors):
                 values = self._values(tensor, lambda name: self._read(name, opened, closing))
-                weights[tensor.name] = _stored(tensor, values, precision)
+                weights[tensor.name] = rounded(tensor, np.ascontiguousarray(values, dtype=np.float32), precision)
                 if progress is not None:
                     progress("weights", (index + 1) / len(tensors))
         return weights
@@ -84,12 +84,6 @@ class Checkpoint:
         if not np.isfinite(values).all():
             raise UsageError(f"{path}: {name} holds NaN or infinity, expected finite numbers")
         return values
-
-
-def _stored(tensor: Tensor, values: Real, precision: Precision) -> Stored:
-    if precision == "fp32" or tensor.role not in ("matrix", "latent"):
-        return Plain(np.ascontiguousarray(values, dtype=np.float32))
-    return quantise_heads(values) if tensor.role == "latent" else quantise(values, precision, tensor.block(precision))
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:

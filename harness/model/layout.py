@@ -18,7 +18,8 @@ BLOCK = 128
 @dataclass(frozen=True)
 class Tensor:
     """One named tensor of a layout. `latent` is the up-projection of the latent cache, scaled per head, because
-    absorbed decoding contracts it along the other axis than prefill does."""
+    absorbed decoding contracts it along the other axis than prefill does. A `router` is small and chooses, so it keeps
+    8 bits at int4 too."""
 
     name: str
     shape: tuple[int, ...]
@@ -37,8 +38,14 @@ class Tensor:
         """One of a stack of matrices."""
         return replace(self, shape=self.shape[1:])
 
+    def bits(self, precision: Precision) -> Literal[4, 8, 32]:
+        """In which a weight is stored: where it is not 32, matrices take the model's, the others 8."""
+        if precision == "fp32" or self.role not in ("matrix", "latent", "router"):
+            return 32
+        return 4 if precision == "int4" and self.role == "matrix" else 8
+
     def block(self, precision: Precision) -> int:
-        """Weights that share a scale along `in`: the whole row at int8, at int4 the largest power of two up to BLOCK.
+        """Weights that share a scale along `in`: the whole row at 8 bits, at 4 the largest power of two up to BLOCK.
 
         Raises ValueError where that is below 16: no kernel takes such blocks.
         """
@@ -46,7 +53,7 @@ class Tensor:
         block = math.gcd(width, self.partner, BLOCK)
         if block < 16:
             raise ValueError(f"{self.name} has an input width of {width}, which is not a multiple of 16 as blocks need")
-        return width if precision == "int8" else block
+        return width if self.bits(precision) == 8 else block
 
 
 def layout(spec: Spec) -> tuple[Tensor, ...]:
@@ -138,16 +145,17 @@ class Cache:
 
 
 def layer_cache(spec: Spec, precision: Precision, layer: int) -> tuple[Cache, ...]:
-    """What one layer keeps of every token. With quantised weights the latent is kept in 8 bits and twice, because the
-    runtime multiplies by an integer matrix only as it lies: in columns for scores, in rows for values. Rotary keys lie
-    in columns, which the runtime packs faster than rows to be turned (42 against 62 us at 2,112 tokens)."""
+    """What one layer keeps of every token. With quantised weights all is kept in 8 bits, and the latent twice, because
+    the runtime multiplies by an integer matrix only as it lies: in columns for scores, below the rotary keys, so that a
+    query meets both in one product; in rows for values. In fp32 rotary keys lie in columns too, which the runtime packs
+    faster than rows to be turned (42 against 62 us at 2,112 tokens)."""
     if spec.attention != "mla":
         groups, width = spec.num_key_value_heads or 0, spec.head_dim or 0
         return tuple(Cache(f"{name}_{layer}", width, groups=groups) for name in ("key", "value"))
-    r, key = spec.kv_lora_rank or 0, Cache(f"key_{layer}", spec.qk_rope_head_dim or 0, columns=True)
+    r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
     if precision == "fp32":
-        return Cache(f"latent_{layer}", r), key
-    return Cache(f"latent_{layer}", r, 8), Cache(f"latent_columns_{layer}", r, 8, columns=True), key
+        return Cache(f"latent_{layer}", r), Cache(f"key_{layer}", p, columns=True)
+    return Cache(f"latent_{layer}", r, 8), Cache(f"key_{layer}", p + r, 8, columns=True)
 
 
 def cache_token_bytes(spec: Spec, precision: Precision) -> int:
@@ -164,9 +172,9 @@ def stored_bytes(spec: Spec, precision: Precision) -> int:
 
 def tensor_bytes(tensor: Tensor, precision: Precision) -> int:
     """Bytes of one tensor as stored, scales included. Raises ValueError where its width takes no blocks."""
-    if precision == "fp32" or tensor.role not in ("matrix", "latent"):
+    bits = tensor.bits(precision)
+    if bits == 32:
         return 4 * tensor.count
     if tensor.role == "latent":
         return tensor.count + 4 * tensor.shape[0]
-    bits = 4 if precision == "int4" else 8
     return tensor.count * bits // 8 + 4 * tensor.count // tensor.block(precision)

@@ -102,20 +102,22 @@ def generate(
             done += tensor.count
             if progress is not None:
                 progress("weights", done / total)
-    return _skewed(spec, weights, skew) if skew else weights
+    return _skewed(spec, precision, weights, skew) if skew else weights
 
 
-def _skewed(spec: Spec, weights: dict[str, Stored], skew: float) -> dict[str, Stored]:
+def _skewed(spec: Spec, precision: Precision, weights: dict[str, Stored], skew: float) -> dict[str, Stored]:
     """Favour experts by their index. A router's input has deviation 1 and zero mean, so a preference that does not
     depend on the token needs a constant: channel 0 of the embeddings becomes one, and each router weighs it."""
     embedding = weights["embedding"]
     assert isinstance(embedding, Plain)
     embedding.values[:, 0] = 4.0
+    routers = {tensor.name: tensor for tensor in layout(spec) if tensor.role == "router"}
     preference = np.linspace(1.0, -1.0, spec.n_routed_experts, dtype=np.float32) * np.float32(skew / 4.0)
-    for name, stored in weights.items():
+    for name, stored in list(weights.items()):
         if name.endswith(".router"):
-            assert isinstance(stored, Plain)
-            stored.values[:, 0] = preference
+            values = dequantise(stored)
+            values[:, 0] = preference
+            weights[name] = rounded(routers[name], values, precision)
     return weights
 
 
@@ -129,6 +131,7 @@ def _draw(tensor: Tensor, precision: Precision, seed: int, pool: ThreadPoolExecu
         values = 1 + np.float32(0.1) * values
     elif tensor.role == "router":
         values /= np.float32(math.sqrt(tensor.shape[-1]))
+        return rounded(tensor, values, precision)
     elif tensor.role == "bias":
         values *= np.float32(_BIAS_DEVIATION)
     return Plain(values)
@@ -204,6 +207,16 @@ def one_of(stored: Stored, index: int) -> Plain:
     """One matrix of a stack in fp32, as a view."""
     assert isinstance(stored, Plain), "experts are taken apart in fp32 only"
     return Plain(stored.values[index])
+
+
+def rounded(tensor: Tensor, values: NDArray[np.float32], precision: Precision) -> Stored:
+    """The real numbers of `tensor` as they are stored at `precision`."""
+    bits = tensor.bits(precision)
+    if bits == 32:
+        return Plain(values)
+    if tensor.role == "latent":
+        return quantise_heads(values)
+    return quantise(values, "int4" if bits == 4 else "int8", tensor.block(precision))
 
 
 def quantise(values: NDArray[np.float32], precision: Precision, block: int) -> Stored:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
 from harness.model.graph import Program, build
-from harness.model.graph.folded import folded_queries
+from harness.model.graph.derived import derived
+from harness.model.graph.dispatch import Way, way
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout, stored_bytes
 from harness.model.operators import Executed
@@ -37,6 +38,9 @@ if TYPE_CHECKING:  # a measuring process draws its weights: what it does not imp
 _READING_COPIES = 4
 """Of one tensor in fp32, while it is read: its parts, the tensor, its blocks over their scales, and those rounded."""
 
+_FEW = 1
+"""Sequences for which a graph is made where nobody says."""
+
 Source = Callable[[Progress | None], dict[str, Stored]]
 
 
@@ -51,6 +55,7 @@ class Engine:
         self._source = source
         self._session: Session | None = None
         self._phase: Phase | None = None
+        self._experts: Way | None = None
 
     @classmethod
     def load(
@@ -63,8 +68,9 @@ class Engine:
         routing_skew: float = 0.0,
         progress: Progress | None = None,
         first: Phase = "prefill",
+        batch: int | None = None,
     ) -> "Engine":
-        """Draw the weights from `seed` and open the session of phase `first`.
+        """Draw the weights from `seed` and open the session of phase `first` for `batch` sequences.
 
         Raises UnfitHostError before anything is allocated where the model does not fit into memory.
         """
@@ -74,7 +80,7 @@ class Engine:
 
         engine = cls(spec, precision, threads, source)
         check_memory(spec, precision)
-        engine.session(first, progress)
+        engine.session(first, progress, batch=batch)
         return engine
 
     @classmethod
@@ -96,8 +102,8 @@ class Engine:
         """
         self.close()
         with tempfile.TemporaryDirectory() as folder:
-            self._session = self._opened(self.program(phase), profile=str(Path(folder) / "profile"))
-            self._phase = phase
+            self._phase, self._experts = phase, way(self.spec, self.precision, phase, batch)
+            self._session = self._opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
             stepper = self.open(
                 phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
             )
@@ -107,13 +113,19 @@ class Engine:
         self.close()
         return executed[len(executed) // (steps + 1) :]
 
-    def session(self, phase: Phase, progress: Progress | None = None) -> Session:
-        """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took."""
-        if self._session is not None and self._phase == phase:
+    def session(self, phase: Phase, progress: Progress | None = None, *, batch: int | None = None) -> Session:
+        """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took.
+
+        In fp32 steps of few sequences and of many have graphs of their own where experts are large. Without a `batch`
+        it is the one alive, or that of few; both take any number.
+        """
+        experts = way(self.spec, self.precision, phase, batch or _FEW)
+        if self._session is not None and self._phase == phase and (batch is None or self._experts == experts):
             return self._session
         self.close()
         start = time.perf_counter()
-        self._session, self._phase = self._opened(self.program(phase), progress), phase
+        self._session = self._opened(self.program(phase, batch or _FEW), progress)
+        self._phase, self._experts = phase, experts
         _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
         return self._session
@@ -124,13 +136,14 @@ class Engine:
             self._session.close()
         self._session = self._phase = None
 
-    def program(self, phase: Phase) -> Program:
-        """The graph of `phase`, without weights."""
-        return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings)
+    def program(self, phase: Phase, batch: int) -> Program:
+        """The graph of `phase` for `batch` sequences, without weights."""
+        experts = way(self.spec, self.precision, phase, batch)
+        return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings, experts=experts)
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
         weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
-        for tensor, stored in folded_queries(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
+        for tensor, stored in derived(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
             tensors[tensor.name], weights[tensor.name] = tensor, stored
         arrays: dict[str, Array] = {}
         last_use = {b.tensor: b.name for b in program.bindings}
@@ -160,7 +173,7 @@ class Engine:
 
     def prefill_traced(self, tokens: Array, *, trace: bool = True) -> tuple[NDArray[np.float32], Choices]:
         """Logits as `prefill` returns them, and the experts [B, S, k] that each layer's router chose."""
-        session = self.session("prefill")
+        session = self.session("prefill", batch=tokens.shape[0])
         session.unbind()
         logits = np.empty((tokens.shape[0], self.spec.vocab_size), dtype=np.float32)
         session.bind_input("tokens", np.ascontiguousarray(tokens, dtype=np.int64))
@@ -173,7 +186,7 @@ class Engine:
 
     def decode_traced(self, tokens: Array, *, trace: bool = True) -> tuple[NDArray[np.float32], Choices]:
         """Logits as `decode` returns them, and the experts [B, S, k] that each layer's router chose."""
-        session = self.session("decode")
+        session = self.session("decode", batch=tokens.shape[0])
         decoder = Decoder(self.spec, self.precision, session, batch=tokens.shape[0], capacity=tokens.shape[1])
         steps: list[Choices] = []
         for column in tokens.T:
@@ -189,8 +202,8 @@ class Engine:
     ) -> PrefillStepper | DecodeStepper:
         """A workload ready to be stepped. Opens the session of `phase` if another one is alive."""
         if phase == "prefill":
-            return PrefillStepper(self.spec, self.session(phase), batch, prompt_tokens, seed)
-        session, depth = self.session(phase), depth + prompt_tokens
+            return PrefillStepper(self.spec, self.session(phase, batch=batch), batch, prompt_tokens, seed)
+        session, depth = self.session(phase, batch=batch), depth + prompt_tokens
         return DecodeStepper(self.spec, self.precision, session, batch, depth, decode_tokens, seed)
 
 

@@ -47,13 +47,12 @@ class Decoder:
         """Write random numbers of deviation 1, as normed latents have, for the first `length` tokens."""
         for layer in self.cache:
             for cache, array in layer:
-                if cache.columns and cache.bits == 8:  # the latents again, which lie in rows as well
-                    rows = next(other for c, other in layer if c.bits == 8 and not c.columns)
-                    array[..., :length] = rows[:, :length].transpose(0, 2, 1)
-                    continue
                 past = array[..., :length] if cache.columns else array[..., :length, :]
                 drawn = random.standard_normal(past.shape, dtype=np.float32)
                 past[...] = drawn if cache.bits == 32 else np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127)
+                if cache.columns and cache.bits == 8:  # below the keys the latents again, which lie in rows as well
+                    (rows, lines), *_ = layer
+                    past[:, -rows.width :] = lines[:, :length].transpose(0, 2, 1)
         self.rewind(length)
 
     def rewind(self, length: int) -> None:
@@ -76,7 +75,7 @@ class _LatentClock:
     def __init__(self, batch: int, capacity: int) -> None:
         self._positions = np.zeros((batch, 1), dtype=np.int64)
         self._rows = np.zeros(batch, dtype=np.int64)
-        self._mask = np.full((batch, 1, capacity), -np.inf, dtype=np.float32)
+        self._mask = np.full(capacity, -np.inf, dtype=np.float32)
         self.inputs: tuple[tuple[str, Array], ...] = (
             ("positions", self._positions),
             ("rows", self._rows),
@@ -84,13 +83,13 @@ class _LatentClock:
         )
 
     def rewind(self, length: int) -> None:
-        self._mask[..., :length] = 0
-        self._mask[..., length:] = -np.inf
+        self._mask[:length] = 0
+        self._mask[length:] = -np.inf
 
     def advance(self, position: int) -> None:
         self._positions[...] = position
         self._rows[...] = position
-        self._mask[..., position] = 0
+        self._mask[position] = 0
 
 
 class _GroupedClock:

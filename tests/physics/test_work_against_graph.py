@@ -16,6 +16,7 @@ from harness.cost.work import ComponentName
 from harness.model.configjson import spec_from_config
 from harness.model.family import Family
 from harness.model.graph import build
+from harness.model.graph.dispatch import Way, way
 from harness.model.graph.work import count_work
 from harness.model.spec import Phase, Precision, Spec
 from harness.models import preset, preset_names
@@ -84,9 +85,9 @@ def test_decode_graph(name: str) -> None:
         assert graph[part] == pytest.approx(closed.get(component, 0.0), rel=1e-12), part
 
 
-def ran(spec: Spec, precision: Precision, phase: Phase) -> None:
+def ran(spec: Spec, precision: Precision, phase: Phase, batch: int = 3) -> None:
     """The work of a step that really ran is the closed form's, and the one that a row of `harness bench` states."""
-    batch, depth, prompt = 3, 9, 14
+    depth, prompt = 9, 14
     engine = Engine.load(spec, precision, threads=1, seed=0, first=phase)
     deployment = Deployment(precision="bf16", batch=batch, context_tokens=depth + 2, prompt_tokens=prompt, chips=1)
     step = work(spec, deployment.model_copy(update={"mtp_drafts": 0, "mtp_acceptance": 0}), phase)
@@ -99,7 +100,7 @@ def ran(spec: Spec, precision: Precision, phase: Phase) -> None:
     else:  # the first of two steps is left out, so that the second fills the cache
         executed = engine.profile(phase, batch=batch, prompt_tokens=0, decode_tokens=2, depth=depth, seed=0, steps=1)
         load = Workload(phase=phase, batch=batch, prompt_tokens=0, decode_tokens=1, depth=depth + 1)
-    found = count_work(engine.program(phase).model, executed, decoded_behind=depth + 1)
+    found = count_work(engine.program(phase, batch).model, executed, decoded_behind=depth + 1)
     assert found.linear_flop == pytest.approx(linear, rel=1e-12)
     assert found.context_flop == pytest.approx(core, rel=1e-12)
     arm = Arm(model="one", spec=spec, precision=precision, threads=1)
@@ -115,6 +116,14 @@ RUN = ("deepseek-v3-groups", "deepseek-v2-lite", "mixtral-window", "qwen3-moe", 
 def test_work_that_ran_is_the_closed_form(name: str, phase: Phase) -> None:
     for precision in get_args(Precision):
         ran(ARCHITECTURES[name], precision, phase)
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(2, "operator"), (30, "sorted")])
+def test_work_is_the_same_however_large_experts_are_computed(batch: int, expected: Way) -> None:
+    base = ARCHITECTURES["deepseek-v3"]
+    spec = base.model_copy(update={"moe_intermediate_size": 512, "hidden_size": 128, "n_routed_experts": 48})
+    assert way(spec, "fp32", "decode", batch) == expected and way(spec, "int4", "decode", batch) == "operator"
+    ran(spec, "fp32", "decode", batch)
 
 
 @pytest.mark.slow

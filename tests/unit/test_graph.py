@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.model.graph import build
-from harness.model.graph.folded import folded_queries
+from harness.model.graph.derived import derived
 from harness.model.graph.forms import form_array
 from harness.model.layout import layout
 from harness.model.spec import Precision, Spec
@@ -24,9 +24,13 @@ TRILLION = preset("moe-article-l").model_copy(
 def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision: Precision) -> None:
     program, tensors = build(spec, precision, phase, positions=32), {t.name: t for t in layout(spec)}
     weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
-    for tensor, made in folded_queries(spec, precision, weights, asked):
+    for tensor, made in derived(spec, precision, weights, frozenset(asked)):
         tensors[tensor.name], weights[tensor.name] = tensor, made
-        asked.add(f"{tensor.name.rpartition('.')[0]}.q")
+        at = tensor.name.rpartition(".")[0]
+        if tensor.name.endswith(".folded_q"):
+            asked.add(f"{at}.q")
+        if tensor.name.endswith(".mlp_in"):
+            asked |= {f"{at}.router", f"{at}.shared.in"}
     for b in program.bindings:
         tensor, stored = tensors[b.tensor], weights[b.tensor]
         if b.one is not None:

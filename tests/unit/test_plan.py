@@ -226,7 +226,7 @@ def test_counts_follow_from_the_architecture() -> None:
     embedding = 4 * spec.vocab_size * spec.hidden_size
     assert spec.kv_lora_rank is not None
     assert spec.qk_rope_head_dim is not None
-    token = 2 * spec.kv_lora_rank + 4 * spec.qk_rope_head_dim  # the latent in 8 bits and twice, the rotary key in fp32
+    token = 2 * spec.kv_lora_rank + spec.qk_rope_head_dim  # in 8 bits, and the latent twice
     cache = 512 * token * spec.num_hidden_layers * (64 + 8.5)
     assert many.bytes_per_token * 512 == pytest.approx(many.weight_bytes - embedding + cache, rel=1e-3)
     assert one.flop_per_token > 2 * parameters(spec).active

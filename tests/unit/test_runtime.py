@@ -96,8 +96,9 @@ def test_both_copies_of_a_latent_agree_after_filling_and_stepping(engine: Engine
     decoder = Decoder(SPEC, "int4", engine.session("decode"), batch=2, capacity=6)
     decoder.fill(4, np.random.default_rng(0))
     decoder.step(np.array([1, 2]))
-    for (_, lines), (_, columns), _ in decoder.cache:
-        assert np.array_equal(lines, columns.transpose(0, 2, 1))
+    for (kept, lines), (_, columns) in decoder.cache:
+        assert np.array_equal(lines, columns[:, -kept.width :].transpose(0, 2, 1))
+        assert columns[:, : -kept.width, 4].any()  # rotary keys
         assert lines[:, 4].any() and not lines[:, 5].any()
 
 
@@ -133,7 +134,7 @@ def test_work_follows_the_active_parameters(phase: Phase, precision: Precision) 
     runs once a sequence; norms and selection biases are not products."""
     engine, batch, prompt = Engine.load(SPEC, precision, threads=1, seed=0, first=phase), 2, 8
     executed = engine.profile(phase, batch=batch, prompt_tokens=prompt, decode_tokens=4, seed=0, steps=1)
-    work = count_work(engine.program(phase).model, executed)
+    work = count_work(engine.program(phase, batch).model, executed)
     count = parameters(SPEC)
     tokens = batch * prompt if phase == "prefill" else batch
     biases = SPEC.moe_layers * SPEC.n_routed_experts

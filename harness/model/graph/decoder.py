@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.model.graph import feedforward
+from harness.model.graph.dispatch import Way
 from harness.model.graph.grouped import GroupedAttention
 from harness.model.graph.latent import LatentAttention
 from harness.model.graph.nodes import Nodes, Program
@@ -17,11 +18,12 @@ from harness.model.runnable import why_not_run
 from harness.model.spec import Phase, Precision, Spec
 
 
-def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> Program:
-    """The graph of one phase. `positions` bounds the rotary tables.
+def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int, experts: Way = "operator") -> Program:
+    """The graph of one phase. `positions` bounds the rotary tables; `experts` is how routed ones are computed (see
+    `way`).
 
     Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], each layer's cache, and where it ends:
-    positions int64 [B, 1], rows int64 [B] and mask fp32 [B, 1, T] for latent attention, lengths int32 [B] and total
+    positions int64 [B, 1], rows int64 [B] and mask fp32 [T] for latent attention, lengths int32 [B] and total
     int32 [1] for grouped. Outputs: logits fp32 [B, V], and of each layer
     with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
     Raises UsageError for an architecture that is not computed here.
@@ -43,7 +45,7 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int) -> 
         hidden = block(layer, normed)
         nodes.part = "norm"
         normed, residual = norm(nodes, tensors[f"layers.{layer}.mlp_norm"], hidden, residual, eps)
-        hidden = feedforward.feed_forward(spec, nodes, tensors, layer, normed)
+        hidden = feedforward.feed_forward(spec, nodes, tensors, layer, normed, experts)
     nodes.part, nodes.wide = "head", False
     if phase == "prefill":
         hidden, residual = (_last(nodes, x) for x in (hidden, residual or hidden))

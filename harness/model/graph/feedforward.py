@@ -7,37 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.graph.dispatch import sorted_experts
+from harness.model.graph.derived import joins, joint_input
+from harness.model.graph.dispatch import Way, sorted_experts
 from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
-from harness.model.graph.router import Routing, route
+from harness.model.graph.router import Routing, route, router_logits
 from harness.model.layout import Tensor
 from harness.model.spec import Spec
 
 
-def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> str:
+def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str, way: Way) -> str:
     """[B, S, d] -> [B, S, d]"""
     at = f"layers.{layer}"
     if layer < spec.dense_layers:
         nodes.part = "dense"
         return gated(nodes, tensors, f"{at}.dense", x)
+    shared: tuple[str, str] | None = None
     nodes.part = "router"
-    routing = route(spec, nodes, tensors, layer, x)
+    if not nodes.wide and joins(spec, nodes.precision):
+        f = (spec.moe_intermediate_size or 0) * spec.n_shared_experts
+        widths = nodes.constant(np.array([spec.n_routed_experts, f, f]))
+        logits, *halves = nodes("Split", linear(nodes, joint_input(spec, layer), x), widths, outputs=3, axis=-1)
+        shared = halves[0], halves[1]
+    else:
+        logits = router_logits(spec, nodes, tensors, layer, x)
+    routing = route(spec, nodes, tensors, layer, logits)
     nodes.part = "routed experts"
-    routed = _experts(spec, nodes, tensors, at, x, routing)
+    routed = _experts(spec, nodes, tensors, at, x, routing, way)
     if routing.total:
         flat = nodes("Reshape", routed, nodes.constant(np.array([-1, spec.hidden_size], dtype=np.int64)))
         routed = nodes("Reshape", nodes("Mul", flat, routing.total), nodes("Shape", x))
     if not spec.n_shared_experts:
         return routed
     nodes.part = "shared expert"
-    return str(nodes("Add", gated(nodes, tensors, f"{at}.shared", x), routed))
+    gate, up = shared or _gate_and_up(nodes, tensors, f"{at}.shared", x)
+    return str(nodes("Add", _down(nodes, tensors, f"{at}.shared", gate, up), routed))
 
 
 def gated(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> str:
     """down(SiLU(gate(x)) * up(x)), gate and up in one product."""
+    return _down(nodes, tensors, at, *_gate_and_up(nodes, tensors, at, x))
+
+
+def _gate_and_up(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> tuple[str, str]:
     gate, up = nodes("Split", linear(nodes, tensors[f"{at}.in"], x), outputs=2, axis=-1, num_outputs=2)
+    return gate, up
+
+
+def _down(nodes: Nodes, tensors: dict[str, Tensor], at: str, gate: str, up: str) -> str:
     active = nodes("Mul", nodes.ms("QuickGelu", gate, alpha=1.0), up)
     return linear(nodes, tensors[f"{at}.out"], active, uneven=True)
 
@@ -49,10 +67,10 @@ def _activation(spec: Spec) -> dict[str, float]:
     return {"activation_alpha": 1.0, "activation_beta": 0.0}
 
 
-def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing) -> str:
+def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Way) -> str:
     """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections."""
     inner, outer, scale = tensors[f"{at}.experts.in"], tensors[f"{at}.experts.out"], spec.routed_scaling_factor
-    if nodes.precision == "fp32" and nodes.wide and not spec.moe_bias:
+    if way == "sorted":
         return sorted_experts(spec, nodes, inner, outer, x, routing)
     biases = ["", ""]
     if spec.moe_bias:

@@ -35,8 +35,8 @@ Form = Literal[
 ]
 
 CACHE_DEVIATIONS = 6.0
-"""Range of an 8-bit cached latent, in units of its largest gain: a norm's outputs have deviation 1 before the gain, and
-of normal ones 2 in a billion lie beyond. The step is then 1/21 of a deviation, its rounding 1.4 %."""
+"""Range of what is cached in 8 bits, in units of its largest deviation, which is a norm's largest gain for latents: of
+normal numbers 2 in a billion lie beyond. The step is then 1/21 of a deviation, its rounding 1.4 %."""
 
 _WIDEST_BLOCK = 256
 """Largest block in which scales are handed to an operator. MatMulNBits and QMoE ran faster the larger it was
@@ -44,9 +44,9 @@ _WIDEST_BLOCK = 256
 
 
 def operator_block(tensor: Tensor, precision: Precision) -> int:
-    """Block size that an operator is told: that of storage at int4, a divisor of the row at int8."""
+    """Block size that an operator is told: that of storage at 4 bits, a divisor of the row at 8."""
     width = tensor.shape[-1]
-    if precision == "int4" and tensor.role == "matrix":
+    if tensor.bits(precision) == 4:
         return tensor.block(precision)
     return math.gcd(width, tensor.partner, _WIDEST_BLOCK)
 
@@ -63,7 +63,7 @@ class Cut:
 def cut(tensor: Tensor, form: Form, precision: Precision) -> Cut:
     """What `tensor` looks like in `form`, without its data."""
     shape, width, out = tensor.shape, tensor.shape[-1], math.prod(tensor.shape[:-1])
-    bits = 4 if precision == "int4" and tensor.role == "matrix" else 8
+    bits = 4 if tensor.bits(precision) == 4 else 8
     f32, u8, i8 = np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8)
     if form == "values":
         return Cut(shape, f32, lambda s: np.ascontiguousarray(dequantise(s)))
@@ -111,8 +111,12 @@ def _halves(stored: Stored) -> NDArray[np.float32]:
 
 
 def _cache_scale(gain: Stored) -> NDArray[np.float32]:
-    largest = float(np.abs(dequantise(gain)).max()) or 1.0
-    return np.array([largest * CACHE_DEVIATIONS / 127], dtype=np.float32)
+    return np.array([cache_step(float(np.abs(dequantise(gain)).max()))], dtype=np.float32)
+
+
+def cache_step(deviation: float) -> float:
+    """The step in which numbers of this largest deviation are cached."""
+    return (deviation or 1.0) * CACHE_DEVIATIONS / 127
 
 
 def unsigned(stored: Stored) -> NDArray[np.uint8]:

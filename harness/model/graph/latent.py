@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from harness.model.graph.causal import CausalBlocks
-from harness.model.graph.folded import folded_query, folds, score_scale
+from harness.model.graph.derived import folded_query, folds, key_scale, query_balance, score_scale
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear, norm
 from harness.model.layout import Cache, Tensor, layer_cache
@@ -41,7 +41,7 @@ class LatentAttention:
         else:
             self.nodes.input("positions", np.int64, ("B", 1))
             self.nodes.input("rows", np.int64, ("B",))
-            self.nodes.input("mask", np.float32, ("B", 1, "T"))
+            self.nodes.input("mask", np.float32, ("T",))
 
     def __call__(self, layer: int, x: str) -> str:
         """[B, S, d] -> [B, S, d]"""
@@ -114,21 +114,23 @@ class LatentAttention:
         return self.tensors[f"{at}.kv"]
 
     def _decode(self, layer: int, at: str, x: str) -> str:
-        heads, _, p, _, v = self._dims
-        nodes, up = self.nodes, self.tensors[f"{at}.kv"]
-        query, key, latent = self._projected(layer, x, "positions")
-        caches = layer_cache(self.spec, nodes.precision, layer)
-        keys = self._extended(caches[-1], self._reshape(key, 0, p, 1))  # [B, p, T]
-        turned, absorbed = self._absorbed(query, up)  # [B, H, p], [B, H, r]
-        rotary = nodes.ms("FusedMatMul", turned, keys, alpha=1.0 if self._folded else self._scale)
-        if nodes.precision == "fp32":
-            latents = self._extended(caches[0], latent)  # [B, T, r]
-            scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
-            mixed = nodes("MatMul", self._weights(scores, rotary), latents)  # [B, H, r]
-        else:
-            mixed = self._mixed_int8(at, caches, absorbed, rotary, latent)
+        heads, _, _, _, v = self._dims
+        up = self.tensors[f"{at}.kv"]
+        mix = self._mixed if self.nodes.precision == "fp32" else self._mixed_int8
+        mixed = mix(layer, *self._projected(layer, x, "positions"), up)  # [B, H, r]
         values = self._by_head(mixed, up, "value")  # [H, B, v]
-        return self._reshape(nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
+        return self._reshape(self.nodes("Transpose", values, perm=[1, 0, 2]), 0, 1, heads * v)
+
+    def _mixed(self, layer: int, query: str, key: str, latent: str, up: Tensor) -> str:
+        """[B, H, r]: the cached latents of all tokens, weighed by each head."""
+        nodes, (latents_of, keys_of) = self.nodes, layer_cache(self.spec, "fp32", layer)
+        keys = self._extended(keys_of, self._reshape(key, 0, keys_of.width, 1))  # [B, p, T]
+        turned, absorbed = self._absorbed(query, up)
+        rotary = nodes.ms("FusedMatMul", turned, keys, alpha=1.0 if self._folded else self._scale)
+        latents = self._extended(latents_of, latent)  # [B, T, r]
+        scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
+        weights = nodes("Softmax", nodes("Sum", scores, rotary, "mask"), axis=-1)
+        return str(nodes("MatMul", weights, latents))
 
     def _absorbed(self, query: str, up: Tensor) -> tuple[str, str]:
         """Turned queries [B, H, p], and those in the latent space [B, H, r], scaled as scores are."""
@@ -145,23 +147,32 @@ class LatentAttention:
             other = self.nodes("Transpose", self._by_head(other, up, "key"), perm=[1, 0, 2])
         return turned, other
 
-    def _weights(self, scores: str, rotary: str) -> str:
-        weights: str = self.nodes("Softmax", self.nodes("Sum", scores, rotary, "mask"), axis=-1)
-        return weights
-
-    def _mixed_int8(self, at: str, caches: tuple[Cache, ...], absorbed: str, rotary: str, latent: str) -> str:
-        """[B, H, r] from products of integers with the 8-bit cache. Each head's weights are brought to a largest one
+    def _mixed_int8(self, layer: int, query: str, key: str, latent: str, up: Tensor) -> str:
+        """The same from products of integers with the 8-bit cache. Each head's weights are brought to a largest one
         of 1 before they are rounded to 8 bits, or a head that attends evenly would vanish beside one that does not."""
-        nodes, scale = self.nodes, self.nodes.weight(self.tensors[f"{at}.kv_norm"], "cache_scale")
-        codes = nodes("QuantizeLinear", latent, scale, nodes.constant(np.array([0], dtype=np.int8)))
-        rows, columns, _ = caches
-        turned = self._extended(columns, self._reshape(codes, 0, columns.width, 1))  # [B, r, T]
-        weights = self._weights(nodes.ms("DynamicQuantizeMatMul", absorbed, turned, scale), rotary)
+        nodes, (rows, columns) = self.nodes, layer_cache(self.spec, self.nodes.precision, layer)
+        scale = nodes.weight(self.tensors[f"layers.{layer}.attention.kv_norm"], "cache_scale")
+        zero = nodes.constant(np.array([0], dtype=np.int8))
+        codes = nodes("QuantizeLinear", latent, scale, zero)
+        key_codes = nodes("QuantizeLinear", key, nodes.weight(key_scale(layer), "values"), zero)
+        column = self._reshape(nodes("Concat", key_codes, codes, axis=-1), 0, columns.width, 1)
+        cached = self._extended(columns, column)  # [B, p+r, T]
+        scores = nodes.ms("DynamicQuantizeMatMul", self._balanced(layer, query, up), cached, scale, "", "mask")
+        weights = nodes("Softmax", scores, axis=-1)
         last = nodes.constant(np.array([-1], dtype=np.int64))
         largest = nodes("ReduceMax", weights, last, keepdims=1)
-        even = nodes("Div", weights, largest)
+        even = nodes("Mul", weights, nodes("Reciprocal", largest))
         mixed = nodes.ms("DynamicQuantizeMatMul", even, self._extended(rows, codes), scale)
         return str(nodes("Mul", mixed, largest))
+
+    def _balanced(self, layer: int, query: str, up: Tensor) -> str:
+        """[B, H, p+r]: queries that meet rotary keys and latents in one product, whose scale is the latents'."""
+        heads, r, p, _, _ = self._dims
+        if self._folded:
+            return self._reshape(query, 0, heads, p + r)
+        turned, absorbed = self._absorbed(query, up)
+        turned = self.nodes("Mul", turned, self.nodes.weight(query_balance(layer), "values", self._scale))
+        return str(self.nodes("Concat", turned, absorbed, axis=-1))
 
     def _by_head(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
         """[B, H, a] x [H, a, b] -> [H, B, b], with the keys times the scores' scale. In fp32 transBatchA reads the

@@ -30,9 +30,10 @@ def linear(
     """[..., in] -> [..., out], with the weights at the graph's precision. `uneven`: rows of x differ in size, as where
     no norm made them."""
     added = "" if bias is None else nodes.weight(bias, "values")
-    if nodes.precision == "fp32" or tensor.role not in ("matrix", "latent"):
+    bits = tensor.bits(nodes.precision)
+    if bits == 32:
         return _linear_fp32(nodes, tensor, x, added, to)
-    if nodes.wide:
+    if nodes.wide and tensor.role != "router":  # which one scale for all activations would make choose otherwise
         return _linear_wide(nodes, tensor, x, added, to, uneven)
     out, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
     y: str = nodes.ms(
@@ -44,7 +45,7 @@ def linear(
         to=to,
         K=width,
         N=out,
-        bits=4 if nodes.precision == "int4" and tensor.role == "matrix" else 8,
+        bits=bits,
         block_size=operator_block(tensor, nodes.precision),
         accuracy_level=ACCURACY_LEVEL,
     )

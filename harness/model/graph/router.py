@@ -28,11 +28,15 @@ class Routing:
     total: str = ""
 
 
-def route(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> Routing:
+def router_logits(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> str:
+    """[B, S, d] -> [B, S, E]"""
+    bias = tensors[f"layers.{layer}.router_bias"] if spec.moe_bias else None
+    return linear(nodes, tensors[f"layers.{layer}.router"], x, bias=bias)
+
+
+def route(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, logits: str) -> Routing:
     """The routing of one layer; the scores by which it selects are the graph's output selection_LAYER."""
-    at = f"layers.{layer}"
-    bias = tensors.get(f"{at}.router_bias")
-    logits = linear(nodes, tensors[f"{at}.router"], x, bias=bias if spec.moe_bias else None)
+    bias = tensors.get(f"layers.{layer}.router_bias")
     nodes.output(f"selection_{layer}", np.float32, ("tokens", spec.n_routed_experts))
     if (spec.scoring_func == "sigmoid") != (spec.topk_method == "noaux_tc"):
         return _composed(spec, nodes, layer, logits, bias)

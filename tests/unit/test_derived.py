@@ -1,10 +1,11 @@
-"""The keys' up-projection folded into the queries': the same map, where it costs the same."""
+"""What decode derives from a model's weights: folded queries, and the scale of cached rotary keys."""
 
 import numpy as np
 import pytest
 
 from harness.model.graph import build
-from harness.model.graph.folded import fold, folded_query, folds, score_scale
+from harness.model.graph.derived import derived, fold, folded_query, folds, key_scale, query_balance, score_scale
+from harness.model.graph.forms import CACHE_DEVIATIONS
 from harness.model.spec import Precision, Spec
 from harness.model.weights import dequantise, generate
 from harness.models import preset
@@ -17,7 +18,7 @@ SPEC = ARCHITECTURES["deepseek-v3-folded"]
 def test_a_folded_query_meets_the_latent_as_the_two_products_do(precision: Precision, error: float) -> None:
     """Scores of random queries against random latents, by the matrix and by the way through n numbers a head."""
     weights, random = generate(SPEC, precision, 0), np.random.default_rng(0)
-    stored = [weights[f"layers.1.attention.{name}"] for name in ("q", "kv")]
+    stored = weights["layers.1.attention.q"], weights["layers.1.attention.kv"]
     folded = dequantise(fold(SPEC, precision, *stored))
     assert folded.shape == folded_query(SPEC, 1).shape
     heads, p, n = SPEC.num_attention_heads, SPEC.qk_rope_head_dim or 0, SPEC.qk_nope_head_dim or 0
@@ -47,3 +48,21 @@ def test_folding_never_changes_the_work(spec: Spec, folded: bool) -> None:
     assert ("layers.0.attention.q" in asked) is not folded
     prefill = {b.tensor for b in build(spec, "int4", "prefill", positions=32).bindings}
     assert "layers.0.attention.q" in prefill
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+@pytest.mark.parametrize("spec", [SPEC, ARCHITECTURES["deepseek-v3"]], ids=["folded", "unfolded"])
+def test_cached_keys_fill_their_range_and_no_more(spec: Spec, precision: Precision) -> None:
+    """Rotary keys of normed inputs, in steps of the scale: none is cut off, and the widest uses a half of the range."""
+    weights, random = generate(spec, precision, 0), np.random.default_rng(0)
+    wanted = frozenset({key_scale(1).name, query_balance(1).name})
+    made = {
+        t.name.rpartition(".")[2]: float(dequantise(stored)[0])
+        for t, stored in derived(spec, precision, weights, wanted)
+    }
+    gain, joint = (dequantise(weights[f"layers.1.attention.{name}"]) for name in ("norm", "in"))
+    inputs = random.standard_normal((500, gain.size)) * gain
+    keys = inputs @ joint[-(spec.qk_rope_head_dim or 0) :].T
+    assert 64 < np.abs(keys / made["key_scale"]).max() <= 127
+    latents = float(np.abs(dequantise(weights["layers.1.attention.kv_norm"])).max()) * CACHE_DEVIATIONS / 127
+    assert made["query_balance"] == pytest.approx(made["key_scale"] / latents)

@@ -1,0 +1,115 @@
+"""Tensors of the decode graph that are made from several of a model's own (DeepSeek-V2, arXiv:2405.04434, section 2.1).
+
+Folded queries: what a head's query is multiplied by on its way to the latent space, first [n, q] and then [n, r],
+becomes one matrix [r, q]. It is rounded once, to 8 bits where weights are quantised, and what lies between the two is
+rounded no more.
+Joint inputs: router and shared expert read the same tokens, and where both have 8 bits their matrices are one, because
+a product of a single row takes about 8 us to come up to speed, whatever its size (two Zen 4 cores).
+Key scales: the step of rotary keys in the 8-bit cache, from the weights that make them; and what queries' rotary
+numbers are multiplied by, so that one scale serves the whole product of a query and a cached token.
+Knows how to make them, not what multiplies by them.
+Letters: H heads, E experts, f shared experts' width, d hidden, q query rank, r latent rank, p rotary and n plain head
+width.
+"""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+
+from harness.model.graph.forms import cache_step, operator_block
+from harness.model.graph.parts import rope_gain, score_gain
+from harness.model.layout import Tensor
+from harness.model.spec import Precision, Spec
+from harness.model.weights import Blocks, Plain, Stored, dequantise, quantise
+
+
+def folds(spec: Spec) -> bool:
+    """Whether one matrix costs as many operations as the two: r * q = n * (r + q). Else they stay apart, so that the
+    work of a step is what the architecture says."""
+    q, r, n = spec.q_lora_rank, spec.kv_lora_rank, spec.qk_nope_head_dim
+    return spec.attention == "mla" and bool(q and r and n) and (q or 0) * (r or 0) == (n or 0) * ((q or 0) + (r or 0))
+
+
+def score_scale(spec: Spec) -> float:
+    """What attention scores are multiplied by."""
+    return score_gain(spec) / float(np.sqrt((spec.qk_rope_head_dim or 0) + (spec.qk_nope_head_dim or 0)))
+
+
+def folded_query(spec: Spec, layer: int) -> Tensor:
+    """The folded projection of one layer: each head's p rotary rows, then its r latent ones."""
+    rows = spec.num_attention_heads * ((spec.qk_rope_head_dim or 0) + (spec.kv_lora_rank or 0))
+    return Tensor(f"layers.{layer}.attention.folded_q", (rows, spec.q_lora_rank or 0), "latent")
+
+
+def key_scale(layer: int) -> Tensor:
+    """The step of one layer's cached rotary keys, [1]."""
+    return Tensor(f"layers.{layer}.attention.key_scale", (1,), "norm")
+
+
+def query_balance(layer: int) -> Tensor:
+    """What a query's rotary numbers are multiplied by, [1]: the keys' step over the latents'."""
+    return Tensor(f"layers.{layer}.attention.query_balance", (1,), "norm")
+
+
+def joint_input(spec: Spec, layer: int) -> Tensor:
+    """The routers' E rows above the shared expert's 2f."""
+    rows = spec.n_routed_experts + 2 * (spec.moe_intermediate_size or 0) * spec.n_shared_experts
+    return Tensor(f"layers.{layer}.mlp_in", (rows, spec.hidden_size), "matrix")
+
+
+def joins(spec: Spec, precision: Precision) -> bool:
+    """Whether router and shared expert have one form."""
+    return precision == "int8" and spec.is_sparse and bool(spec.n_shared_experts) and not spec.moe_bias
+
+
+def join(router: Stored, shared: Stored) -> Stored:
+    """One matrix above the other."""
+    assert isinstance(router, Blocks) and isinstance(shared, Blocks) and router.bits == shared.bits
+    codes, scales = np.concatenate([router.codes, shared.codes]), np.concatenate([router.scales, shared.scales])
+    return Blocks(codes, scales, router.bits)
+
+
+def fold(spec: Spec, precision: Precision, query: Stored, up: Stored, balance: float = 1.0) -> Stored:
+    """[H*(p+r), q] from the queries' [H*(p+n), q] and the latent's [H, n+v, r]: scores' scale included, and the
+    rotary rows times `balance`."""
+    heads, p, n = spec.num_attention_heads, spec.qk_rope_head_dim or 0, spec.qk_nope_head_dim or 0
+    apart = dequantise(query).reshape(heads, p + n, -1)
+    keys = dequantise(up)[:, :n]
+    joint = np.concatenate([apart[:, :p] * np.float32(balance), keys.transpose(0, 2, 1) @ apart[:, p:]], axis=1)
+    tensor = folded_query(spec, 0)
+    return quantise(
+        (joint * np.float32(score_scale(spec))).reshape(tensor.shape),
+        "fp32" if precision == "fp32" else "int8",
+        operator_block(tensor, precision),
+    )
+
+
+def key_step(spec: Spec, gain: Stored, joint: Stored) -> float:
+    """The step in which rotary keys are cached: that of a norm's outputs, times their largest deviation. `joint`
+    [..., d] ends with the p rows that make them of inputs that deviate by `gain` [d]."""
+    rows = dequantise(joint)[-(spec.qk_rope_head_dim or 0) :] * dequantise(gain)
+    return cache_step(rope_gain(spec) * float(np.sqrt((rows * rows).sum(-1).max())))
+
+
+def derived(
+    spec: Spec, precision: Precision, weights: Mapping[str, Stored], wanted: AbstractSet[str]
+) -> Iterator[tuple[Tensor, Stored]]:
+    """Those tensors that are `wanted` by name, made from a model's weights."""
+    for layer in range(spec.num_hidden_layers):
+        joint = joint_input(spec, layer)
+        if joint.name in wanted:
+            yield joint, join(weights[f"layers.{layer}.router"], weights[f"layers.{layer}.shared.in"])
+        step, balance, folded = key_scale(layer), query_balance(layer), folded_query(spec, layer)
+        if not wanted & {step.name, folded.name}:
+            continue
+        own = {name: weights[f"layers.{layer}.attention.{name}"] for name in ("norm", "in", "kv_norm", "kv")}
+        ratio = 1.0
+        if step.name in wanted:
+            size = key_step(spec, own["norm"], own["in"])
+            ratio = size / cache_step(float(np.abs(dequantise(own["kv_norm"])).max()))
+            yield step, Plain(np.array([size], dtype=np.float32))
+            if balance.name in wanted:
+                yield balance, Plain(np.array([ratio], dtype=np.float32))
+        if folded.name in wanted:
+            yield folded, fold(spec, precision, weights[f"layers.{layer}.attention.q"], own["kv"], ratio)
