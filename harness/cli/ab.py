@@ -22,12 +22,12 @@ from harness.compare.thresholds import Thresholds
 from harness.measure import run_lock
 from harness.measure.duel import Duel, check_alike, duel
 from harness.measure.lock import Policy
-from harness.record import Record
+from harness.record import Record, cell_key
 from harness.record.assemble import Kept, State, assemble
 from harness.record.counting import counts
 from harness.store import Store
 from harness.tables import own
-from harness.tables.table import ResultTable
+from harness.tables.table import ResultTable, key
 
 _ENDED = {
     "decided": "every case is decided",
@@ -67,7 +67,7 @@ def ab_command(options: AbOptions) -> int:
         ) as alone,
         Store(path) as store,
     ):
-        fought = _fought(old, new, options, store)
+        fought = _fought(old, new, thresholds, options, store)
         notes = () if alone else (BESIDE,)
         records = tuple(_put_together(store, side, "complete", (*notes, _turns(fought))) for side in (old, new))
     a, b = (own.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
@@ -81,11 +81,10 @@ def ab_command(options: AbOptions) -> int:
     return code if comparison.compared else code or NOTHING_COMPARED
 
 
-def _fought(old: Side, new: Side, options: AbOptions, store: Store) -> Duel:
+def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, store: Store) -> Duel:
     """The duel, each process's observations kept before the next one starts. Raises StoppedError on Ctrl-C."""
     by_name: dict[procedure.Side, Side] = {"old": old, "new": new}
     say = _quiet if options.quiet else _say
-    thresholds = options.choices.thresholds()
     for side in (old, new):
         store.begin(side.header)
 
@@ -119,7 +118,7 @@ def _fought(old: Side, new: Side, options: AbOptions, store: Store) -> Duel:
 def _margins(old: Side, new: Side, thresholds: Thresholds) -> tuple[float, ...]:
     """Of each case, by the settings that both sides share: those by which its row will be judged."""
     both = zip(old.contender.cells, new.contender.cells, strict=True)
-    shared = (set(own.settings_of(*a)) & set(own.settings_of(*b)) for a, b in both)
+    shared = (set(key(**cell_key(*a).named)) & set(key(**cell_key(*b).named)) for a, b in both)
     return tuple(thresholds.margin_of(own.RATE, tuple(settings)) for settings in shared)
 
 

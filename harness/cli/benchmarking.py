@@ -28,12 +28,12 @@ from harness.plan import Arm, Phase, Plan, Task, Workload, grid
 from harness.plan.grid import Cell, Grid
 from harness.plan.needs import arm_bytes
 from harness.plan.planner import MEMORY_SHARE
-from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record, cell_key
+from harness.record import CeilingObservation, CellKey, Counts, Host, Measurement, Observation, Record, cell_key
 from harness.record.assemble import Header, Kept, State, assemble, new_record_id
 from harness.record.counting import counts
 from harness.record.inspection import FidelityRequest, ProfileRequest
 from harness.report import benchtable
-from harness.report.bench import ArmProfile, BenchRow, Inspections, rows, workload_of
+from harness.report.bench import ArmProfile, BenchRow, Inspections, rows
 from harness.store import Store
 
 ALL_FAILED = 5
@@ -195,7 +195,7 @@ class _Run:
         )
         self.kept: list[Kept] = []
         self.made: Counter[tuple[Arm, Workload]] = Counter()
-        self.said: set[tuple[str, str, int, str, int, int, int, int]] = set()
+        self.said: set[CellKey] = set()
 
     def carry_out(self, store: Store) -> None:
         """Measure the plan, each observation kept as it is made. A run that is cut short is kept as interrupted."""
@@ -219,7 +219,7 @@ class _Run:
             store.finish(self.record(state))
 
     def _is_refused(self, row: BenchRow) -> bool:
-        return any(cell.refusal and cell_key(cell.arm, cell.workload) == _key(row) for cell in self.cells)
+        return any(cell.refusal and cell_key(cell.arm, cell.workload) == row.key for cell in self.cells)
 
     def _keep(self, task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
         if isinstance(observation, CeilingObservation):
@@ -231,13 +231,13 @@ class _Run:
         self.made[task.arm, workload] += 1
         if self.bench.streams and self.made[task.arm, workload] == self.bench.grid.repetitions:
             key = cell_key(task.arm, workload)
-            self.print_lines([row for row in self.rows("running") if _key(row) == key])
+            self.print_lines([row for row in self.rows("running") if row.key == key])
 
     def print_lines(self, finished: list[BenchRow]) -> None:
         """Each row once, one JSON object a line, so that a reader sees it at once."""
         for row in finished:
-            if _key(row) not in self.said:
-                self.said.add(_key(row))
+            if row.key not in self.said:
+                self.said.add(row.key)
                 typer.echo(benchtable.json_line(row), nl=False)
 
     def rows(self, state: State) -> list[BenchRow]:
@@ -247,21 +247,15 @@ class _Run:
     def record(self, state: State) -> Record:
         """What was kept so far, in the grid's order; refused cells are in it with their reason."""
         made = assemble(self.header, self.kept, state=state, counts=self._counts)
-        by_key = {(m.model, m.precision, m.threads, workload_of(m)): m for m in made.measurements}
-        cells = (
-            by_key.get((c.arm.model, c.arm.precision, c.arm.threads, c.workload)) or self._refused(c)
-            for c in self.cells
-        )
+        by_key = {m.key: m for m in made.measurements}
+        cells = (by_key.get(cell_key(c.arm, c.workload)) or self._refused(c) for c in self.cells)
         arms = tuple(dict.fromkeys(cell.arm for cell in self.cells))
         return made.model_copy(update={"measurements": tuple(cells), "arms": arms})
 
     def _refused(self, cell: Cell) -> Measurement:
         reason = failed(0, self.header.created, cell.refusal or "not measured")
         return Measurement(
-            model=cell.arm.model,
-            precision=cell.arm.precision,
-            threads=cell.arm.threads,
-            **cell.workload.model_dump(),
+            **cell_key(cell.arm, cell.workload).named,
             counts=self._counts(cell.arm, cell.workload) if grid.stored_bytes(cell.arm) is not None else None,
             observations=(reason,),
         )
@@ -269,19 +263,6 @@ class _Run:
     def _counts(self, arm: Arm, workload: Workload) -> Counts:
         error = self.bench.quantisation_error(arm, workload.phase)
         return counts(arm, workload).model_copy(update={"quantisation_error": error})
-
-
-def _key(row: BenchRow) -> tuple[str, str, int, str, int, int, int, int]:
-    return (
-        row.model,
-        row.precision,
-        row.threads,
-        row.phase,
-        row.batch,
-        row.prompt_tokens,
-        row.decode_tokens,
-        row.depth,
-    )
 
 
 def _say_waiting(holder: str) -> None:

@@ -20,7 +20,7 @@ from harness.measure.drill import drill_command
 from harness.measure.pairing import in_turn, waiting
 from harness.measure.sweep import Bounds, Start, launch_of, observations
 from harness.plan import Plan, Task
-from harness.record import Host, Measurement, Observation
+from harness.record import Host, Measurement, Observation, cell_key
 from harness.record.disturbance import disturbed
 from harness.record.rule import Context
 
@@ -142,10 +142,7 @@ class HereBench:
         assert self._task.arm is not None
         arm, workload = self._task.arm, self._task.workloads[0]
         cell = Measurement(
-            model=arm.model,
-            precision=arm.precision,
-            threads=arm.threads,
-            **dict(workload),
+            **cell_key(arm, workload).named,
             observations=observations,
         )
         return disturbed(cell, Context(host=self._host))

@@ -77,8 +77,8 @@ class Counts(Frozen):
     quantisation_error: float | None = Field(default=None, description="relative error of logits against fp32 weights")
 
 
-class Cell(Frozen):
-    """What names a cell: a model as it was loaded, and what a step does."""
+class CellKey(Frozen):
+    """What identifies a cell inside a record: a model as it was loaded, and what a step does."""
 
     model: str
     phase: Phase
@@ -92,10 +92,15 @@ class Cell(Frozen):
     @property
     def named(self) -> dict[str, Any]:
         """These fields alone, by which another figure of the same cell is named."""
-        return {name: getattr(self, name) for name in Cell.model_fields}
+        return {name: getattr(self, name) for name in CellKey.model_fields}
+
+    @property
+    def key(self) -> "CellKey":
+        """The same as a value that compares and hashes, whatever figure it is taken of."""
+        return CellKey(**self.named)
 
 
-class Measurement(Cell):
+class Measurement(CellKey):
     """One cell over all its processes."""
 
     counts: Counts | None = None
@@ -256,15 +261,6 @@ class Record(Frozen):
         )
 
 
-def cell_key(arm: Arm, workload: Workload) -> tuple[str, str, int, str, int, int, int, int]:
-    """What identifies a cell inside a record."""
-    return (
-        arm.model,
-        arm.precision,
-        arm.threads,
-        workload.phase,
-        workload.batch,
-        workload.prompt_tokens,
-        workload.decode_tokens,
-        workload.depth,
-    )
+def cell_key(arm: Arm, workload: Workload) -> CellKey:
+    """The key of a cell that is to be measured."""
+    return CellKey(model=arm.model, precision=arm.precision, threads=arm.threads, **dict(workload))

@@ -23,6 +23,7 @@ from harness.record import (
     Observation,
     Record,
     RecordId,
+    cell_key,
 )
 from harness.record.validity import Limits, apply
 from harness.stats import median_estimate
@@ -128,10 +129,7 @@ def assemble(
             cells.setdefault((one.arm, one.workload), []).append(one.observation)
     measurements = tuple(
         Measurement(
-            model=arm.model,
-            precision=arm.precision,
-            threads=arm.threads,
-            **workload.model_dump(),
+            **cell_key(arm, workload).named,
             counts=counts(arm, workload),
             observations=tuple(sorted(observations, key=lambda o: o.round)),
         )

@@ -11,8 +11,8 @@ from pydantic import Field
 from harness.frozen import Frozen
 from harness.model.operators import ProfileRow
 from harness.model.spec import Precision
-from harness.plan import Arm, Workload
-from harness.record import Ceilings, Cell, Measurement, Observation, Record, cell_key
+from harness.plan import Arm
+from harness.record import Ceilings, CellKey, Measurement, Observation, Record, cell_key
 from harness.record.inspection import Fidelity, Profile
 from harness.record.validity import findings
 from harness.report.measured import Bound, MeasuredRow
@@ -52,7 +52,7 @@ class Parameters(Frozen):
     active: int | None
 
 
-class BenchRow(Cell):
+class BenchRow(CellKey):
     """One cell. `error` says why there is no rate; `invalid` why a rate must not be relied upon."""
 
     rate_tok_s: Rate | None
@@ -116,23 +116,12 @@ def rows(
     found = []
     for m, shown in zip(record.measurements, measured_rows(record), strict=True):
         arm = arms[m.model, m.precision, m.threads]
-        key = cell_key(arm, workload_of(m))
-        seen, warnings = _fidelity(m, inspections), warned.get(key, ())
+        seen, warnings = _fidelity(m, inspections), warned.get(m.key, ())
         if seen is None and m.precision != "fp32":
             why = next((i.problem for i in inspections if i.model == m.model and i.problem), None)
             warnings = (*warnings, f"quantisation-error: not measured: {why}") if why else warnings
-        found.append(_row(record, m, shown, arm, seen, profiled.get(key), warnings))
+        found.append(_row(record, m, shown, arm, seen, profiled.get(m.key), warnings))
     return tuple(found)
-
-
-def workload_of(m: Measurement) -> Workload:
-    return Workload(
-        phase=m.phase,
-        batch=m.batch,
-        prompt_tokens=m.prompt_tokens,
-        decode_tokens=m.decode_tokens,
-        depth=m.depth,
-    )
 
 
 def _row(
@@ -187,15 +176,13 @@ def _fidelity(m: Measurement, inspections: tuple[Inspections, ...]) -> Fidelity 
     return next((f for f in of_model if (f.precision, f.phase) == (m.precision, m.phase)), None)
 
 
-def _warnings(record: Record) -> dict[tuple[str, str, int, str, int, int, int, int], tuple[str, ...]]:
+def _warnings(record: Record) -> dict[CellKey, tuple[str, ...]]:
     """Of each cell, what is true of its rate and makes it less exact than it looks. Each cell is judged alone: a
     finding names its cell in words, which do not tell two prompt lengths apart."""
-    arms = {(a.model, a.precision, a.threads): a for a in record.arms}
     found = {}
     for m in record.measurements:
         alone = record.model_copy(update={"measurements": (m,)})
-        key = cell_key(arms[m.model, m.precision, m.threads], workload_of(m))
-        found[key] = tuple(f.line for f in findings(alone) if f.severity == "warning" and f.cell is not None)
+        found[m.key] = tuple(f.line for f in findings(alone) if f.severity == "warning" and f.cell is not None)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.record import Ceilings, Cell, Measurement, Record
+from harness.record import Ceilings, CellKey, Measurement, Record
 from harness.report.blocks import Role
 from harness.stats import Estimate, paired_ratio
 
@@ -17,7 +17,7 @@ ROLES: tuple[Role, ...] = ("sparse", *CONTROLS, "other")
 Bound = Literal["memory", "compute"]
 
 
-class MeasuredRow(Cell):
+class MeasuredRow(CellKey):
     """One cell as the tables show it. Bytes and work are the least that a step needs, from the architecture."""
 
     role: Role
@@ -33,7 +33,7 @@ class MeasuredRow(Cell):
     problem: str | None = Field(description="why there is no rate, or why it is not used")
 
 
-class Gain(Cell):
+class Gain(CellKey):
     """A sparse model's rate over that of a dense control, paired by rounds."""
 
     control: Control

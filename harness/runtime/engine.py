@@ -54,8 +54,7 @@ class Engine:
         self.load_s = 0.0
         self._source = source
         self._session: Session | None = None
-        self._phase: Phase | None = None
-        self._experts: Way | None = None
+        self._built: tuple[Phase, Way] | None = None
 
     @classmethod
     def load(
@@ -102,7 +101,7 @@ class Engine:
         """
         self.close()
         with tempfile.TemporaryDirectory() as folder:
-            self._phase, self._experts = phase, way(self.spec, self.precision, phase, batch)
+            self._built = self._form(phase, batch)
             self._session = self._opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
             stepper = self.open(
                 phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
@@ -119,13 +118,14 @@ class Engine:
         In fp32 steps of few sequences and of many have graphs of their own where experts are large. Without a `batch`
         it is the one alive, or that of few; both take any number.
         """
-        experts = way(self.spec, self.precision, phase, batch or _FEW)
-        if self._session is not None and self._phase == phase and (batch is None or self._experts == experts):
-            return self._session
+        if self._session is not None and self._built is not None:
+            fits = self._built[0] == phase if batch is None else self._built == self._form(phase, batch)
+            if fits:
+                return self._session
         self.close()
-        start = time.perf_counter()
-        self._session = self._opened(self.program(phase, batch or _FEW), progress)
-        self._phase, self._experts = phase, experts
+        start, sequences = time.perf_counter(), batch or _FEW
+        self._session = self._opened(self.program(phase, sequences), progress)
+        self._built = self._form(phase, sequences)
         _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
         return self._session
@@ -134,11 +134,15 @@ class Engine:
         """Give back the memory of the session that is alive, if any. Its steppers cannot step any more."""
         if self._session is not None:
             self._session.close()
-        self._session = self._phase = None
+        self._session = self._built = None
+
+    def _form(self, phase: Phase, batch: int) -> tuple[Phase, Way]:
+        """Which of its graphs a workload needs."""
+        return phase, way(self.spec, self.precision, phase, batch)
 
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
-        experts = way(self.spec, self.precision, phase, batch)
+        _, experts = self._form(phase, batch)
         return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings, experts=experts)
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:

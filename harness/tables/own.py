@@ -2,7 +2,7 @@
 
 import hashlib
 
-from harness.plan import Arm, Workload
+from harness.plan import Arm
 from harness.record import Host, Measurement, Record
 from harness.record.disturbance import disturbed, judge_run
 from harness.record.rule import Context, Limits
@@ -54,25 +54,11 @@ def _host(host: Host) -> tuple[Fact, ...]:
     return tuple(Fact(kind=kind, name=n, value=plain(v), binding=b) for n, v, b in found if v is not None)
 
 
-def settings_of(arm: Arm | Measurement, workload: Workload | Measurement) -> tuple[Setting, ...]:
-    """What names a cell, before it is measured and after."""
-    return key(
-        model=arm.model,
-        phase=workload.phase,
-        batch=workload.batch,
-        prompt_tokens=workload.prompt_tokens,
-        decode_tokens=workload.decode_tokens,
-        depth=workload.depth,
-        precision=arm.precision,
-        threads=arm.threads,
-    )
-
-
 def _row(m: Measurement, record: Record) -> Row:
     good, arms = m.good, record.arms
     digests = {o.logits_digest for o in good if o.logits_digest}
     return Row(
-        key=settings_of(m, m),
+        key=key(**m.named),
         metric=RATE,
         sampled="process",
         samples=tuple(

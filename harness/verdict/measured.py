@@ -54,10 +54,6 @@ def usable(measurement: Measurement) -> bool:
     return bool(measurement.good) and not measurement.invalid
 
 
-def _shape(m: Measurement) -> tuple[object, ...]:
-    return (m.phase, m.batch, m.prompt_tokens, m.decode_tokens, m.depth, m.precision, m.threads)
-
-
 def paired(numerator: Measurement, denominator: Measurement, level: float) -> Estimate | None:
     """Ratio of the rates of rounds that both cells have; None where they share none."""
     above, below = numerator.rates_by_round(), denominator.rates_by_round()
@@ -76,7 +72,7 @@ def gains(record: Record, control: Control, phase: Phase, model: str | None = No
         if sparse.model not in names or sparse.phase != phase:
             continue
         for dense in cells:
-            if dense.model != f"{sparse.model}:{control}" or _shape(dense) != _shape(sparse):
+            if dense.named != {**sparse.named, "model": f"{sparse.model}:{control}"}:
                 continue
             ratio, wide = paired(sparse, dense, 0.90), paired(sparse, dense, EXCLUDED_LEVEL)
             if ratio is not None:

@@ -8,11 +8,11 @@ import sqlite3
 import pytest
 
 from harness.model.operators import ProfileRow
-from harness.plan import Arm
+from harness.plan import Arm, Workload
 from harness.record import Record
 from harness.record.inspection import Fidelity, Profile
 from harness.report import benchtable
-from harness.report.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows, workload_of
+from harness.report.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows
 from tests import factories
 
 
@@ -41,7 +41,7 @@ FIDELITY = Fidelity(
 def some_rows(record: Record) -> tuple[BenchRow, ...]:
     m, arm = record.measurements[1], record.arms[0]
     profile = Profile(
-        workload=workload_of(m),
+        workload=Workload(**{name: m.named[name] for name in Workload.model_fields}),
         steps=4,
         rows=(
             ProfileRow(part="routed experts", operator="QMoE", calls=3, duration_s=0.003, share=0.75),
