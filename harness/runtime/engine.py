@@ -28,6 +28,7 @@ from harness.model.operators import Executed
 from harness.model.spec import Precision, Spec, parameters
 from harness.model.weights import Progress, Stored, generate, one_of
 from harness.plan import Phase
+from harness.runtime.exactness import exact_byte
 from harness.runtime.profile import read_profile
 from harness.runtime.session import Array, Session, open_session
 from harness.runtime.stepper import Choices, Decoder, DecodeStepper, PrefillStepper, run_traced
@@ -143,7 +144,8 @@ class Engine:
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
         _, experts = self._form(phase, batch)
-        return build(self.spec, self.precision, phase, positions=self.spec.max_position_embeddings, experts=experts)
+        positions = self.spec.max_position_embeddings
+        return build(self.spec, self.precision, phase, positions=positions, experts=experts, byte=exact_byte())
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
         weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
@@ -155,7 +157,7 @@ class Engine:
             tensor, stored = tensors[b.tensor], weights[b.tensor]
             if b.one is not None:
                 tensor, stored = tensor.matrix(), one_of(stored, b.one)
-            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor)
+            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor, b.dtype)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
         if progress is not None:

@@ -68,6 +68,11 @@ class Session:
         else:
             self._binding.bind_ortvalue_output(name, held)
 
+    def element(self, name: str) -> np.dtype[Any]:
+        """The type of the input `name`: fp32 or a byte."""
+        kinds = {node.name: node.type for node in self._inner.get_inputs()}
+        return np.dtype({"tensor(float)": np.float32, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8}[kinds[name]])
+
     def run(self) -> None:
         """One run with what is bound. Its duration, without anything of Python's, adds to `run_s`."""
         inner, binding = self._inner, self._binding

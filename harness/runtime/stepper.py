@@ -9,13 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.graph.forms import CACHE_DEVIATIONS
+from harness.model.graph.forms import CACHE_DEVIATIONS, code_of_zero
 from harness.model.layout import Cache, layer_cache
 from harness.model.spec import Precision, Spec
 from harness.plan import PROMPTS, traced_prompts
 from harness.runtime.session import Array, Session
-
-_ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 Choices = dict[int, NDArray[np.int64]]
 """The experts that routers chose, by layer."""
@@ -38,7 +36,8 @@ class Decoder:
             session.bind_input(name, value)
         for layer in range(spec.num_hidden_layers):
             caches = layer_cache(spec, precision, layer)
-            self.cache.append(tuple((c, np.zeros(c.shape(batch, capacity), dtype=_ELEMENT[c.bits])) for c in caches))
+            shaped = ((c, c.shape(batch, capacity)) for c in caches)
+            self.cache.append(tuple((c, np.zeros(shape, dtype=session.element(c.name))) for c, shape in shaped))
             for cache, array in self.cache[-1]:
                 session.bind_output(f"{cache.name}_new", session.bind_input(cache.name, array))
         session.bind_output("logits", self.logits)
@@ -49,7 +48,9 @@ class Decoder:
             for cache, array in layer:
                 past = array[..., :length] if cache.columns else array[..., :length, :]
                 drawn = random.standard_normal(past.shape, dtype=np.float32)
-                past[...] = drawn if cache.bits == 32 else np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127)
+                if cache.bits == 8:
+                    drawn = np.rint(drawn * (127 / CACHE_DEVIATIONS)).clip(-127, 127) + code_of_zero(past.dtype)
+                past[...] = drawn
                 if cache.columns and cache.bits == 8:  # below the keys the latents again, which lie in rows as well
                     (rows, lines), *_ = layer
                     past[:, -rows.width :] = lines[:, :length].transpose(0, 2, 1)

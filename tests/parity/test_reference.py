@@ -82,6 +82,16 @@ def test_quantised_graphs_equal_their_rounded_weights(spec: Spec, precision: Pre
         assert error < QUANTISED_TOLERANCE[precision]
 
 
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+@pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-v3-folded"])
+def test_codes_128_higher_are_right_on_every_processor(
+    name: str, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those without VNNI need them; on the others nothing else would meet such graphs."""
+    monkeypatch.setattr("harness.runtime.engine.exact_byte", lambda: "uint8")
+    test_quantised_graphs_equal_their_rounded_weights(ARCHITECTURES[name], precision)
+
+
 def test_the_graph_chooses_the_experts_that_the_reference_chooses(spec: Spec) -> None:
     if not spec.is_sparse:
         pytest.skip("a dense architecture chooses none")

@@ -5,7 +5,7 @@ import pytest
 
 from harness.model.graph import build
 from harness.model.graph.derived import derived
-from harness.model.graph.forms import form_array
+from harness.model.graph.forms import Byte, form_array
 from harness.model.layout import layout
 from harness.model.spec import Precision, Spec
 from harness.model.weights import generate, one_of
@@ -20,9 +20,10 @@ TRILLION = preset("moe-article-l").model_copy(
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.parametrize("byte", ["int8", "uint8"])
 @pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision: Precision) -> None:
-    program, tensors = build(spec, precision, phase, positions=32), {t.name: t for t in layout(spec)}
+def test_weights_arrive_in_the_declared_form(spec: Spec, byte: Byte, phase: Phase, precision: Precision) -> None:
+    program, tensors = build(spec, precision, phase, positions=32, byte=byte), {t.name: t for t in layout(spec)}
     weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
     for tensor, made in derived(spec, precision, weights, frozenset(asked)):
         tensors[tensor.name], weights[tensor.name] = tensor, made
@@ -35,9 +36,9 @@ def test_weights_arrive_in_the_declared_form(spec: Spec, phase: Phase, precision
         tensor, stored = tensors[b.tensor], weights[b.tensor]
         if b.one is not None:
             tensor, stored = tensor.matrix(), one_of(stored, b.one)
-        array = form_array(tensor, stored, b.form, precision, b.factor)
+        array = form_array(tensor, stored, b.form, precision, b.factor, b.dtype)
         assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
-        assert array.flags.c_contiguous, b.name
+        assert array.flags.c_contiguous and (b.dtype != np.int8 or byte == "int8"), b.name
     assert asked == set(tensors)
 
 

@@ -11,6 +11,7 @@ from harness.model.layout import Tensor
 from harness.model.spec import Precision
 from harness.model.weights import dequantise, quantise
 from harness.models import preset
+from harness.runtime.exactness import exact_byte
 from harness.runtime.session import open_session
 
 _OUT, _IN = 32, 64
@@ -22,11 +23,11 @@ def relative_errors(precision: Precision, *, uneven: bool) -> list[float]:
     random, tensor = np.random.default_rng(0), Tensor("w", (_OUT, _IN), "matrix")
     stored = quantise(random.standard_normal((_OUT, _IN), dtype=np.float32), precision, tensor.block(precision))
     x = random.standard_normal((3, _IN), dtype=np.float32) * np.array([[1], [1e-3], [0]], dtype=np.float32)
-    nodes = Nodes(precision, wide=True)
+    nodes = Nodes(precision, wide=True, byte=exact_byte())
     linear(nodes, tensor, nodes.input("x", np.float32, ("R", _IN)), to=("y",), uneven=uneven)
     nodes.output("y", np.float32, ("R", _OUT))
     program = nodes.program("one product")
-    arrays = {b.name: form_array(tensor, stored, b.form, precision, b.factor) for b in program.bindings}
+    arrays = {b.name: form_array(tensor, stored, b.form, precision, b.factor, b.dtype) for b in program.bindings}
     session = open_session(program.model, arrays, 1)
     session.bind_input("x", x)
     session.bind_output("y")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UnfitHostError
+from harness.model.graph.forms import code_of_zero
 from harness.model.graph.work import count_work
 from harness.model.layout import cache_token_bytes
 from harness.model.operators import by_part, rows
@@ -98,8 +99,9 @@ def test_both_copies_of_a_latent_agree_after_filling_and_stepping(engine: Engine
     decoder.step(np.array([1, 2]))
     for (kept, lines), (_, columns) in decoder.cache:
         assert np.array_equal(lines, columns[:, -kept.width :].transpose(0, 2, 1))
-        assert columns[:, : -kept.width, 4].any()  # rotary keys
-        assert lines[:, 4].any() and not lines[:, 5].any()
+        assert (columns[:, : -kept.width, 4] != code_of_zero(columns.dtype)).any()  # rotary keys
+        assert (lines[:, 4] != code_of_zero(lines.dtype)).any() and not lines[:, 5].any()
+        assert abs(lines[:, :4].mean() - code_of_zero(lines.dtype)) < 3  # zero-mean numbers in either type
 
 
 def test_a_workload_that_lost_its_session_says_so(engine: Engine) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from harness.errors import UsageError
 from harness.model.graph import feedforward
 from harness.model.graph.dispatch import Way
+from harness.model.graph.forms import Byte
 from harness.model.graph.grouped import GroupedAttention
 from harness.model.graph.latent import LatentAttention
 from harness.model.graph.nodes import Nodes, Program
@@ -18,9 +19,11 @@ from harness.model.runnable import why_not_run
 from harness.model.spec import Phase, Precision, Spec
 
 
-def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int, experts: Way = "operator") -> Program:
+def build(
+    spec: Spec, precision: Precision, phase: Phase, *, positions: int, experts: Way = "operator", byte: Byte = "int8"
+) -> Program:
     """The graph of one phase. `positions` bounds the rotary tables; `experts` is how routed ones are computed (see
-    `way`).
+    `way`); `byte` is how 8-bit codes lie.
 
     Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], each layer's cache, and where it ends:
     positions int64 [B, 1], rows int64 [B] and mask fp32 [T] for latent attention, lengths int32 [B] and total
@@ -30,7 +33,7 @@ def build(spec: Spec, precision: Precision, phase: Phase, *, positions: int, exp
     """
     if (why := why_not_run(spec)) is not None:
         raise UsageError(f"{spec.model_type} {why}")
-    nodes = Nodes(precision, wide=phase == "prefill")
+    nodes = Nodes(precision, wide=phase == "prefill", byte=byte)
     tensors = {tensor.name: tensor for tensor in layout(spec)}
     d, eps = spec.hidden_size, spec.rms_norm_eps
     nodes.part = "embedding"

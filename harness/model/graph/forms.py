@@ -34,6 +34,10 @@ Form = Literal[
     "cache_scale",  # fp32 [1]: of the 8-bit cache of what a norm with this gain returns
 ]
 
+Byte = Literal["int8", "uint8"]
+"""How 8-bit codes around zero lie in memory: as they are, or 128 higher, as products of integers need them on
+processors whose product of an unsigned and a signed byte does not hold the sum of two in 16 bits."""
+
 CACHE_DEVIATIONS = 6.0
 """Range of what is cached in 8 bits, in units of its largest deviation, which is a norm's largest gain for latents: of
 normal numbers 2 in a billion lie beyond. The step is then 1/21 of a deviation, its rounding 1.4 %."""
@@ -119,6 +123,10 @@ def cache_step(deviation: float) -> float:
     return (deviation or 1.0) * CACHE_DEVIATIONS / 127
 
 
+def code_of_zero(byte: np.dtype[Any]) -> int:
+    return 128 if byte == np.uint8 else 0
+
+
 def unsigned(stored: Stored) -> NDArray[np.uint8]:
     """Codes around their zero point, as stored."""
     if isinstance(stored, PerHead):
@@ -164,9 +172,13 @@ def _block_scales(stored: Stored, blocks: int) -> NDArray[np.float32]:
     return np.repeat(_row_scales(stored)[..., None], blocks, axis=-1)
 
 
-def form_array(tensor: Tensor, stored: Stored, form: Form, precision: Precision, factor: float) -> NDArray[Any]:
-    """The data of a stored tensor in `form`, its real values times `factor`."""
+def form_array(
+    tensor: Tensor, stored: Stored, form: Form, precision: Precision, factor: float, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The data of a stored tensor in `form` and `dtype`, its real values times `factor`."""
     array = cut(tensor, form, precision).make(stored)
+    if array.dtype == np.int8 and dtype == np.uint8:
+        return array.view(np.uint8) ^ np.uint8(128)
     if factor == 1.0 or form.endswith("codes") or form == "columns":
         return array
     return array * np.float32(factor)

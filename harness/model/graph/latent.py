@@ -14,14 +14,12 @@ import numpy as np
 from harness.model.graph.causal import CausalBlocks
 from harness.model.graph.derived import folded_query, folds, key_scale, query_balance, score_scale
 from harness.model.graph.nodes import Nodes
-from harness.model.graph.parts import linear, norm
+from harness.model.graph.parts import integer_product, linear, norm
 from harness.model.layout import Cache, Tensor, layer_cache
 from harness.model.spec import Phase, Spec
 
 LATENT_EPS = 1e-6
 """Of the norms of latents, whatever rms_norm_eps is: so DeepSeek's released code has it, and transformers' too."""
-
-_ELEMENT: dict[int, type[np.generic]] = {8: np.int8, 32: np.float32}
 
 
 @dataclass
@@ -152,17 +150,17 @@ class LatentAttention:
         of 1 before they are rounded to 8 bits, or a head that attends evenly would vanish beside one that does not."""
         nodes, (rows, columns) = self.nodes, layer_cache(self.spec, self.nodes.precision, layer)
         scale = nodes.weight(self.tensors[f"layers.{layer}.attention.kv_norm"], "cache_scale")
-        zero = nodes.constant(np.array([0], dtype=np.int8))
+        zero = nodes.zero()
         codes = nodes("QuantizeLinear", latent, scale, zero)
         key_codes = nodes("QuantizeLinear", key, nodes.weight(key_scale(layer), "values"), zero)
         column = self._reshape(nodes("Concat", key_codes, codes, axis=-1), 0, columns.width, 1)
         cached = self._extended(columns, column)  # [B, p+r, T]
-        scores = nodes.ms("DynamicQuantizeMatMul", self._balanced(layer, query, up), cached, scale, "", "mask")
+        scores = integer_product(nodes, self._balanced(layer, query, up), cached, scale, "mask")
         weights = nodes("Softmax", scores, axis=-1)
         last = nodes.constant(np.array([-1], dtype=np.int64))
         largest = nodes("ReduceMax", weights, last, keepdims=1)
         even = nodes("Mul", weights, nodes("Reciprocal", largest))
-        mixed = nodes.ms("DynamicQuantizeMatMul", even, self._extended(rows, codes), scale)
+        mixed = integer_product(nodes, even, self._extended(rows, codes), scale)
         return str(nodes("Mul", mixed, largest))
 
     def _balanced(self, layer: int, query: str, up: Tensor) -> str:
@@ -184,12 +182,14 @@ class LatentAttention:
             return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1, alpha=scale))
         codes = nodes.weight(up, "absorb_key_codes" if side == "key" else "absorb_value_codes")
         scales = nodes.weight(up, "absorb_key_scales" if side == "key" else "absorb_value_scales", scale)
-        return str(nodes.ms("DynamicQuantizeMatMul", nodes("Transpose", x, perm=[1, 0, 2]), codes, scales))
+        return integer_product(nodes, nodes("Transpose", x, perm=[1, 0, 2]), codes, scales)
 
     def _extended(self, cache: Cache, new: str) -> str:
         """The cache with `new`, [B, 1, width] or [B, width, 1], written at each sequence's row."""
-        element, shape, to = _ELEMENT[cache.bits], cache.shape("B", "T"), f"{cache.name}_new"
-        past = self.nodes.input(cache.name, element, shape)
-        extended = self.nodes("TensorScatter", past, new, "rows", axis=cache.token_axis, to=(to,))
-        self.nodes.output(to, element, shape)
+        nodes = self.nodes
+        element = nodes.byte.type if cache.bits == 8 else np.float32
+        shape, to = cache.shape("B", "T"), f"{cache.name}_new"
+        past = nodes.input(cache.name, element, shape)
+        extended = nodes("TensorScatter", past, new, "rows", axis=cache.token_axis, to=(to,))
+        nodes.output(to, element, shape)
         return str(extended)

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from harness.model.graph.forms import Form, cut
+from harness.model.graph.forms import Byte, Form, code_of_zero, cut
 from harness.model.layout import Tensor
 from harness.model.spec import Precision
 
@@ -57,10 +57,12 @@ class Program:
 class Nodes:
     """Collects operators. Each call adds one and returns the names of its outputs."""
 
-    def __init__(self, precision: Precision, *, wide: bool = False) -> None:
+    def __init__(self, precision: Precision, *, wide: bool = False, byte: Byte = "int8") -> None:
         self.precision = precision
         self.wide = wide
         """Whether products have many rows: prefill, up to the head."""
+        self.byte: np.dtype[Any] = np.dtype(byte)
+        """Type of 8-bit codes around zero: weights and caches in products of integers."""
         self.part = ""
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -85,12 +87,17 @@ class Nodes:
             self._constants[key] = onnx.numpy_helper.from_array(array, key)
         return key
 
+    def zero(self) -> str:
+        """The 8-bit code of zero, []."""
+        return self.constant(np.array(code_of_zero(self.byte), dtype=self.byte))
+
     def weight(self, tensor: Tensor, form: Form, factor: float = 1.0, *, one: int | None = None) -> str:
         """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser."""
         name = f"{tensor.name}:{form}" if one is None else f"{tensor.name}:{form}:{one}"
         if name not in self._bindings:
             made = cut(tensor if one is None else tensor.matrix(), form, self.precision)
-            self._bindings[name] = Binding(name, tensor.name, form, made.shape, made.dtype, factor, one)
+            dtype = self.byte if made.dtype == np.int8 else made.dtype
+            self._bindings[name] = Binding(name, tensor.name, form, made.shape, dtype, factor, one)
         return name
 
     def __call__(

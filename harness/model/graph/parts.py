@@ -61,13 +61,20 @@ def _linear_wide(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str,
     its beginning of few."""
     columns, scales = nodes.weight(tensor, "columns"), nodes.weight(tensor, "column_scales")
     if not uneven:
-        return str(nodes.ms("DynamicQuantizeMatMul", x, columns, scales, *(("", bias) if bias else ()), to=to))
+        return integer_product(nodes, x, columns, scales, bias, to=to)
     ones = nodes.constant(np.ones(tensor.shape[-1], dtype=np.float32))
     even, inverse = nodes("SimplifiedLayerNormalization", x, ones, outputs=2, axis=-1, epsilon=_TINY)
-    product = nodes.ms("DynamicQuantizeMatMul", even, columns, scales)
+    product = integer_product(nodes, even, columns, scales)
     if not bias:
         return str(nodes("Div", product, inverse, to=to))
     return str(nodes("Add", nodes("Div", product, inverse), bias, to=to))
+
+
+def integer_product(
+    nodes: Nodes, x: str, codes: str, scales: str, bias: str = "", *, to: tuple[str, ...] | None = None
+) -> str:
+    """[..., in] x 8-bit codes [..., in, out] times their scales -> [..., out], with x rounded on one scale."""
+    return str(nodes.ms("DynamicQuantizeMatMul", x, codes, scales, nodes.zero(), *((bias,) if bias else ()), to=to))
 
 
 def _linear_fp32(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str, ...] | None) -> str:
