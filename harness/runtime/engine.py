@@ -144,8 +144,15 @@ class Engine:
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
         _, experts = self._form(phase, batch)
-        positions = self.spec.max_position_embeddings
-        return build(self.spec, self.precision, phase, positions=positions, experts=experts, byte=exact_byte())
+        return build(
+            self.spec,
+            self.precision,
+            phase,
+            positions=self.spec.max_position_embeddings,
+            experts=experts,
+            byte=exact_byte(),
+            threads=self.threads,
+        )
 
     def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
         weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
@@ -157,7 +164,7 @@ class Engine:
             tensor, stored = tensors[b.tensor], weights[b.tensor]
             if b.one is not None:
                 tensor, stored = tensor.matrix(), one_of(stored, b.one)
-            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor, b.dtype)
+            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor, b.dtype, b.parts)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
         if progress is not None:

@@ -36,7 +36,7 @@ def test_weights_arrive_in_the_declared_form(spec: Spec, byte: Byte, phase: Phas
         tensor, stored = tensors[b.tensor], weights[b.tensor]
         if b.one is not None:
             tensor, stored = tensor.matrix(), one_of(stored, b.one)
-        array = form_array(tensor, stored, b.form, precision, b.factor, b.dtype)
+        array = form_array(tensor, stored, b.form, precision, b.factor, b.dtype, b.parts)
         assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
         assert array.flags.c_contiguous and (b.dtype != np.int8 or byte == "int8"), b.name
     assert asked == set(tensors)

@@ -20,10 +20,17 @@ from harness.model.spec import Phase, Precision, Spec
 
 
 def build(
-    spec: Spec, precision: Precision, phase: Phase, *, positions: int, experts: Way = "operator", byte: Byte = "int8"
+    spec: Spec,
+    precision: Precision,
+    phase: Phase,
+    *,
+    positions: int,
+    experts: Way = "operator",
+    byte: Byte = "int8",
+    threads: int = 1,
 ) -> Program:
     """The graph of one phase. `positions` bounds the rotary tables; `experts` is how routed ones are computed (see
-    `way`); `byte` is how 8-bit codes lie.
+    `way`); `byte` is how 8-bit codes lie; `threads` is how many will run it.
 
     Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], each layer's cache, and where it ends:
     positions int64 [B, 1], rows int64 [B] and mask fp32 [T] for latent attention, lengths int32 [B] and total
@@ -33,7 +40,7 @@ def build(
     """
     if (why := why_not_run(spec)) is not None:
         raise UsageError(f"{spec.model_type} {why}")
-    nodes = Nodes(precision, wide=phase == "prefill", byte=byte)
+    nodes = Nodes(precision, wide=phase == "prefill", byte=byte, threads=threads)
     tensors = {tensor.name: tensor for tensor in layout(spec)}
     d, eps = spec.hidden_size, spec.rms_norm_eps
     nodes.part = "embedding"

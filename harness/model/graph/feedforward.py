@@ -68,7 +68,14 @@ def _activation(spec: Spec) -> dict[str, float]:
 
 
 def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Way) -> str:
-    """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections."""
+    """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections.
+
+    `MoE` deals experts to threads by their number, each thread a range of them, so that of few chosen ones one thread
+    often gets most. In fp32 each is therefore cut into as many parts of its width as there are threads, all first parts
+    before all second ones: every thread computes its part of each chosen expert. A part has its expert's score, so its
+    weight is its expert's over the number of parts. Only where those not chosen cannot be: among equal scores some
+    parts of one expert and some of another could be taken.
+    """
     inner, outer, scale = tensors[f"{at}.experts.in"], tensors[f"{at}.experts.out"], spec.routed_scaling_factor
     if way == "sorted":
         return sorted_experts(spec, nodes, inner, outer, x, routing)
@@ -83,8 +90,12 @@ def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: s
         **_activation(spec),
     }
     if nodes.precision == "fp32":
-        wide, narrow = nodes.weight(inner, "values"), nodes.weight(outer, "values", scale)
-        return str(nodes.ms("MoE", x, routing.selection, wide, biases[0], narrow, biases[1], **attributes))
+        parts = nodes.threads if routing.masked and outer.shape[-1] % nodes.threads == 0 else 1
+        wide = nodes.weight(inner, "rows_apart", parts=parts)
+        narrow = nodes.weight(outer, "columns_apart", scale * parts, parts=parts)
+        scores = nodes("Concat", *[routing.selection] * parts, axis=-1) if parts > 1 else routing.selection
+        attributes["k"] *= parts
+        return str(nodes.ms("MoE", x, scores, wide, biases[0], narrow, biases[1], **attributes))
     return str(
         nodes.ms(
             "QMoE",

@@ -19,6 +19,8 @@ Form = Literal[
     "values",  # fp32 as stored
     "transposed",  # fp32 [in, out], for MatMul
     "halves",  # fp32 [out, in] whose rows, stored gate and up in turn, come as all gates and then all ups
+    "rows_apart",  # fp32 [parts*E, out/parts, in] of E matrices: the first part of each, then the second of each, ...
+    "columns_apart",  # fp32 [parts*E, out, in/parts]
     "codes",  # MatMulNBits: uint8 [out, in/block, block*bits/8]
     "scales",  # MatMulNBits: fp32 [out, in/block]
     "expert_codes",  # QMoE: uint8 [E, out, in*bits/8]
@@ -64,7 +66,7 @@ class Cut:
     make: Callable[[Stored], NDArray[Any]]
 
 
-def cut(tensor: Tensor, form: Form, precision: Precision) -> Cut:
+def cut(tensor: Tensor, form: Form, precision: Precision, parts: int = 1) -> Cut:
     """What `tensor` looks like in `form`, without its data."""
     shape, width, out = tensor.shape, tensor.shape[-1], math.prod(tensor.shape[:-1])
     bits = 4 if tensor.bits(precision) == 4 else 8
@@ -75,6 +77,8 @@ def cut(tensor: Tensor, form: Form, precision: Precision) -> Cut:
         return Cut((width, out), f32, lambda s: np.ascontiguousarray(dequantise(s).reshape(out, width).T))
     if form == "halves":
         return Cut(shape, f32, _halves)
+    if form in ("rows_apart", "columns_apart"):
+        return _apart(tensor, form, parts)
     if form == "cache_scale":
         return Cut((1,), f32, _cache_scale)
     if form.startswith("absorb"):
@@ -112,6 +116,18 @@ def _absorbed(tensor: Tensor, form: Form) -> Cut:
 def _halves(stored: Stored) -> NDArray[np.float32]:
     values = dequantise(stored)
     return np.concatenate([values[0::2], values[1::2]])
+
+
+def _apart(tensor: Tensor, form: Form, parts: int) -> Cut:
+    experts, out, width = tensor.shape
+    rows, columns = (parts, 1) if form == "rows_apart" else (1, parts)
+    grid = experts, rows, out // rows, columns, width // columns
+    shape = parts * experts, out // rows, width // columns
+
+    def make(stored: Stored) -> NDArray[np.float32]:
+        return np.ascontiguousarray(dequantise(stored).reshape(grid).transpose(1, 3, 0, 2, 4)).reshape(shape)
+
+    return Cut(shape, np.dtype(np.float32), make)
 
 
 def _cache_scale(gain: Stored) -> NDArray[np.float32]:
@@ -173,10 +189,16 @@ def _block_scales(stored: Stored, blocks: int) -> NDArray[np.float32]:
 
 
 def form_array(
-    tensor: Tensor, stored: Stored, form: Form, precision: Precision, factor: float, dtype: np.dtype[Any]
+    tensor: Tensor,
+    stored: Stored,
+    form: Form,
+    precision: Precision,
+    factor: float,
+    dtype: np.dtype[Any],
+    parts: int = 1,
 ) -> NDArray[Any]:
     """The data of a stored tensor in `form` and `dtype`, its real values times `factor`."""
-    array = cut(tensor, form, precision).make(stored)
+    array = cut(tensor, form, precision, parts).make(stored)
     if array.dtype == np.int8 and dtype == np.uint8:
         return array.view(np.uint8) ^ np.uint8(128)
     if factor == 1.0 or form.endswith("codes") or form == "columns":

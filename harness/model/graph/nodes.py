@@ -35,7 +35,7 @@ _ELEMENT = {
 @dataclass(frozen=True)
 class Binding:
     """The initialiser `name` is the stored tensor `tensor` in `form`, its real values times `factor`. `one` is the
-    index of the matrix that is taken of a stack, None for the whole."""
+    index of the matrix that is taken of a stack, None for the whole. `parts`: into how many each matrix is cut."""
 
     name: str
     tensor: str
@@ -44,6 +44,7 @@ class Binding:
     dtype: np.dtype[Any]
     factor: float = 1.0
     one: int | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ class Program:
 class Nodes:
     """Collects operators. Each call adds one and returns the names of its outputs."""
 
-    def __init__(self, precision: Precision, *, wide: bool = False, byte: Byte = "int8") -> None:
+    def __init__(self, precision: Precision, *, wide: bool = False, byte: Byte = "int8", threads: int = 1) -> None:
         self.precision = precision
         self.wide = wide
         """Whether products have many rows: prefill, up to the head."""
         self.byte: np.dtype[Any] = np.dtype(byte)
         """Type of 8-bit codes around zero: weights and caches in products of integers."""
+        self.threads = threads
+        """How many will run it."""
         self.part = ""
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -91,13 +94,14 @@ class Nodes:
         """The 8-bit code of zero, []."""
         return self.constant(np.array(code_of_zero(self.byte), dtype=self.byte))
 
-    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0, *, one: int | None = None) -> str:
-        """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser."""
+    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0, *, one: int | None = None, parts: int = 1) -> str:
+        """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser; `parts` is for the
+        forms that cut."""
         name = f"{tensor.name}:{form}" if one is None else f"{tensor.name}:{form}:{one}"
         if name not in self._bindings:
-            made = cut(tensor if one is None else tensor.matrix(), form, self.precision)
+            made = cut(tensor if one is None else tensor.matrix(), form, self.precision, parts)
             dtype = self.byte if made.dtype == np.int8 else made.dtype
-            self._bindings[name] = Binding(name, tensor.name, form, made.shape, dtype, factor, one)
+            self._bindings[name] = Binding(name, tensor.name, form, made.shape, dtype, factor, one, parts)
         return name
 
     def __call__(

@@ -20,12 +20,13 @@ NEVER = -1e9
 class Routing:
     """Names of tensors [T, E] for the expert operator. `selection` ranks experts; `mixing` weighs the chosen, or is
     empty where the softmax of `selection` does. `normalise`: divide the weights by their sum. `total` [T, 1], where it
-    is needed, multiplies the operator's output."""
+    is needed, multiplies the operator's output. `masked`: all but the chosen score NEVER."""
 
     selection: str
     mixing: str = ""
     normalise: bool = True
     total: str = ""
+    masked: bool = False
 
 
 def router_logits(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str) -> str:
@@ -64,9 +65,9 @@ def _sigmoid(spec: Spec, nodes: Nodes, layer: int, logits: str, bias: str) -> Ro
         return Routing(selection, mixing, normalise=spec.norm_topk_prob)
     nodes.ms("MoEGroupRouter", logits, bias, to=(selection,), router_sentinel=NEVER, **top)
     if spec.norm_topk_prob:
-        return Routing(selection)
+        return Routing(selection, masked=True)
     axis = nodes.constant(np.array([-1], dtype=np.int64))
-    return Routing(selection, total=nodes("ReduceSum", nodes("Exp", selection), axis, keepdims=1))
+    return Routing(selection, total=nodes("ReduceSum", nodes("Exp", selection), axis, keepdims=1), masked=True)
 
 
 def _grouped_softmax(spec: Spec, nodes: Nodes, layer: int, logits: str) -> Routing:
