@@ -103,7 +103,7 @@ class Engine:
         self.close()
         with tempfile.TemporaryDirectory() as folder:
             self._built = self._form(phase, batch)
-            self._session = self._opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
+            self._session = self.opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
             stepper = self.open(
                 phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
             )
@@ -125,7 +125,7 @@ class Engine:
                 return self._session
         self.close()
         start, sequences = time.perf_counter(), batch or _FEW
-        self._session = self._opened(self.program(phase, sequences), progress)
+        self._session = self.opened(self.program(phase, sequences), progress)
         self._built = self._form(phase, sequences)
         _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
@@ -154,7 +154,8 @@ class Engine:
             threads=self.threads,
         )
 
-    def _opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
+    def opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
+        """A session of `program` with this model's weights, beside the one alive."""
         weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
         for tensor, stored in derived(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
             tensors[tensor.name], weights[tensor.name] = tensor, stored

@@ -6,7 +6,9 @@ llama.cpp is no dependency. Give it an environment of its own (the build takes s
     python -m tests.benchmarks.peers --peer peer/bin/python --rounds 5
 
 Each round times both sides of every cell, ours first in even rounds; a ratio is the median over rounds of ours over the
-peer's, with the least and the largest. Both are alive at the same time and each waits while the other runs.
+peer's, with the least and the largest. Both are alive at the same time and each waits while the other runs. The last
+column is the ratio that decode would have if its products took their time and all other operators none (products.py):
+what the runtime's own operators allow.
 """
 
 import argparse
@@ -14,13 +16,17 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, get_args
 
 from harness.model.spec import Phase, Precision, Spec
+from harness.model.weights import generate
 from harness.models import preset
 from harness.runtime import Engine, Stepper
 from tests.benchmarks.llama_peer import TYPES, timed_block
+from tests.benchmarks.products import products_alone
 
 Cell = tuple[str, Phase, int, int, int]
 """Name, phase, sequences, tokens of each, cached tokens."""
@@ -105,6 +111,15 @@ def ours(engine: Engine, cell: Cell) -> list[float]:
     return timed_block(step)
 
 
+def products(spec: Spec, precision: Precision, threads: int, cell: Cell) -> list[Callable[[], list[float]]]:
+    """Timed blocks of the products of a decode step alone; of prefill none."""
+    _, phase, batch, tokens, depth = cell
+    if phase == "prefill":
+        return []
+    engine = Engine(spec, precision, threads, lambda progress: generate(spec, precision, 0, progress=progress))
+    return [partial(timed_block, products_alone(engine, batch=batch, tokens=tokens, depth=depth))]
+
+
 def compare(peer: Peer, spec: Spec, precision: Precision, threads: int, cells: tuple[Cell, ...], rounds: int) -> None:
     """Print a row for each cell."""
     for phase in get_args(Phase):
@@ -112,21 +127,21 @@ def compare(peer: Peer, spec: Spec, precision: Precision, threads: int, cells: t
         for index, cell in enumerate(cells):
             if cell[1] != phase:
                 continue
-            pairs: list[tuple[float, float]] = []
+            sides: list[Callable[[], list[float]]] = [partial(ours, engine, cell), partial(peer.block, index)]
+            sides += products(spec, precision, threads, cell)
+            rates: list[list[float]] = [[] for _ in sides]
             for number in range(rounds):
-                if number % 2 == 0:
-                    first = rate(ours(engine, cell), cell)
-                    pairs.append((first, rate(peer.block(index), cell)))
-                else:
-                    second = rate(peer.block(index), cell)
-                    pairs.append((rate(ours(engine, cell), cell), second))
-            ratios = sorted(a / b for a, b in pairs)
-            mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-            ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            print(
-                f"| {precision} / {TYPES[precision]} | {cell[0]} | {mine:,.0f} | {theirs:,.0f} | {ratio} |", flush=True
-            )
+                for i in range(len(sides))[:: -1 if number % 2 else 1]:
+                    rates[i].append(rate(sides[i](), cell))
+            columns = [f"{precision} / {TYPES[precision]}", cell[0]]
+            columns += [f"{statistics.median(side):,.0f}" for side in rates[:2]]
+            columns += [_spread([a / b for a, b in zip(side, rates[1], strict=True)]) for side in rates[::2]]
+            print("| " + " | ".join(columns) + " |" + " |" * (len(sides) == 2), flush=True)
         engine.close()
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main() -> None:
@@ -139,7 +154,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     spec, cells = preset(arguments.model), tuple(CELLS[i] for i in arguments.cells)
-    print("| bits | cell | harness, tok/s | llama.cpp, tok/s | ratio (least to largest) |\n|---|---|---|---|---|")
+    print(
+        "| bits | cell | harness, tok/s | llama.cpp, tok/s | ratio (least to largest) | ratio of the products alone |"
+    )
+    print("|---|---|---|---|---|---|")
     for precision in arguments.precision:
         peer = Peer(arguments.peer, spec, precision, arguments.threads, cells)
         compare(peer, spec, precision, arguments.threads, cells, arguments.rounds)
