@@ -26,13 +26,13 @@ class Decoder:
         self._session = session
         session.unbind()
         self._number = session.binding_number
-        self._tokens = np.zeros((batch, 1), dtype=np.int64)
+        self._tokens = np.zeros(batch, dtype=np.int64)
         self._clock = (_LatentClock if spec.attention == "mla" else _GroupedClock)(batch, capacity)
         self.capacity = capacity
         self.logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
         self.cache: list[tuple[tuple[Cache, Array], ...]] = []
         self.length = 0
-        for name, value in (("tokens", self._tokens), *self._clock.inputs):
+        for name, value in (("tokens", self._tokens[:, None]), *self._clock.inputs):
             session.bind_input(name, value)
         for layer in range(spec.num_hidden_layers):
             caches = layer_cache(spec, precision, layer)
@@ -64,7 +64,7 @@ class Decoder:
     def step(self, tokens: Array) -> None:
         """Decode one token [B] of each sequence; `logits` then holds what follows."""
         _check_owner(self._session, self._number)
-        self._tokens[:, 0] = tokens
+        self._tokens[:] = tokens
         self._clock.advance(self.length)
         self.length += 1
         self._session.run()
@@ -74,11 +74,10 @@ class _LatentClock:
     """Where latent attention's cache ends: positions, rows to write, and a mask over the rows not yet written."""
 
     def __init__(self, batch: int, capacity: int) -> None:
-        self._positions = np.zeros((batch, 1), dtype=np.int64)
         self._rows = np.zeros(batch, dtype=np.int64)
         self._mask = np.full(capacity, -np.inf, dtype=np.float32)
         self.inputs: tuple[tuple[str, Array], ...] = (
-            ("positions", self._positions),
+            ("positions", self._rows[:, None]),  # the same numbers, in the same memory
             ("rows", self._rows),
             ("mask", self._mask),
         )
@@ -88,8 +87,7 @@ class _LatentClock:
         self._mask[length:] = -np.inf
 
     def advance(self, position: int) -> None:
-        self._positions[...] = position
-        self._rows[...] = position
+        self._rows.fill(position)
         self._mask[position] = 0
 
 
@@ -105,8 +103,8 @@ class _GroupedClock:
         """Nothing to forget: what lies beyond the length is not read."""
 
     def advance(self, position: int) -> None:
-        self._lengths[...] = position
-        self._total[...] = position + 1
+        self._lengths.fill(position)
+        self._total.fill(position + 1)
 
 
 class PrefillStepper:
