@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from harness.errors import UnfitHostError
+from harness.model.graph.forms import code_of_zero
 from harness.model.spec import Precision
 from harness.record import CeilingObservation
-from harness.runtime import Session, open_session
+from harness.runtime import Session, exact_byte, open_session
 
 KERNEL_TIME_S = 0.06
 """How long each kernel is repeated. Its best run counts, so a few undisturbed milliseconds are enough."""
@@ -76,7 +77,9 @@ def weights_of(kernel: Kernel, shape: Shape) -> dict[str, NDArray[np.generic]]:
     if kernel.operator == "MatMul":
         return {"weight": np.full((k, n), 0.5, np.float32)}
     if kernel.operator == "DynamicQuantizeMatMul":
-        return {"weight": np.full((k, n), 3, np.int8), "scale": np.full(n, 0.01, np.float32)}
+        byte = np.dtype(exact_byte())  # a kernel that saturates would be no way to multiply
+        zero = np.array(code_of_zero(byte), byte)
+        return {"weight": np.full((k, n), zero + 127, byte), "scale": np.full(n, 0.01, np.float32), "zero": zero}
     blocks = k // kernel.block
     return {
         "weight": np.full((n, blocks, kernel.block * kernel.bits // 8), 0x53, np.uint8),

@@ -19,6 +19,9 @@ from harness.model.spec import Phase, Precision, Spec
 
 Way = Literal["operator", "sorted"]
 
+_LEAST_PART = 64
+"""Columns below which a part is not worth the product of its own."""
+
 _LARGE_BYTES = 512 << 10
 """Least that sorting must read of each expert, on average over all: an expert whom no token chose costs an operator
 twice 2 us, which is what 0.1 MB take to be read."""
@@ -31,6 +34,12 @@ def way(spec: Spec, precision: Precision, phase: Phase, batch: int) -> Way:
     expert_bytes = 4 * 3 * spec.hidden_size * (spec.moe_intermediate_size or 0)
     missed = (1 - spec.num_experts_per_tok / spec.n_routed_experts) ** batch
     return "sorted" if phase == "prefill" or (1 - missed) * expert_bytes >= _LARGE_BYTES else "operator"
+
+
+def parts(width: int, threads: int) -> int:
+    """Into how many parts an expert of this width is cut, so that threads share each one: a divisor of both."""
+    shared = (n for n in range(1, threads + 1) if threads % n == 0 and width % n == 0 and width // n >= _LEAST_PART)
+    return max(shared, default=1)
 
 
 def sorted_experts(spec: Spec, nodes: Nodes, inner: Tensor, outer: Tensor, x: str, routing: Routing) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.model.graph.derived import joins, joint_input
-from harness.model.graph.dispatch import Way, sorted_experts
+from harness.model.graph.dispatch import Way, parts, sorted_experts
 from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
@@ -71,8 +71,8 @@ def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: s
     """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections.
 
     `MoE` deals experts to threads by their number, each thread a range of them, so that of few chosen ones one thread
-    often gets most. In fp32 each is therefore cut into as many parts of its width as there are threads, all first parts
-    before all second ones: every thread computes its part of each chosen expert. A part has its expert's score, so its
+    often gets most. In fp32 each is therefore cut by its width into a part for each thread, all first parts before all
+    second ones: every thread computes its part of each chosen expert. A part has its expert's score, so its
     weight is its expert's over the number of parts. Only where those not chosen cannot be: among equal scores some
     parts of one expert and some of another could be taken.
     """
@@ -90,11 +90,11 @@ def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: s
         **_activation(spec),
     }
     if nodes.precision == "fp32":
-        parts = nodes.threads if routing.masked and outer.shape[-1] % nodes.threads == 0 else 1
-        wide = nodes.weight(inner, "rows_apart", parts=parts)
-        narrow = nodes.weight(outer, "columns_apart", scale * parts, parts=parts)
-        scores = nodes("Concat", *[routing.selection] * parts, axis=-1) if parts > 1 else routing.selection
-        attributes["k"] *= parts
+        cuts = parts(outer.shape[-1], nodes.threads) if routing.masked else 1
+        wide = nodes.weight(inner, "rows_apart", parts=cuts)
+        narrow = nodes.weight(outer, "columns_apart", scale * cuts, parts=cuts)
+        scores = nodes("Concat", *[routing.selection] * cuts, axis=-1) if cuts > 1 else routing.selection
+        attributes["k"] *= cuts
         return str(nodes.ms("MoE", x, scores, wide, biases[0], narrow, biases[1], **attributes))
     return str(
         nodes.ms(
