@@ -90,7 +90,7 @@ def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: s
         **_activation(spec),
     }
     if nodes.precision == "fp32":
-        cuts = parts(outer.shape[-1], nodes.threads) if routing.masked else 1
+        cuts = parts(outer.shape[-1], nodes.threads) if routing.masked and not spec.moe_bias else 1
         wide = nodes.weight(inner, "rows_apart", parts=cuts)
         narrow = nodes.weight(outer, "columns_apart", scale * cuts, parts=cuts)
         scores = nodes("Concat", *[routing.selection] * cuts, axis=-1) if cuts > 1 else routing.selection
