@@ -40,8 +40,8 @@ def calibrate(
 
     Compares a small model with itself, and with itself made slower by 3, 5 and 10 % (real work added to each
     step), by the procedure of 'harness ab', on one thread. Later verdicts quote what was found, from 20 comparisons
-    of identical code on. One comparison of all four sizes takes about a minute; each is kept when it is whole.
-    Comparisons of an earlier procedure or of another ONNX Runtime are kept too, and not counted.
+    of identical code on. One comparison of all four sizes takes one minute to seven, by the noise; each is kept when
+    it is whole. Comparisons of an earlier procedure or of another ONNX Runtime are kept too, and not counted.
 
     \b
     Examples:

@@ -85,10 +85,10 @@ def test_decode_graph(name: str) -> None:
         assert graph[part] == pytest.approx(closed.get(component, 0.0), rel=1e-12), part
 
 
-def ran(spec: Spec, precision: Precision, phase: Phase, batch: int = 3) -> None:
+def ran(spec: Spec, precision: Precision, phase: Phase, batch: int = 3, threads: int = 1) -> None:
     """The work of a step that really ran is the closed form's, and the one that a row of `harness bench` states."""
     depth, prompt = 9, 14
-    engine = Engine.load(spec, precision, threads=1, seed=0, first=phase)
+    engine = Engine.load(spec, precision, threads=threads, seed=0, first=phase)
     deployment = Deployment(precision="bf16", batch=batch, context_tokens=depth + 2, prompt_tokens=prompt, chips=1)
     step = work(spec, deployment.model_copy(update={"mtp_drafts": 0, "mtp_acceptance": 0}), phase)
     closed = {c.name: c.flop for c in step.components}
@@ -123,7 +123,8 @@ def test_work_is_the_same_however_large_experts_are_computed(batch: int, expecte
     base = ARCHITECTURES["deepseek-v3"]
     spec = base.model_copy(update={"moe_intermediate_size": 512, "hidden_size": 128, "n_routed_experts": 48})
     assert way(spec, "fp32", "decode", batch) == expected and way(spec, "int4", "decode", batch) == "operator"
-    ran(spec, "fp32", "decode", batch)
+    for threads in (1, 2):  # with two, those of the operator are cut in half
+        ran(spec, "fp32", "decode", batch, threads)
 
 
 @pytest.mark.slow
