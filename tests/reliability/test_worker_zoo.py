@@ -50,7 +50,7 @@ def test_a_death_costs_one_row(animal: str, reason: str) -> None:
     assert (outcome.measured, outcome.failed, outcome.kind) == (2, 1, "complete")
 
 
-@pytest.mark.parametrize("animal", ["sleeps", "stubborn"])
+@pytest.mark.parametrize("animal", [pytest.param("sleeps", marks=pytest.mark.slow), "stubborn"])
 def test_a_hang_ends_at_its_limit(animal: str) -> None:
     outcome, found = swept(animal, Bounds(timeout_s=5.0), batches=(1, 7))
     assert "took over 5 s and was ended" in (found[7].error or "")

@@ -7,7 +7,7 @@ from harness.model.graph import build
 from harness.model.graph.derived import derived
 from harness.model.graph.forms import Byte, form_array
 from harness.model.layout import layout
-from harness.model.spec import Precision, Spec
+from harness.model.spec import Precision
 from harness.model.weights import generate, one_of
 from harness.models import preset
 from harness.plan import Phase
@@ -20,9 +20,9 @@ TRILLION = preset("moe-article-l").model_copy(
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-@pytest.mark.parametrize("byte", ["int8", "uint8"])
-@pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_weights_arrive_in_the_declared_form(spec: Spec, byte: Byte, phase: Phase, precision: Precision) -> None:
+@pytest.mark.parametrize(("name", "byte"), [*((name, "int8") for name in ARCHITECTURES), ("deepseek-v3", "uint8")])
+def test_weights_arrive_in_the_declared_form(name: str, byte: Byte, phase: Phase, precision: Precision) -> None:
+    spec = ARCHITECTURES[name]
     program, tensors = build(spec, precision, phase, positions=32, byte=byte), {t.name: t for t in layout(spec)}
     weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
     for tensor, made in derived(spec, precision, weights, frozenset(asked)):
