@@ -103,7 +103,7 @@ def test_a_whole_store_is_found_whole(whole: Path) -> None:
 
 
 def test_damaged_stores_are_survived(whole: Path, tmp_path: Path) -> None:
-    survive(whole, tmp_path, cuts=6, flips=14)
+    survive(whole, tmp_path, cuts=12, flips=30)
 
 
 @pytest.mark.slow

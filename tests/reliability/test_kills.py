@@ -88,7 +88,7 @@ def uninterrupted() -> list[tuple[str, int, str, int]]:
 
 def test_kills_at_random_points_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    kills(path, 4, seed=1)
+    kills(path, 8, seed=1)
     process = started("run", str(path))
     _, errors = process.communicate()
     assert process.returncode == 0, errors.decode()
