@@ -1,6 +1,7 @@
 """The plugin as another project's tests would use it: in a pytest of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,8 @@ def test_tiny(harness_benchmark, phase):
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_suite.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    return subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True, timeout=110, check=False)
 
 
 def test_its_file_is_a_table_of_rates_and_still_pytest_benchmarks_own(tmp_path: Path) -> None:
