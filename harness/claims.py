@@ -7,18 +7,12 @@ it leaves out. What is left out is unknown, never defaulted.
 import datetime as dt
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen, Identifier, Positive, RatePhase, ServingConditions, Text
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
-ClaimPhase = Literal["prefill", "decode", "output_all", "total_all"]
 Unit = Literal["package", "die", "node", "system"]
 Hedge = Literal["exactly", "about", "up to", "at least"]
-Positive = Annotated[float, Field(gt=0, lt=1e30)]
-Tokens = Annotated[float, Field(gt=0, lt=1e9)]
-Sequences = Annotated[float, Field(gt=0, lt=1e7)]
 
 
 class Source(Frozen):
@@ -40,28 +34,20 @@ class Source(Frozen):
     note: Text | None = None
 
 
-class Conditions(Frozen):
+class StatedConditions(ServingConditions):
     """What a source says of how a figure came about. None means that it does not say."""
 
-    phase: ClaimPhase | None = None
+    phase: RatePhase | None = None
     model: Identifier | None = Field(default=None, description="the model that the figure is said to be of")
     chip: Identifier | None = None
     per: Unit | None = Field(default=None, description="what one unit of the rate is")
     packages_per_unit: int | None = Field(
         default=None, gt=0, le=1 << 20, description="packages of one unit, where the unit is a node or a system"
     )
-    chips: int | None = Field(default=None, gt=0, lt=1_000_000, description="packages of the group that works together")
-    batch: Sequences | None = Field(default=None, description="sequences a package (decode)")
-    prompt_tokens: Tokens | None = None
-    context_tokens: Tokens | None = None
-    output_tokens: Tokens | None = None
     tpot_s: Positive | None = None
     tpot_independent: bool | None = Field(
         default=None, description="batch and time per token come from independent statements"
     )
-    precision: Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4", "w4a8"] | None = None
-    mtp_drafts: int | None = Field(default=None, ge=0, le=16)
-    mtp_acceptance: float | None = Field(default=None, ge=0, le=16, description="drafts accepted a step")
     idealised: bool | None = Field(default=None, description="perfect balance or another projection, not measured")
     cache_hits_counted: bool | None = None
     software: Text | None = None
@@ -78,7 +64,7 @@ class ClaimBase(Frozen):
         default=None, description="topic of the facts catalogue on whether the one named said so"
     )
     hedge: Hedge = "exactly"
-    conditions: Conditions = Conditions()
+    conditions: StatedConditions = StatedConditions()
     omitted: tuple[Text, ...] = Field(
         default=(), description="conditions that the source leaves out, named for a reader"
     )

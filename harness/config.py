@@ -8,10 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from harness.claims import Identifier, Text
-from harness.frozen import Frozen
-from harness.model.spec import Precision, Spec
-from harness.plan import Phase
+from harness.model.spec import Spec
+from harness.vocabulary import Frozen, Identifier, Phase, RunPrecision, Text
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=80)]
@@ -20,7 +18,7 @@ Threads = Annotated[int, Field(gt=0, le=1024)]
 Tokens = Annotated[int, Field(gt=0, le=1 << 20)]
 
 
-class Routing(Frozen):
+class RoutingOptions(Frozen):
     """How evenly experts are chosen. 0 is balanced; larger values favour some experts on purpose."""
 
     skew: float = Field(default=0.0, ge=0, le=10, description="preference for the first experts; 0 is balanced")
@@ -47,13 +45,13 @@ class Measure(Frozen):
     prefill_batches: tuple[Batch, ...] | None = Field(
         default=None, description="other batches for prefill; default: `batches`"
     )
-    precisions: tuple[Precision, ...] = Field(
+    precisions: tuple[RunPrecision, ...] = Field(
         default=("int8",), min_length=1, description="how weights are stored and multiplied"
     )
     threads: Threads | Literal["auto"] = Field(default="auto", description="'auto': one a physical core")
     repetitions: int = Field(default=5, ge=1, le=1000, description="fresh processes for each cell")
     seed: int = Field(default=0, ge=0, lt=1 << 32, description="of weights, tokens and order")
-    routing: Routing = Field(default=Routing(), description="how evenly experts are chosen")
+    routing: RoutingOptions = Field(default=RoutingOptions(), description="how evenly experts are chosen")
     step_time_s: float = Field(default=0.4, gt=0, le=3600, description="timed length of a cell in one process")
     process_timeout_s: float = Field(
         default=120.0, gt=0, le=86400, description="a measuring process that takes longer is ended and counts as failed"

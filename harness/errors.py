@@ -17,7 +17,7 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """A config, sheet, catalogue, option or path that cannot be used as given."""
+    """A config, sheet, catalog, option or path that cannot be used as given."""
 
     exit_code = 2
 
@@ -28,8 +28,22 @@ class UnfitHostError(HarnessError):
     exit_code = 5
 
 
+class StoreError(HarnessError):
+    """The store cannot be used as asked. Nothing that was kept before is lost by it."""
+
+    exit_code = 2
+
+
+class PlanError(UsageError):
+    """A config that is well formed and cannot be carried out. `location` is the place in the config at fault."""
+
+    def __init__(self, message: str, *location: str | int) -> None:
+        super().__init__(message)
+        self.location = location
+
+
 class WorkerError(HarnessError):
-    """A measuring process died, hung or answered with nonsense; the cell is recorded as failed."""
+    """A measuring process died, hung or answered with nonsense; the case is recorded as failed."""
 
     exit_code = 5
 

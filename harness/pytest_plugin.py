@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from harness.model.spec import Precision
-    from harness.plan import Arm, Phase, Workload
-    from harness.runtime import Engine
+    from harness.results.plan import Arm, Workload
+    from harness.runtime.engine import Engine
+    from harness.vocabulary import Phase, RunPrecision
 
 ROUNDS = 10
 WARMUP_ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Cell:
+class TimedCase:
     """One model with one workload: what a benchmark of this plugin times."""
 
     arm: "Arm"
@@ -38,27 +38,27 @@ class Cell:
         return f"{self.arm.model}-{self.arm.precision}-{w.phase}-batch{w.batch}-tokens{tokens}"
 
 
-def cell(
+def case(
     model: str,
     phase: "Phase" = "decode",
     *,
     batch: int = 1,
     tokens: int = 32,
     depth: int = 0,
-    precision: "Precision" = "int8",
+    precision: "RunPrecision" = "int8",
     threads: int | None = None,
     seed: int = 0,
-) -> Cell:
+) -> TimedCase:
     """A preset, or a control of one (`moe-tiny:equal-active`), with a workload of `tokens` a sequence.
 
     `threads` defaults to the cores that this process may use. Raises UsageError for an unknown model.
     """
-    from harness.host import usable_cores
-    from harness.models.presets import preset
-    from harness.plan import Arm, Workload
+    from harness.catalog.models import preset
+    from harness.measure.host.description import usable_cores
+    from harness.results.plan import Arm, Workload
 
     prefill = phase == "prefill"
-    return Cell(
+    return TimedCase(
         arm=Arm(model=model, spec=preset(model), precision=precision, threads=threads or usable_cores(), seed=seed),
         workload=Workload(
             phase=phase,
@@ -70,16 +70,16 @@ def cell(
     )
 
 
-def cells(config: Path | str) -> tuple[Cell, ...]:
-    """Every cell that a config asks for, as `harness run` would measure them on this host. For parametrize, with
+def cases(config: Path | str) -> tuple[TimedCase, ...]:
+    """Every case that a config asks for, as `harness run` would measure them on this host. For parametrize, with
     `ids=str`. Raises UsageError with file, line and column."""
-    from harness import document
     from harness.config import Config
-    from harness.host import describe
-    from harness.plan import planner
+    from harness.files import validation
+    from harness.measure import planner
+    from harness.measure.host.description import describe
 
-    made = planner.make(document.read(Path(config), Config, what="config"), describe())
-    found = [Cell(arm=t.arm, workload=w) for t in made.tasks if t.arm is not None for w in t.workloads]
+    made = planner.make(validation.read(Path(config), Config, what="config"), describe())
+    found = [TimedCase(arm=t.arm, workload=w) for t in made.tasks if t.arm is not None for w in t.workloads]
     return tuple(dict.fromkeys(found))
 
 
@@ -91,26 +91,26 @@ class Loaded:
     engine: "Engine | None" = None
     facts: dict[str, str] = field(default_factory=dict)
 
-    def get(self, cell: Cell) -> "Engine":
-        from harness.runtime import Engine
+    def get(self, case: TimedCase) -> "Engine":
+        from harness.runtime.engine import Engine
 
-        if self.engine is None or self.arm != cell.arm:
-            self.arm, self.engine = cell.arm, None
+        if self.engine is None or self.arm != case.arm:
+            self.arm, self.engine = case.arm, None
             self.engine = Engine.load(
-                cell.arm.spec,
-                cell.arm.precision,
-                threads=cell.arm.threads,
-                seed=cell.arm.seed,
-                routing_skew=cell.arm.routing_skew,
-                first=cell.workload.phase,
-                batch=cell.workload.batch,
+                case.arm.spec,
+                case.arm.precision,
+                threads=case.arm.threads,
+                seed=case.arm.seed,
+                routing_skew=case.arm.routing_skew,
+                first=case.workload.phase,
+                batch=case.workload.batch,
             )
         return self.engine
 
     def host(self) -> dict[str, str]:
         """This host's fingerprint and the versions that figures depend on, read once a session."""
         if not self.facts:
-            from harness.host import describe
+            from harness.measure.host.description import describe
 
             found = describe()
             self.facts = {"harness_host_fingerprint": found.fingerprint}
@@ -120,32 +120,32 @@ class Loaded:
 
 @dataclass(frozen=True)
 class ModelBenchmark:
-    """What the fixture `harness_benchmark` gives a test: call it once, with a cell."""
+    """What the fixture `harness_benchmark` gives a test: call it once, with a case."""
 
     benchmark: "BenchmarkFixture"
     loaded: Loaded
 
     def __call__(
-        self, cell: Cell, *, rounds: int = ROUNDS, warmup_rounds: int = WARMUP_ROUNDS
+        self, case: TimedCase, *, rounds: int = ROUNDS, warmup_rounds: int = WARMUP_ROUNDS
     ) -> "NDArray[np.float32]":
-        """Time `rounds` steps of `cell`; returns the logits [batch, V] of the last one, so that a test can check them.
+        """Time `rounds` steps of `case`; returns the logits [batch, V] of the last one, so that a test can check them.
 
         Writes to the benchmark's `extra_info`: tokens of a step, the rate, the host's fingerprint, versions, and the
         inputs that must agree for two files to be comparable.
         """
-        w = cell.workload
-        stepper = self.loaded.get(cell).open(
+        w = case.workload
+        stepper = self.loaded.get(case).open(
             w.phase,
             batch=w.batch,
             prompt_tokens=w.prompt_tokens,
             decode_tokens=w.decode_tokens,
             depth=w.depth,
-            seed=cell.arm.seed,
+            seed=case.arm.seed,
         )
         info: dict[str, Any] = self.benchmark.extra_info
         info.update(self.loaded.host())
         info["harness_tokens"] = stepper.tokens_per_step
-        info.update({f"harness_input_{name}": value for name, value in _inputs(cell).items()})
+        info.update({f"harness_input_{name}": value for name, value in _inputs(case).items()})
         self.benchmark.pedantic(  # type: ignore[no-untyped-call]
             stepper.step, rounds=rounds, warmup_rounds=warmup_rounds
         )
@@ -154,11 +154,11 @@ class ModelBenchmark:
         return stepper.logits().copy()
 
 
-def _inputs(cell: Cell) -> dict[str, str | int | float]:
+def _inputs(case: TimedCase) -> dict[str, str | int | float]:
     """What decides the work of a step."""
     import hashlib
 
-    arm, w = cell.arm, cell.workload
+    arm, w = case.arm, case.workload
     return {
         "architecture": hashlib.sha256(arm.spec.model_dump_json().encode()).hexdigest()[:12],
         "precision": arm.precision,
@@ -182,7 +182,7 @@ def _harness_loaded() -> Iterator[Loaded]:
 
 @pytest.fixture
 def harness_benchmark(benchmark: "BenchmarkFixture", _harness_loaded: Loaded) -> ModelBenchmark:
-    """Time prefill or decode of a model: `harness_benchmark(cell("moe-tiny", "decode"))`."""
+    """Time prefill or decode of a model: `harness_benchmark(case("moe-tiny", "decode"))`."""
     return ModelBenchmark(benchmark=benchmark, loaded=_harness_loaded)
 
 

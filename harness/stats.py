@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen
 
 LEVEL = 0.90
 

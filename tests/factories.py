@@ -6,11 +6,13 @@ Nothing here is a measurement: rates follow from made-up ceilings and a fixed ps
 import datetime as dt
 import random
 
-from harness.model.spec import Precision, Spec, parameters
-from harness.plan import Arm, Phase
-from harness.record import Ceilings, Counts, Host, MatmulCeiling, Measurement, Observation, Record
+from harness.model.counts import parameters
+from harness.model.spec import Spec
+from harness.results.assessment import Assessment, ChainLink, Evidence, InconsistentSet, Scaled, Verdict
+from harness.results.plan import Arm
+from harness.results.record import Ceilings, Counts, Host, MatmulCeiling, Measurement, Observation, Record
 from harness.stats import Interval, median_estimate
-from harness.verdict.evidence import Assessment, Evidence, InconsistentSet, Scaled, Step, Verdict
+from harness.vocabulary import Phase, RunPrecision
 
 BEGUN = dt.datetime(2026, 4, 10, 9, 30, tzinfo=dt.UTC)
 READ_BYTES_S = 21.4e9
@@ -115,7 +117,7 @@ def measurement(
     *,
     rate_tok_s: float | None = None,
     rounds: int = 5,
-    precision: Precision = "int8",
+    precision: RunPrecision = "int8",
     invalid: tuple[str, ...] = (),
     error: str | None = None,
 ) -> Measurement:
@@ -294,12 +296,14 @@ def _other_verdicts() -> tuple[Verdict, ...]:
 
 def _scaled() -> tuple[Scaled, ...]:
     chain = (
-        Step(text="this host, sparse, prefill of 128 tokens, batch 16", value=1234.0, unit="tok/s", basis="measured"),
-        Step(text="this host's ceiling for the same work", value=2243.0, unit="tok/s", basis="modelled"),
-        Step(text="fraction of the ceiling reached here", value=0.55, unit="fraction", basis="measured"),
-        Step(text="a CPU's fraction is not an NPU's", basis="modelled", walkable=False),
-        Step(text="ceiling of a 910C for R1", value=16372.0, unit="tok/s", basis="modelled"),
-        Step(text="reported", value=6688.0, unit="tok/s", basis="published"),
+        ChainLink(
+            text="this host, sparse, prefill of 128 tokens, batch 16", value=1234.0, unit="tok/s", basis="measured"
+        ),
+        ChainLink(text="this host's ceiling for the same work", value=2243.0, unit="tok/s", basis="modelled"),
+        ChainLink(text="fraction of the ceiling reached here", value=0.55, unit="fraction", basis="measured"),
+        ChainLink(text="a CPU's fraction is not an NPU's", basis="modelled", walkable=False),
+        ChainLink(text="ceiling of a 910C for R1", value=16372.0, unit="tok/s", basis="modelled"),
+        ChainLink(text="reported", value=6688.0, unit="tok/s", basis="published"),
     )
     return (
         Scaled(

@@ -1,9 +1,9 @@
 """Sheets of one claim, and judging them: shorthand for tests of the judges."""
 
-from harness.claims import Conditions, Sheet, Source
-from harness.record import Record
-from harness.verdict import assess
-from harness.verdict.evidence import Verdict
+from harness.claims import Sheet, Source, StatedConditions
+from harness.results.assessment import Verdict
+from harness.results.record import Record
+from harness.verdict.judge import assess
 
 R1_DECODE = {
     "phase": "decode", "model": "deepseek-r1", "chip": "ascend-910c", "per": "package", "chips": 160, "batch": 96.0,
@@ -13,7 +13,7 @@ R1_DECODE = {
 
 
 def one(kind: str, *, conditions: dict[str, object] | None = None, **fields: object) -> dict[str, object]:
-    given = Conditions.model_validate(conditions or {})
+    given = StatedConditions.model_validate(conditions or {})
     return {"id": "c", "kind": kind, "place": "here", "statement": "it is so", "conditions": given, **fields}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-from harness import host
 from harness.cli.contrast import Choices, Presentation, conclude
 from harness.cli.reliability import known
 from harness.cli.run import BESIDE, StoppedError
@@ -17,17 +16,17 @@ from harness.cli.variants import Side, Wanted, sides
 from harness.compare import procedure
 from harness.compare.comparison import compare
 from harness.compare.decision import LOOKS
+from harness.compare.formats import record
 from harness.compare.gate import NOTHING_COMPARED
+from harness.compare.table import ResultTable, key
 from harness.compare.thresholds import Thresholds
-from harness.measure import run_lock
-from harness.measure.duel import Duel, check_alike, duel
-from harness.measure.lock import Policy
-from harness.record import Record, cell_key
-from harness.record.assemble import Kept, State, assemble
-from harness.record.counting import counts
-from harness.store import Store
-from harness.tables import own
-from harness.tables.table import ResultTable, key
+from harness.measure.ab import ABRun, check_alike, run_ab
+from harness.measure.host import description
+from harness.measure.lock import Policy, run_lock
+from harness.results.assemble import Kept, State, assemble
+from harness.results.counting import counts
+from harness.results.record import Record, cell_key
+from harness.store.runs import Store
 
 _ENDED = {
     "decided": "every case is decided",
@@ -56,7 +55,7 @@ def ab_command(options: AbOptions) -> int:
     """Measure both sides in turn and print what became of each case. Returns the exit code."""
     gates = options.presentation.gates()
     thresholds = options.choices.thresholds()
-    here = host.describe()
+    here = description.describe()
     path = options.store or STORE
     old, new = sides(options.wanted, here, path.parent / "environments", _quiet if options.quiet else _say)
     check_alike(old.contender, new.contender)
@@ -70,7 +69,7 @@ def ab_command(options: AbOptions) -> int:
         fought = _fought(old, new, thresholds, options, store)
         notes = () if alone else (BESIDE,)
         records = tuple(_put_together(store, side, "complete", (*notes, _turns(fought))) for side in (old, new))
-    a, b = (own.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
+    a, b = (record.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
     # Looked at several times, so each look has its share of the alarms.
     shared = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / len(LOOKS)})
     comparison = compare(a, b, shared, ignore=_on_purpose(a, b) | frozenset(options.choices.ignore))
@@ -81,7 +80,7 @@ def ab_command(options: AbOptions) -> int:
     return code if comparison.compared else code or NOTHING_COMPARED
 
 
-def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, store: Store) -> Duel:
+def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, store: Store) -> ABRun:
     """The duel, each process's observations kept before the next one starts. Raises StoppedError on Ctrl-C."""
     by_name: dict[procedure.Side, Side] = {"old": old, "new": new}
     say = _quiet if options.quiet else _say
@@ -97,7 +96,7 @@ def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, st
                 store.keep(header.record_id, task, one.workload, one.observation)
 
     try:
-        return duel(
+        return run_ab(
             old.contender,
             new.contender,
             thresholds,
@@ -119,7 +118,7 @@ def _margins(old: Side, new: Side, thresholds: Thresholds) -> tuple[float, ...]:
     """Of each case, by the settings that both sides share: those by which its row will be judged."""
     both = zip(old.contender.cells, new.contender.cells, strict=True)
     shared = (set(key(**cell_key(*a).named)) & set(key(**cell_key(*b).named)) for a, b in both)
-    return tuple(thresholds.margin_of(own.RATE, tuple(settings)) for settings in shared)
+    return tuple(thresholds.margin_of(record.RATE, tuple(settings)) for settings in shared)
 
 
 def _put_together(store: Store, side: Side, state: State, notes: tuple[str, ...]) -> Record:
@@ -131,7 +130,7 @@ def _put_together(store: Store, side: Side, state: State, notes: tuple[str, ...]
     return record
 
 
-def _turns(fought: Duel) -> str:
+def _turns(fought: ABRun) -> str:
     pairs = f"{fought.pairs} pair{'s' if fought.pairs != 1 else ''}"
     return f"measured in turn, {pairs} of fresh processes; no more, since {_ENDED[fought.ended]}"
 

@@ -26,7 +26,7 @@ app = typer.Typer(
 LATEST = "latest"
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How results are printed."""
 
     text = "text"
@@ -43,7 +43,7 @@ class SchemaName(StrEnum):
     record = "record"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How results are printed on stdout.")]
+FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How results are printed on stdout.")]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Where runs are kept (default: .harness/store.sqlite).", metavar="PATH")
 ]
@@ -63,7 +63,7 @@ DetailsOption = Annotated[bool, typer.Option("--details", help="Print the eviden
 
 def _version(asked: bool) -> None:
     if asked:
-        from harness.cli.reference import version
+        from harness.cli.info import version
 
         typer.echo(version())
         raise typer.Exit
@@ -104,7 +104,7 @@ def run(
     config: Annotated[
         Path | None, typer.Argument(help="Config file (YAML); not needed with --resume.", metavar="[CONFIG]")
     ] = None,
-    form: FormatOption = Format.text,
+    form: FormatOption = OutputFormat.text,
     json_file: JsonOption = None,
     html_file: HtmlOption = None,
     markdown_file: MarkdownOption = None,
@@ -181,7 +181,7 @@ def judge(
     chips: Annotated[
         list[str] | None, typer.Option("--chip", help="Set this chip beside the claims (repeatable).", metavar="NAME")
     ] = None,
-    form: FormatOption = Format.text,
+    form: FormatOption = OutputFormat.text,
     json_file: JsonOption = None,
     html_file: HtmlOption = None,
     markdown_file: MarkdownOption = None,
@@ -225,7 +225,7 @@ def show(
         str,
         typer.Argument(help="Run, by id or by the first letters of one, or a file of --json.", metavar="[ID|FILE]"),
     ] = LATEST,
-    form: FormatOption = Format.text,
+    form: FormatOption = OutputFormat.text,
     json_file: JsonOption = None,
     html_file: HtmlOption = None,
     markdown_file: MarkdownOption = None,
@@ -282,7 +282,7 @@ def list_runs(
 @app.command()
 def models() -> int:
     """List the architectures that run here, and the released ones that claims may name."""
-    from harness.cli.reference import models_command
+    from harness.cli.info import models_command
 
     return models_command()
 
@@ -290,7 +290,7 @@ def models() -> int:
 @app.command()
 def chips() -> int:
     """List the chips whose limits are known, with their sourced figures."""
-    from harness.cli.reference import chips_command
+    from harness.cli.info import chips_command
 
     return chips_command()
 
@@ -303,7 +303,7 @@ def init() -> int:
     Example:
       harness init > my.yaml
     """
-    from harness.cli.reference import init_command
+    from harness.cli.info import init_command
 
     return init_command()
 
@@ -316,7 +316,7 @@ def schema(name: Annotated[SchemaName, typer.Argument(help="Which file's schema.
     Example:
       harness schema config > config.schema.json
     """
-    from harness.cli.reference import schema_command
+    from harness.cli.info import schema_command
 
     return schema_command(name.value)
 
@@ -347,7 +347,7 @@ def with_bare_options(arguments: list[str]) -> list[str]:
         if argument == "--resume" and (alone or "/" in following or following.endswith(".json")):
             out += [argument, LATEST]
         elif argument == "--json" and alone and command in _WRITES_JSON:
-            out += ["--format", Format.json.value]
+            out += ["--format", OutputFormat.json.value]
         else:
             out.append(argument)
     return out

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import typer
 
-from harness.cli.output import Target, write
 from harness.cli.show import STORE
 from harness.errors import UsageError
-from harness.store import Store
+from harness.files.output import Target, write_target
+from harness.store.runs import Store
 
 
 def baseline_set(name: str, store: Path | None) -> int:
@@ -15,7 +15,7 @@ def baseline_set(name: str, store: Path | None) -> int:
     place = store or STORE
     with Store(place, write=False) as opened:
         record_id = opened.resolve(name)
-    write(Target(_baseline_file(place), "baseline set"), record_id + "\n")
+    write_target(Target(_baseline_file(place), "baseline set"), record_id + "\n")
     typer.echo(record_id)
     return 0
 

@@ -6,16 +6,16 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import document
+from harness.catalog.models import preset, preset_names
 from harness.errors import UsageError, unknown
+from harness.files import validation
+from harness.measure import grid
+from harness.measure.grid import Grid, Model
+from harness.measure.planner import CONTROLS
 from harness.model.checkpoint import read_spec
-from harness.model.runnable import why_not_run
 from harness.model.spec import Spec
-from harness.models.presets import preset, preset_names
-from harness.plan import grid
-from harness.plan.grid import Grid, Model
-from harness.plan.planner import CONTROLS
-from harness.record import Host
+from harness.model.tensors import why_not_run
+from harness.results.record import Host
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _model(name: str) -> Model:
         home = path if os.path.isdir(path) else path.parent if path.name == "config.json" else path.with_suffix("")
         spec, called = read_spec(path), _plain(home.resolve().name)
     elif "/" in base or path.suffix in (".yaml", ".yml"):
-        spec, called = document.read(path, Spec, what="model spec"), _plain(path.stem)
+        spec, called = validation.read(path, Spec, what="model spec"), _plain(path.stem)
     else:
         raise UsageError(
             f"{unknown('model', base, preset_names())}; a file with a spec ends in .yaml, and the folder of a Hugging "

@@ -13,28 +13,30 @@ from typing import Literal, cast
 
 import typer
 
-from harness import host, measure
 from harness.cli.benchgrid import BenchOptions, command_line, grid_of
+from harness.cli.info import harness_version
 from harness.cli.progress import progress
-from harness.cli.reference import harness_version
 from harness.cli.run import BESIDE, StoppedError
 from harness.cli.show import STORE
-from harness.host.revision import revision
-from harness.measure import Bounds, run_lock
-from harness.measure.inspection import inspect
+from harness.measure import grid
+from harness.measure.grid import BenchCase, Grid
+from harness.measure.host import description
+from harness.measure.inspector import inspect
+from harness.measure.lock import run_lock
+from harness.measure.needs import arm_bytes
+from harness.measure.planner import MEMORY_SHARE
+from harness.measure.repository import commit_of
+from harness.measure.sweep import Bounds, run
 from harness.measure.worker import failed
-from harness.model.spec import Precision
-from harness.plan import Arm, Phase, Plan, Task, Workload, grid
-from harness.plan.grid import Cell, Grid
-from harness.plan.needs import arm_bytes
-from harness.plan.planner import MEMORY_SHARE
-from harness.record import CeilingObservation, CellKey, Counts, Host, Measurement, Observation, Record, cell_key
-from harness.record.assemble import Header, Kept, State, assemble, new_record_id
-from harness.record.counting import counts
-from harness.record.inspection import FidelityRequest, ProfileRequest
-from harness.report import benchtable
-from harness.report.bench import ArmProfile, BenchRow, Inspections, rows
-from harness.store import Store
+from harness.report import bench
+from harness.results.assemble import Header, Kept, State, assemble, new_record_id
+from harness.results.bench import ArmProfile, BenchRow, Inspections, rows
+from harness.results.counting import counts
+from harness.results.inspection import FidelityRequest, ProfileRequest
+from harness.results.plan import Arm, Plan, Task, Workload
+from harness.results.record import CeilingObservation, CellKey, Counts, Host, Measurement, Observation, Record, cell_key
+from harness.store.runs import Store
+from harness.vocabulary import Phase, RunPrecision
 
 ALL_FAILED = 5
 NO_INTERVAL = "no-interval"  # what one process cannot give, and who asks for one process knows
@@ -42,7 +44,7 @@ NO_INTERVAL = "no-interval"  # what one process cannot give, and who asks for on
 
 def bench_command(options: BenchOptions) -> int:
     """Measure the grid and print its rows. Returns the exit code; raises HarnessError for what the user can mend."""
-    here = host.describe()
+    here = description.describe()
     asked = grid_of(options, here)
     cells = grid.cells(asked, here.available_bytes)
     if any(d > 0 for d in asked.depths) and any(p > 0 for p in asked.prompt_tokens) and not options.quiet:
@@ -65,7 +67,7 @@ class _Bench:
 
     options: BenchOptions
     grid: Grid
-    cells: tuple[Cell, ...]
+    cells: tuple[BenchCase, ...]
     host: Host
     inspections: tuple[Inspections, ...] = ()
     profiles: tuple[ArmProfile, ...] = ()
@@ -120,11 +122,11 @@ class _Bench:
                 self.running.print_lines(left)
             self.finished += left
             self.printed += len(left) if self.streams else 0
-        form = cast(benchtable.Format, self.options.form)
+        form = cast(bench.BenchTableFormat, self.options.form)
         if not self.streams:
-            typer.echo(benchtable.render(self.finished, form), nl=False)
+            typer.echo(bench.render(self.finished, form), nl=False)
         if form in ("csv", "sql") and any(row.profile for row in self.finished):
-            typer.echo(benchtable.profile_tables(self.finished), nl=False, err=True)
+            typer.echo(bench.profile_tables(self.finished), nl=False, err=True)
 
     def say(self, message: str) -> None:
         if not self.options.quiet:
@@ -150,7 +152,7 @@ class _Bench:
                 typer.echo(f"profile: {inspected.problem}", err=True)
         self.profiles = tuple(found)
 
-    def _compared(self, cells: list[Cell]) -> Inspections:
+    def _compared(self, cells: list[BenchCase]) -> Inspections:
         quantised = tuple(dict.fromkeys(c.arm.precision for c in cells if c.arm.precision != "fp32"))
         if not quantised:
             return Inspections(model=cells[0].arm.model if cells else "")
@@ -167,7 +169,7 @@ class _Bench:
         if arm.precision == "fp32":
             return 0.0
         found = (f for i in self.inspections if i.model == arm.model for f in i.fidelities)
-        wanted: tuple[Precision, Phase] = (arm.precision, phase)
+        wanted: tuple[RunPrecision, Phase] = (arm.precision, phase)
         return next((f.logits_error for f in found if (f.precision, f.phase) == wanted), None)
 
 
@@ -186,7 +188,7 @@ class _Run:
             harness_version=harness_version(),
             config_digest=hashlib.sha256(bench.grid.model_dump_json().encode()).hexdigest(),
             config_text=command_line(bench.options) + "\n",
-            revision=revision(Path()),
+            revision=commit_of(Path()),
             host=bench.host,
             plan=plan or Plan.model_validate({"name": "bench", "tasks": (), "needs": needs}),
             notes=() if alone else (BESIDE,),
@@ -213,7 +215,7 @@ class _Run:
                     self._keep(task, workload, observation)
                     shown.done(task, workload)
 
-                measure.run(self.plan, sink=sink, bounds=self.bench.bounds)
+                run(self.plan, sink=sink, bounds=self.bench.bounds)
             state = "complete"
         finally:
             store.finish(self.record(state))
@@ -238,7 +240,7 @@ class _Run:
         for row in finished:
             if row.key not in self.said:
                 self.said.add(row.key)
-                typer.echo(benchtable.json_line(row), nl=False)
+                typer.echo(bench.json_line(row), nl=False)
 
     def rows(self, state: State) -> list[BenchRow]:
         made = rows(self.record(state), self.bench.inspections, self.bench.profiles)
@@ -252,7 +254,7 @@ class _Run:
         arms = tuple(dict.fromkeys(cell.arm for cell in self.cells))
         return made.model_copy(update={"measurements": tuple(cells), "arms": arms})
 
-    def _refused(self, cell: Cell) -> Measurement:
+    def _refused(self, cell: BenchCase) -> Measurement:
         reason = failed(0, self.header.created, cell.refusal or "not measured")
         return Measurement(
             **cell_key(cell.arm, cell.workload).named,

@@ -12,12 +12,12 @@ import typer
 from harness.cli.compare import Force, Quiet, StorePath, Wait
 
 if TYPE_CHECKING:
-    from harness.compare.calibration import Drill
+    from harness.compare.calibration import PowerTrial
     from harness.compare.thresholds import Thresholds
     from harness.measure.trials import Bench, Rounds
-    from harness.plan import Plan
-    from harness.record import Host
-    from harness.store.ledger import Ledger
+    from harness.results.plan import Plan
+    from harness.results.record import Host
+    from harness.store.calibration_log import CalibrationLog
 
 SIZES = (0.0, 0.03, 0.05, 0.10)
 TRIALS, BUDGET_S = 20, 600.0
@@ -48,21 +48,21 @@ def calibrate(
       harness calibrate --budget 600       ten minutes of it; again to go on
       harness calibrate --budget 0         show what is known
     """
-    from harness import host
     from harness.cli.contrast import Choices
     from harness.cli.reliability import current
     from harness.cli.show import STORE
-    from harness.store.ledger import Ledger
+    from harness.measure.host import description
+    from harness.store.calibration_log import CalibrationLog
 
-    here = host.describe()
+    here = description.describe()
     fingerprint = here.fingerprint
-    ledger = Ledger(store or STORE)
+    ledger = CalibrationLog(store or STORE)
     thresholds = Choices().thresholds()
     kept = ledger.drills(fingerprint)
     have = current(kept)
     missing = trials - sum(d.injected == 0 for d in have)
     if budget_s > 0 and missing > 0:
-        from harness.measure import run_lock
+        from harness.measure.lock import run_lock
 
         with run_lock("harness calibrate", "force" if force else "wait" if wait else "refuse"):
             _go_on(ledger, here, len(kept), missing, budget_s, quiet=quiet)
@@ -71,16 +71,16 @@ def calibrate(
     return _print(have, len(kept) - len(have), fingerprint, thresholds, as_json=as_json)
 
 
-def _go_on(ledger: "Ledger", here: "Host", seed: int, missing: int, budget_s: float, *, quiet: bool) -> None:
+def _go_on(ledger: "CalibrationLog", here: "Host", seed: int, missing: int, budget_s: float, *, quiet: bool) -> None:
     """Carry out comparisons until enough are there or the time is up."""
     from harness.cli.contrast import Choices
     from harness.measure.trials import HereBench, trial
 
-    plan, case = plan_of_drills(here)
+    plan, case = plan_of_trials(here)
     bench, thresholds, start = HereBench(plan, here), Choices().thresholds(), time.monotonic()
     for count in range(missing):
         rounds = trial(bench, SIZES, thresholds, seed + count)
-        ledger.add([drill(bench, r, here, case, seed + count) for r in rounds if r.new])
+        ledger.add([power_trial(bench, r, here, case, seed + count) for r in rounds if r.new])
         spent_s = time.monotonic() - start
         if not quiet:
             typer.echo(f"{count + 1} of {missing} comparisons, {spent_s:.0f} s", err=True)
@@ -88,15 +88,15 @@ def _go_on(ledger: "Ledger", here: "Host", seed: int, missing: int, budget_s: fl
             return
 
 
-def drill(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed: int) -> "Drill":
+def power_trial(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed: int) -> "PowerTrial":
     """One comparison as the ledger keeps it."""
-    from harness.cli.reference import harness_version, installed_version
-    from harness.compare.calibration import Drill
+    from harness.cli.info import harness_version, installed_version
+    from harness.compare.calibration import PowerTrial
     from harness.compare.decision import LOOKS
     from harness.compare.procedure import PROCEDURE
 
     old, new = rounds.rates
-    return Drill(
+    return PowerTrial(
         host_fingerprint=here.fingerprint,
         created=dt.datetime.now(dt.UTC),
         harness_version=harness_version(),
@@ -112,11 +112,11 @@ def drill(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed: int) 
     )
 
 
-def plan_of_drills(here: "Host") -> "tuple[Plan, str]":
+def plan_of_trials(here: "Host") -> "tuple[Plan, str]":
     """The smallest preset, one token a step: the noisiest case that is compared in practice. On one thread: where all
     processors are used, whatever else runs halts a step (docs/alarms.md)."""
     from harness.config import Config, Measure
-    from harness.plan import planner
+    from harness.measure import planner
 
     measure = Measure(models=("moe-tiny",), phases=("decode",), batches=(1,), prompt_tokens=32, decode_tokens=16)
     measure = measure.model_copy(update={"precisions": ("int8",), "threads": 1, "step_time_s": 0.06})
@@ -125,16 +125,16 @@ def plan_of_drills(here: "Host") -> "tuple[Plan, str]":
 
 
 def _print(
-    drills: "tuple[Drill, ...]", set_aside: int, fingerprint: str, thresholds: "Thresholds", *, as_json: bool
+    drills: "tuple[PowerTrial, ...]", set_aside: int, fingerprint: str, thresholds: "Thresholds", *, as_json: bool
 ) -> int:
     from harness.cli.reliability import calibrated
     from harness.compare.calibration import SMALLEST_NO_OP_COUNT
-    from harness.report import reliability, text
+    from harness.report import error_rates, text
 
     no_op = sum(d.injected == 0 for d in drills)
     found = calibrated(drills, fingerprint, thresholds) if no_op else None
     if as_json:
-        typer.echo(reliability.as_json(found, no_op, set_aside), nl=False)
+        typer.echo(error_rates.calibration_json(found, no_op, set_aside), nl=False)
     else:
-        typer.echo(text.render(reliability.build(found, no_op, SMALLEST_NO_OP_COUNT, set_aside)), nl=False)
+        typer.echo(text.render(error_rates.calibration_blocks(found, no_op, SMALLEST_NO_OP_COUNT, set_aside)), nl=False)
     return 0

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.cli.output import Target, check, write
 from harness.compare.comparison import Comparison, compare
 from harness.compare.gate import Gate, exit_code, parse
 from harness.compare.matching import meant
+from harness.compare.table import ResultTable
 from harness.compare.thresholds import Thresholds
 from harness.compare.thresholds import parse as parse_thresholds
 from harness.errors import UsageError
-from harness.tables.table import ResultTable
+from harness.files.output import Target, check_targets, write_target
 
 if TYPE_CHECKING:
     from harness.compare.calibration import Calibration
@@ -74,7 +74,7 @@ class Presentation:
 
     def gates(self, inputs: Iterable[Path] = ()) -> tuple[Gate, ...]:
         """The gates asked for, after a check that the files can be written. Raises UsageError."""
-        check(self.targets, inputs)
+        check_targets(self.targets, inputs)
         return tuple(parse(text) for text in self.fail_on)
 
 
@@ -105,11 +105,12 @@ def read_table(name: str, store: Path | None) -> ResultTable:
 
     Raises UsageError, or StoreError where neither a file nor a run has this name.
     """
-    from harness.tables import intake, own
+    from harness.compare.formats import detect
+    from harness.compare.formats import record as own
 
     path = Path(name)
     if _is_file(path):
-        return intake.parse(_read(path, intake.SIZE_LIMIT_BYTES), name)
+        return detect.parse(_read(path, detect.SIZE_LIMIT_BYTES), name)
     if path.suffix and _is_folder(path):
         raise UsageError(f"{name}: is a folder, expected a file in it")
     from harness.cli.show import STORE, stored_record
@@ -119,10 +120,10 @@ def read_table(name: str, store: Path | None) -> ResultTable:
 
         name = baseline(store)
     if "/" in name or path.suffix in (".json", ".jsonl", ".csv"):
-        raise UsageError(f"{name}: no such file; expected {intake.KNOWN}, or the id or label of a stored run")
+        raise UsageError(f"{name}: no such file; expected {detect.KNOWN}, or the id or label of a stored run")
     if not _is_file(store or STORE):
         raise UsageError(
-            f"{name}: no such file, and no store at {store or STORE}; expected {intake.KNOWN}, "
+            f"{name}: no such file, and no store at {store or STORE}; expected {detect.KNOWN}, "
             "or a stored run with --store"
         )
     record, _ = stored_record(store, name)
@@ -131,7 +132,7 @@ def read_table(name: str, store: Path | None) -> ResultTable:
 
 def export_command(name: str, form: str, store: Path | None) -> int:
     """Print one table in the form that another service reads. Returns the exit code."""
-    from harness.tables import export
+    from harness.compare import export
 
     table = read_table(name, store)
     texts = {
@@ -164,7 +165,7 @@ def conclude(
         "text": lambda: text.render(built),
     }
     for target in presentation.targets:
-        write(target, forms[target.asked_by.removeprefix("--")]())
+        write_target(target, forms[target.asked_by.removeprefix("--")]())
     typer.echo(forms[presentation.form](), nl=False)
     return exit_code(comparisons, gates)
 

@@ -26,15 +26,15 @@ def controls(
       harness controls
       harness controls --json
     """
-    from harness.catalogue import with_files
-    from harness.report import controls as shown
+    from harness.catalog.collection import with_files
+    from harness.report import error_rates as shown
     from harness.report import text
-    from harness.verdict.controls import run_controls
     from harness.verdict.knowledge import knowledge_of
+    from harness.verdict.selftest import run_self_test
 
-    found = run_controls(knowledge_of(with_files(tuple(catalog)) if catalog else None))
+    found = run_self_test(knowledge_of(with_files(tuple(catalog)) if catalog else None))
     if as_json:
-        typer.echo(shown.as_json(found), nl=False)
+        typer.echo(shown.self_test_json(found), nl=False)
     else:
-        typer.echo(text.render(shown.build(found, missed=missed)), nl=False)
+        typer.echo(text.render(shown.self_test_blocks(found, missed=missed)), nl=False)
     return 0 if found.passed else FAILED

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import typer
 
-from harness.cli.output import Target, check, write
 from harness.config import Outputs
 from harness.errors import UsageError
-from harness.record import Record
-from harness.verdict.evidence import Assessment
+from harness.files.output import Target, check_targets, write_target
+from harness.report.order import build
+from harness.results.assessment import Assessment
+from harness.results.record import Record
 
 REFUTED, UNDECIDED, INVALID = 3, 4, 5
 
@@ -50,28 +51,28 @@ class Delivery:
 
     def check(self, inputs: Iterable[Path] = ()) -> None:
         """Raise UsageError for a file that could not be written."""
-        check(self.targets, inputs)
+        check_targets(self.targets, inputs)
 
 
 def deliver(delivery: Delivery, record: Record | None, assessment: Assessment | None, plain: str | None = None) -> int:
     """Write the files, print the report (as text: `plain`, if given), and say how it ended. Files first: a closed pipe
     must not cost them."""
-    from harness import report
-    from harness.report import jsonfile, text
+    from harness.report import text
+    from harness.results import reportfile
 
-    built = report.build(record, assessment)
+    built = build(record, assessment)
     if delivery.json_file is not None:
-        write(Target(delivery.json_file, "--json"), jsonfile.document(record, assessment))
+        write_target(Target(delivery.json_file, "--json"), reportfile.document(record, assessment))
     if delivery.html_file is not None:
         from harness.report import html
 
-        write(Target(delivery.html_file, "--html"), html.render(built))
+        write_target(Target(delivery.html_file, "--html"), html.render(built))
     if delivery.markdown_file is not None:
         from harness.report import markdown
 
-        write(Target(delivery.markdown_file, "--markdown"), markdown.render(built))
+        write_target(Target(delivery.markdown_file, "--markdown"), markdown.render(built))
     if delivery.form == "json":
-        typer.echo(jsonfile.document(record, assessment), nl=False)
+        typer.echo(reportfile.document(record, assessment), nl=False)
     elif delivery.form == "markdown":
         from harness.report import markdown
 

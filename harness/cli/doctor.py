@@ -20,18 +20,18 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
       harness doctor
       harness doctor --json
     """
-    from harness.document import strictjson
-    from harness.host import noise
-    from harness.measure.worker import control_kernel
+    from harness.files import strict
+    from harness.measure.host import noise
+    from harness.measure.worker import reference_kernel
 
     before, start, control_s = noise.look(), time.monotonic(), list[float]()
     while time.monotonic() - start < LOOK_S:
-        control_s += control_kernel()
+        control_s += reference_kernel()
     found = noise.signs(before, noise.look(), time.monotonic() - start, control_s)
     noisy = any(sign.state == "noisy" for sign in found)
     if as_json:
         body = {"schema": 1, "kind": "doctor", "fit": not noisy, "signs": [s.model_dump() for s in found]}
-        typer.echo(strictjson.encode(body), nl=False)
+        typer.echo(strict.encode_json(body), nl=False)
     else:
         from tabulate import tabulate
 

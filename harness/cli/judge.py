@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalogue import Catalogue, builtin
+from harness.catalog.collection import Catalog, builtin
 from harness.claims import Sheet
 from harness.cli.delivery import Delivery, deliver
 from harness.cli.sources import extended, read_sheet
 from harness.errors import UsageError, unknown
-from harness.record import Record
-from harness.verdict.evidence import Assessment
+from harness.results.assessment import Assessment
+from harness.results.record import Record
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,24 @@ def judge_command(options: JudgeOptions) -> int:
     return deliver(options.delivery, record, assess(sheet, record, catalogue, options.chips))
 
 
-def assess(sheet: Sheet, record: Record | None, catalogue: Catalogue, chips: tuple[str, ...]) -> Assessment:
+def assess(sheet: Sheet, record: Record | None, catalogue: Catalog, chips: tuple[str, ...]) -> Assessment:
     """The sheet, judged with all that is known here."""
-    from harness import verdict
 
-    return verdict.assess(sheet, record=record, catalogue=catalogue, chips=chips)
+    from harness.verdict.judge import assess as judged
+
+    return judged(sheet, record=record, catalogue=catalogue, chips=chips)
 
 
 def _record(options: JudgeOptions) -> Record:
     """The run named: a file that `--json` wrote, or a stored run."""
     from harness.cli.show import stored_record
-    from harness.report import jsonfile
+    from harness.results import reportfile
 
     assert options.record is not None
     path = Path(options.record)
     if path.suffix != ".json":
         return stored_record(options.store, options.record)[0]
-    record = jsonfile.load(path)[0]
+    record = reportfile.load(path)[0]
     if record is None:
         raise UsageError(f"{path}: holds verdicts and no measurements, expected the report of a run")
     return record

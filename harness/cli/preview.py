@@ -1,17 +1,17 @@
 """A plan before it runs, for people and programs: what will be measured, in which order, and what it needs."""
 
 from harness import units
-from harness.document import strictjson
-from harness.model.spec import parameters
-from harness.plan import Arm, Plan, Workload
-from harness.plan.needs import arm_bytes, weight_bytes
-from harness.record import Host
+from harness.files import strict
+from harness.measure.needs import arm_bytes, weight_bytes
+from harness.model.counts import parameters
+from harness.results.plan import Arm, Plan, Workload
+from harness.results.record import Host
 
 
 def render(plan: Plan, host: Host, form: str) -> str:
     """`plan` as text, markdown or JSON."""
     if form == "json":
-        return strictjson.encode(plan.model_dump(mode="json"))
+        return strict.encode_json(plan.model_dump(mode="json"))
     from tabulate import tabulate
 
     style = "github" if form == "markdown" else "simple"

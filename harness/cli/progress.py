@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from harness import units
-from harness.plan import Plan, Task, Workload
-from harness.plan.needs import workload_duration_s
+from harness.measure.needs import workload_duration_s
+from harness.results.plan import Plan, Task, Workload
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from harness.cost import Deployment
     from harness.model.spec import Spec
+    from harness.roofline.deployment import Deployment
 
 
 class PhaseName(StrEnum):
@@ -109,9 +109,9 @@ def project(
         --precision int8 --chips 160 --mtp 1 --acceptance 0.7
       harness project --model kimi-k2 --chip h200 --phase decode --context 2000 --json
     """
-    from harness import cost
-    from harness.catalogue import with_files
+    from harness.catalog.collection import with_files
     from harness.report import projection
+    from harness.roofline.projection import project as computed
 
     catalogue = with_files(tuple(catalog or ()))
     known, released = catalogue.chip(chip), catalogue.model(model)
@@ -132,7 +132,7 @@ def project(
     _check_lengths(given, released.name, released.spec)
     _check_left_out(without_source or [], [r.source_id for r in catalogue.rates], "--without-source", "publication")
     _check_left_out(without_vendor or [], [c.vendor for c in catalogue.chips], "--without-vendor", "vendor")
-    found = cost.project(
+    found = computed(
         released.spec,
         known,
         given,
@@ -160,8 +160,8 @@ def _deployment(values: dict[str, Any]) -> "Deployment":
     """The conditions given. Raises UsageError that names the option and what it takes."""
     from pydantic import ValidationError
 
-    from harness.cost import Deployment
     from harness.errors import UsageError
+    from harness.roofline.deployment import Deployment
 
     try:
         return Deployment.model_validate(values)

@@ -6,12 +6,12 @@ Drills of another procedure or another runtime are kept, and say nothing of what
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.reference import installed_version
+from harness.cli.info import installed_version
 from harness.cli.show import STORE
 from harness.compare import calibration
-from harness.compare.calibration import SMALLEST_NO_OP_COUNT, Calibration, Drill
+from harness.compare.calibration import SMALLEST_NO_OP_COUNT, Calibration, PowerTrial
 from harness.compare.thresholds import Thresholds
-from harness.store.ledger import Ledger
+from harness.store.calibration_log import CalibrationLog
 
 
 def known(store: Path | None, fingerprint: str, thresholds: Thresholds) -> Calibration | None:
@@ -19,18 +19,18 @@ def known(store: Path | None, fingerprint: str, thresholds: Thresholds) -> Calib
 
     None below the least number of comparisons of identical code. Raises StoreError.
     """
-    drills = current(Ledger(store or STORE).drills(fingerprint))
+    drills = current(CalibrationLog(store or STORE).drills(fingerprint))
     if sum(d.injected == 0 for d in drills) < SMALLEST_NO_OP_COUNT:
         return None
     return calibrated(drills, fingerprint, thresholds)
 
 
-def current(drills: Sequence[Drill]) -> tuple[Drill, ...]:
+def current(drills: Sequence[PowerTrial]) -> tuple[PowerTrial, ...]:
     """Those that say something of comparisons with the runtime that is installed here."""
     return tuple(d for d in drills if d.speaks_for(installed_version("onnxruntime")))
 
 
-def calibrated(drills: Sequence[Drill], fingerprint: str, thresholds: Thresholds) -> Calibration:
+def calibrated(drills: Sequence[PowerTrial], fingerprint: str, thresholds: Thresholds) -> Calibration:
     """Rates over however many drills there are. Raises ValueError where none is of identical code."""
     trials = [d.trial(thresholds) for d in drills]
     return calibration.calibrate(trials, fingerprint, max(d.created for d in drills), least=1)

@@ -9,24 +9,28 @@ from typing import Literal
 
 import typer
 
-from harness import document, host, measure
 from harness.cli import preview
 from harness.cli.delivery import Delivery, deliver
+from harness.cli.info import harness_version
 from harness.cli.judge import assess
 from harness.cli.progress import progress
-from harness.cli.reference import harness_version
 from harness.cli.show import STORE
 from harness.cli.sources import Asked, check_chips, gather, located, read_config
 from harness.config import Config
-from harness.errors import INTERRUPTED, HarnessError, UsageError
-from harness.host.revision import revision
-from harness.measure import Bounds, run_lock
-from harness.plan import Plan, Task, Workload, planner
-from harness.record import CeilingObservation, Host, Observation, Record
-from harness.record.assemble import Header, State, assemble, new_record_id, remaining
-from harness.record.counting import counts
-from harness.record.validity import changed_host
-from harness.store import Store, StoreError
+from harness.errors import INTERRUPTED, HarnessError, PlanError, StoreError, UsageError
+from harness.files import validation
+from harness.files.reader import parse
+from harness.measure import planner
+from harness.measure.host import description
+from harness.measure.lock import run_lock
+from harness.measure.repository import commit_of
+from harness.measure.sweep import Bounds, Outcome, run
+from harness.results.assemble import Header, State, assemble, new_record_id, remaining
+from harness.results.counting import counts
+from harness.results.disturbance import changed_host
+from harness.results.plan import Plan, Task, Workload
+from harness.results.record import CeilingObservation, Host, Observation, Record
+from harness.store.runs import Store
 
 BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"
 
@@ -81,11 +85,11 @@ def run_command(options: Options) -> int:
 
 def _bench_table(record: Record, header: Header) -> str:
     """The rows of a `harness bench` that was gone on with, and what only the command itself finds out."""
-    from harness.report import benchtable
-    from harness.report.bench import rows
+    from harness.report import bench
     from harness.report.markdown import escape
+    from harness.results.bench import rows
 
-    table = benchtable.render(rows(record, (), ()), "md")
+    table = bench.render(rows(record, (), ()), "md")
     begun = escape(header.config_text.strip())
     return f"{table}\nRows that cannot run here, and distances from fp32, are told by: {begun}\n"
 
@@ -96,7 +100,7 @@ def _fresh(options: Options) -> tuple[Asked, Header]:
         raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
     found, config = read_config(options.config)
     asked = gather(found, config, options.catalog)
-    here = host.describe()
+    here = description.describe()
     plan = _planned(asked, here)
     now = dt.datetime.now(dt.UTC)
     header = Header(
@@ -108,7 +112,7 @@ def _fresh(options: Options) -> tuple[Asked, Header]:
         config_digest=hashlib.sha256(found.text.encode()).hexdigest(),
         config_text=found.text,
         config_path=str(found.path.absolute()),
-        revision=revision(Path()),
+        revision=commit_of(Path()),
         host=here,
         plan=plan,
     )
@@ -118,7 +122,7 @@ def _fresh(options: Options) -> tuple[Asked, Header]:
 def _planned(asked: Asked, here: Host) -> Plan:
     try:
         return planner.make(asked.config, here)
-    except planner.PlanError as error:
+    except PlanError as error:
         raise located(asked.document, error) from None
 
 
@@ -143,13 +147,13 @@ def _resumed(options: Options) -> tuple[Asked | None, Header]:
                 f"{options.config}: run {record_id} was made without a config ({header.config_text.strip()}), "
                 f"expected: harness run --resume {record_id}"
             )
-        _refuse_elsewhere(header, host.describe())
+        _refuse_elsewhere(header, description.describe())
         return None, header
-    found = document.parse(header.config_text, path=Path(header.config_path), what="config")
-    config = document.validate(found, Config)
+    found = parse(header.config_text, path=Path(header.config_path), what="config")
+    config = validation.validate(found, Config)
     if options.config is not None:
         _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
-    _refuse_elsewhere(header, host.describe())
+    _refuse_elsewhere(header, description.describe())
     return gather(found, config, options.catalog), header
 
 
@@ -238,14 +242,14 @@ def _say_waiting(holder: str) -> None:
     typer.echo(f"waiting for another run on this host to end: {holder}", err=True)
 
 
-def _run(plan: Plan, header: Header, bounds: Bounds, options: Options, store: Store) -> measure.Outcome:
+def _run(plan: Plan, header: Header, bounds: Bounds, options: Options, store: Store) -> Outcome:
     with progress(plan, quiet=options.quiet) as shown:
 
         def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
             store.keep(header.record_id, task, workload, observation)
             shown.done(task, workload)
 
-        return measure.run(plan, sink=sink, bounds=bounds)
+        return run(plan, sink=sink, bounds=bounds)
 
 
 def _put_together(store: Store, header: Header, state: State, notes: tuple[str, ...]) -> Record:

@@ -7,11 +7,11 @@ import typer
 
 from harness import units
 from harness.cli.delivery import Delivery, deliver
-from harness.document import strictjson
-from harness.record import Record
-from harness.record.counting import counts
-from harness.store import Listed, Store
-from harness.verdict.evidence import Assessment
+from harness.files import strict
+from harness.results.assessment import Assessment
+from harness.results.counting import counts
+from harness.results.record import Record
+from harness.store.runs import Listed, Store
 
 STORE = Path(".harness") / "store.sqlite"
 
@@ -29,10 +29,10 @@ def show_command(options: ShowOptions) -> int:
     """Print a stored run's report. Returns the exit code."""
     path = Path(options.record)
     if path.suffix == ".json":
-        from harness.report import jsonfile
+        from harness.results import reportfile
 
         options.delivery.check(inputs=(path,))
-        return deliver(options.delivery, *jsonfile.load(path))
+        return deliver(options.delivery, *reportfile.load(path))
     options.delivery.check()
     return deliver(options.delivery, *stored_record(options.store, options.record))
 
@@ -49,7 +49,7 @@ def list_command(store: Path | None, as_json: bool) -> int:
     with Store(store or STORE, write=False) as opened:
         runs = opened.runs()[::-1]
     if as_json:
-        typer.echo(strictjson.encode([run.model_dump(mode="json") for run in runs]), nl=False)
+        typer.echo(strict.encode_json([run.model_dump(mode="json") for run in runs]), nl=False)
         return 0
     from tabulate import tabulate
 
@@ -60,8 +60,15 @@ def list_command(store: Path | None, as_json: bool) -> int:
 
 
 def _row(run: Listed) -> tuple[str, ...]:
-    from harness.report.printable import line
+    from harness.files.text import printable_line
 
     when = f"{run.created:%Y-%m-%d %H:%M}" if run.created is not None else units.UNKNOWN
     state = run.problem or run.state
-    return (run.record_id, when, line(run.name or units.UNKNOWN), line(run.label or ""), state, str(run.observations))
+    return (
+        run.record_id,
+        when,
+        printable_line(run.name or units.UNKNOWN),
+        printable_line(run.label or ""),
+        state,
+        str(run.observations),
+    )

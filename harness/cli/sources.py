@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from harness import document
-from harness.catalogue import Catalogue, CatalogueFile, builtin
+from harness.catalog.collection import Catalog, CatalogFile, builtin
 from harness.claims import Sheet
 from harness.config import Config
-from harness.document import Document
-from harness.errors import UsageError, unknown
-from harness.plan.planner import PlanError
+from harness.errors import PlanError, UsageError, unknown
+from harness.files import validation
+from harness.files.tree import Document
 
 T = TypeVar("T")
 
@@ -27,18 +26,18 @@ class Asked:
     document: Document
     config: Config
     sheet: Sheet | None
-    catalogue: Catalogue
+    catalogue: Catalog
     inputs: tuple[Path, ...]
 
 
 def read_config(path: Path) -> tuple[Document, Config]:
     """The config at `path`. Raises UsageError with file, line and column."""
-    found = document.load(path, what="config")
-    return found, document.validate(found, Config)
+    found = validation.load(path, what="config")
+    return found, validation.validate(found, Config)
 
 
 def read_sheet(path: Path) -> Sheet:
-    return document.read(path, Sheet, what="claim sheet")
+    return validation.read(path, Sheet, what="claim sheet")
 
 
 def gather(found: Document, config: Config, extra: tuple[Path, ...] = ()) -> Asked:
@@ -60,9 +59,9 @@ def gather(found: Document, config: Config, extra: tuple[Path, ...] = ()) -> Ask
     return Asked(document=found, config=config, sheet=sheet, catalogue=catalogue, inputs=tuple(inputs))
 
 
-def extended(base: Catalogue, path: Path) -> Catalogue:
+def extended(base: Catalog, path: Path) -> Catalog:
     """`base` with a user's file. Raises UsageError with file, line and column."""
-    file = document.read(path, CatalogueFile, what="catalogue")
+    file = validation.read(path, CatalogFile, what="catalogue")
     try:
         return base.with_file(file)
     except UsageError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.store import Report
+    from harness.store.recovery import DamageReport
 
 DAMAGED = 5
 SHOWN = 20
@@ -27,7 +27,7 @@ StoreOption = Annotated[
 def check(path: StoreOption = None) -> int:
     """Read every row and its checksum; nothing is changed. Exit code 5 where something is damaged."""
     from harness.cli.show import STORE
-    from harness.store import check as look
+    from harness.store.recovery import check as look
 
     report = look(path or STORE)
     typer.echo(_words(report), nl=False)
@@ -38,7 +38,7 @@ def check(path: StoreOption = None) -> int:
 def recover(path: StoreOption = None) -> int:
     """Put a new store of all whole rows in the place of a damaged one, which is kept beside it."""
     from harness.cli.show import STORE
-    from harness.store import recover as save
+    from harness.store.recovery import recover as save
 
     recovery = save(path or STORE)
     typer.echo(_words(recovery.report), nl=False)
@@ -61,16 +61,16 @@ def export_run(
       harness store export -o run.json
       harness store import run.json --store team.sqlite
     """
-    from harness.cli.output import Target, write
-    from harness.cli.output import check as writable
     from harness.cli.show import stored_record
-    from harness.report import jsonfile
+    from harness.files.output import Target, write_target
+    from harness.files.output import check_targets as writable
+    from harness.results import reportfile
 
     target = Target(output, "--output") if output is not None else None
     writable([target] if target else [])
-    text = jsonfile.document(*stored_record(path, name))
+    text = reportfile.document(*stored_record(path, name))
     if target is not None:
-        write(target, text)
+        write_target(target, text)
     else:
         typer.echo(text, nl=False)
     return 0
@@ -84,10 +84,10 @@ def import_run(
     """Add a run from a file to the store. Refused where the file was cut or changed, or the run is there already."""
     from harness.cli.show import STORE
     from harness.errors import UsageError
-    from harness.report import jsonfile
-    from harness.store import Store
+    from harness.results import reportfile
+    from harness.store.runs import Store
 
-    record, assessment = jsonfile.load(file)
+    record, assessment = reportfile.load(file)
     if record is None:
         raise UsageError(f"{file}: holds verdicts and no measurements, expected the report of a run")
     with Store(path or STORE) as opened:
@@ -96,7 +96,7 @@ def import_run(
     return 0
 
 
-def _words(report: "Report") -> str:
+def _words(report: "DamageReport") -> str:
     """What was found, in a few lines."""
     whole = ", ".join(f"{count} of {table}" for table, count in report.whole)
     lines = [f"{report.path}: whole rows: {whole}"]

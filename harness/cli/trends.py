@@ -8,7 +8,7 @@ import typer
 from harness.cli.contrast import read_table
 from harness.cli.show import STORE
 from harness.errors import UsageError
-from harness.store import Store
+from harness.store.runs import Store
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HistoryOptions:
 def history_command(options: HistoryOptions) -> int:
     """Print series and changes of level. Returns the exit code."""
     from harness.compare.history import changes, gather, searchable
-    from harness.report import trends
+    from harness.report import history
 
     names = options.tables or _stored(options.store)
     series = gather([read_table(name, options.store) for name in names])
@@ -36,16 +36,16 @@ def history_command(options: HistoryOptions) -> int:
         raise UsageError("no run has such a case; harness list shows the stored runs")
     found = [c for s in series for c in changes(s, options.margin)] if options.changes and searchable() else None
     if options.form == "json":
-        typer.echo(trends.as_json(series, found), nl=False)
+        typer.echo(history.as_json(series, found), nl=False)
         return 0
     if options.form == "markdown":
         from harness.report import markdown
 
-        typer.echo(markdown.render(trends.build(series, found)), nl=False)
+        typer.echo(markdown.render(history.build(series, found)), nl=False)
         return 0
     from harness.report import text
 
-    typer.echo(text.render(trends.build(series, found)), nl=False)
+    typer.echo(text.render(history.build(series, found)), nl=False)
     return 0
 
 

@@ -13,20 +13,21 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import document
-from harness.cli.reference import harness_version
+from harness.cli.info import harness_version
 from harness.cli.sources import located, read_config
 from harness.config import Config, Measure
-from harness.document import Document
-from harness.errors import UsageError, unknown
-from harness.measure import build, environment
-from harness.measure.duel import Contender
+from harness.errors import PlanError, UsageError, unknown
+from harness.files import validation
+from harness.files.reader import parse
+from harness.files.tree import Document
+from harness.measure import build, environment, planner
+from harness.measure.ab import ABSide
 from harness.measure.environment import Environment
 from harness.measure.protocol import request
-from harness.measure.revision import WORKING_TREE, Repository, Revision
-from harness.plan import Plan, planner
-from harness.record import Host
-from harness.record.assemble import Header, new_record_id
+from harness.measure.repository import WORKING_TREE, Repository, Revision
+from harness.results.assemble import Header, new_record_id
+from harness.results.plan import Plan
+from harness.results.record import Host
 
 Say = Callable[[str], None]
 
@@ -68,7 +69,7 @@ class Side:
     """One side, ready to be measured."""
 
     header: Header
-    contender: Contender
+    contender: ABSide
     title: str
 
 
@@ -133,8 +134,8 @@ def _configs(
             f"{wanted.old}: no such file in {head.said}, the head, whose config both sides measure; name one that is "
             "there, or measure a config of the working tree with --head ."
         )
-    found = document.parse(text, path=Path(f"{head.commit[:12]}:{below}"), what="config")
-    both = found, document.validate(found, Config)
+    found = parse(text, path=Path(f"{head.commit[:12]}:{below}"), what="config")
+    both = found, validation.validate(found, Config)
     return both, both
 
 
@@ -142,7 +143,7 @@ def _asked(source: tuple[Document, Config], settings: tuple[str, ...], here: Hos
     found, config = source[0], _with(source[1], settings)
     try:
         return _Asked(found, config, planner.make(config, here), settings)
-    except planner.PlanError as error:
+    except PlanError as error:
         raise located(found, error) from None
 
 
@@ -153,7 +154,7 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
     if lives is not None:
         packages = tuple((n, v) for n, v in lives.packages if n in dict(here.packages))
         here = here.model_copy(update={"python": lives.python, "packages": packages})
-    contender = Contender(
+    contender = ABSide(
         plan=asked.plan,
         python=lives.interpreter if lives else sys.executable,
         terms=lives.terms if lives else None,
@@ -181,7 +182,7 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
     return Side(header, contender, f"{which} {revision.said}" if revision else header.record_id)
 
 
-def _check_reads(lives: Environment, contender: Contender) -> None:
+def _check_reads(lives: Environment, contender: ABSide) -> None:
     """Raise UsageError where the harness of another environment cannot be told what to measure."""
     if lives.terms is None:
         return

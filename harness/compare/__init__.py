@@ -1,1 +1,1 @@
-"""Two result tables side by side: faster, slower, the same, or not known. Pure: reads no file and no clock."""
+"""Two or more result tables side by side: faster, slower, the same, or not known."""

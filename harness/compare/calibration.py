@@ -13,8 +13,8 @@ from pydantic import Field
 from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
 from harness.compare.procedure import FINAL, PROCEDURE
 from harness.compare.thresholds import Thresholds
-from harness.frozen import Frozen
 from harness.stats import LEVEL, Estimate, median, proportion
+from harness.vocabulary import Frozen
 
 SMALLEST_NO_OP_COUNT = 20
 """Fewer no-op comparisons say nothing of a rate of one in 20."""
@@ -29,7 +29,7 @@ class Trial(Frozen):
     speed: float = Field(gt=0, description="estimated speed ratio, new over old")
 
 
-class Drill(Frozen):
+class PowerTrial(Frozen):
     """The raw rates of one comparison with a known answer, as they are kept: pair by pair, tokens a second."""
 
     host_fingerprint: str

@@ -9,15 +9,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare import interleaving
+from harness.compare import matching
 from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
-from harness.compare.family import decide_together
 from harness.compare.matching import Matched, match, nothing_shared, spelled
+from harness.compare.multiple_testing import decide_together
+from harness.compare.table import Attribute, AttributeKind, Basis, Better, ResultTable, Row, Setting
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.frozen import Frozen
 from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion
-from harness.tables.table import Basis, Better, Fact, FactKind, ResultTable, Row, Setting
+from harness.vocabulary import Frozen
 
 Way = Literal["interleaved", "separate"]
 
@@ -25,7 +25,7 @@ Way = Literal["interleaved", "separate"]
 class Difference(Frozen):
     """A fact that is not the same for both tables; None where a table does not state it."""
 
-    kind: FactKind
+    kind: AttributeKind
     name: str
     a: str | None
     b: str | None
@@ -178,7 +178,7 @@ def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:
     return tuple(sorted(found, key=lambda d: not d.binding))
 
 
-def _by_name(table: ResultTable) -> dict[tuple[FactKind, str], Fact]:
+def _by_name(table: ResultTable) -> dict[tuple[AttributeKind, str], Attribute]:
     return {(f.kind, f.name): f for f in table.facts}
 
 
@@ -218,7 +218,7 @@ def _weigh(m: Matched, thresholds: Thresholds) -> _Weighed:
     if "mean" in {row.basis.centre for row in (m.a, m.b) if row.basis is not None}:
         m = m.model_copy(update={"a": m.a.as_mean(), "b": m.b.as_mean()})
     margin = thresholds.margin_of(m.a.metric, m.key)
-    return _Weighed(match=m, margin=margin, pairs=interleaving.pairs(m.a, m.b))
+    return _Weighed(match=m, margin=margin, pairs=matching.interleaved_pairs(m.a, m.b))
 
 
 def _row_problem(m: Matched, ignore: frozenset[str]) -> str | None:

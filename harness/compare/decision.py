@@ -10,8 +10,8 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from harness.compare.thresholds import Thresholds
-from harness.frozen import Frozen
 from harness.stats import Estimate, interleaved_ratio, separate_ratio
+from harness.vocabulary import Frozen
 
 Decision = Literal["faster", "slower", "warn", "same", "undecided", "unmeasurable", "not comparable"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.decision import DECISIONS
-from harness.document import strictjson
+from harness.compare.export import harmless
+from harness.compare.table import Basis
+from harness.files import strict
 from harness.stats import Estimate
-from harness.tables.export import harmless
-from harness.tables.table import Basis
 
 SCHEMA = 1
 COLUMNS = (
@@ -32,7 +32,7 @@ def as_json(comparisons: Sequence[Comparison], calibration: Calibration | None =
         "tables": [_table(c) for c in comparisons],
         "reliability": None if calibration is None else calibration.model_dump(mode="json"),
     }
-    return strictjson.encode(document)
+    return strict.encode_json(document)
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:

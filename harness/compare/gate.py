@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.compare.comparison import Comparison, RowComparison
 from harness.errors import UsageError, unknown
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen
 
 Trigger = Literal["slower", "faster", "warn", "undecided", "unmeasurable", "not-comparable", "missing"]
 TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from harness.frozen import Frozen
+from harness.compare.table import AttributeKind, Metric, ResultTable, Setting
 from harness.stats import Estimate, median
-from harness.tables.table import FactKind, Metric, ResultTable, Setting
+from harness.vocabulary import Frozen
 
 SHORTEST_SEGMENT = 4
 """Runs on either side of a change: with fewer, no rank test reaches its level."""
@@ -183,7 +183,7 @@ def _host(table: ResultTable) -> str | None:
     return _fact(table, "host", "fingerprint", "cpu", "cpu_info", "host name")
 
 
-def _fact(table: ResultTable, kind: FactKind, *names: str) -> str | None:
+def _fact(table: ResultTable, kind: AttributeKind, *names: str) -> str | None:
     """The value of the first of these facts that `table` states."""
     stated = {f.name: f.value for f in table.facts if f.kind == kind}
     return next((stated[name] for name in names if name in stated), None)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
 from harness.compare.thresholds import Thresholds
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen
 
 Side = Literal["old", "new"]
 PROCEDURE = 3
@@ -20,7 +20,7 @@ FINAL: tuple[Decision, ...] = ("faster", "slower", "same")
 """Words that end a comparison early. A warning does not: more pairs may make it an alarm, or clear it."""
 
 
-class Step(Frozen):
+class NextPairs(Frozen):
     """What to do after some pairs: measure up to `pairs`, or stop with `decided`."""
 
     pairs: int = Field(ge=1, description="pairs that there should be, measured ones included")
@@ -50,7 +50,7 @@ def next_step(
     looks: tuple[int, ...] = LOOKS,
     rounds: int | None = None,
     budget_left: bool = True,
-) -> Step:
+) -> NextPairs:
     """What follows from the rates measured so far, in pairs. Without budget, or at the last look, the word is final.
 
     Between two looks nothing is decided: looking after every pair would raise more alarms than the level says.
@@ -61,5 +61,5 @@ def next_step(
     decided = decide_pairs(new, old, margin, thresholds, looks=len(looks)) if new else None
     over = due is None or not budget_left
     if decided is not None and (over or (have in looks and decided.decision in FINAL)):
-        return Step(pairs=max(have, 1), decided=decided)
-    return Step(pairs=due or looks[-1], decided=None)
+        return NextPairs(pairs=max(have, 1), decided=decided)
+    return NextPairs(pairs=due or looks[-1], decided=None)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from harness.document import stricttoml
+from harness.compare.table import Metric, Setting, plain
 from harness.errors import UsageError
-from harness.frozen import Frozen
-from harness.tables.table import Metric, Setting, plain
+from harness.files import strict
+from harness.files.strict import StrictTomlError
+from harness.vocabulary import Frozen
 
 DRIFT = 0.148
 """Coefficient of variation of one session's level for identical code where nobody has measured it: 87 continuous-
@@ -20,7 +21,7 @@ two cores, medians of single processes varied by 15 to 24 % while quiet and 27 t
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Rule(Frozen):
+class MarginRule(Frozen):
     """A margin for some rows: those of a metric, or whose settings have the values given. The first that fits holds."""
 
     margin: Share
@@ -44,7 +45,7 @@ class Thresholds(Frozen):
         default=0.997,
         description="at which 'faster' and 'slower' are off 1: aims at three false alarms in 1,000 at worst",
     )
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[MarginRule, ...] = ()
 
     def margin_of(self, metric: Metric, key: tuple[Setting, ...]) -> float:
         return next((r.margin for r in self.rules if r.fits(metric, key)), self.margin)
@@ -57,8 +58,8 @@ def parse(text: str, where: str) -> Thresholds:
     settings such as {phase = "decode", batch = 1}.
     """
     try:
-        data = stricttoml.decode(text)
-    except stricttoml.StrictTomlError as error:
+        data = strict.decode_toml(text)
+    except StrictTomlError as error:
         raise UsageError(f"{where}: {error}; see harness compare --help") from None
     section = data.get("compare", {})
     if not isinstance(section, dict):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.measure.environment import own_requirements
-from harness.measure.revision import Repository, Revision
+from harness.measure.repository import Repository, Revision
 
 KEPT = 4
 """Built environments that are kept: about 0.6 GB each with pip; uv shares the files among them."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Literal, Self
 
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen
 
 GRACE_S = 2.0
 """How long a child may take to end after SIGTERM before SIGKILL. A child holds nothing that needs saving."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.frozen import Frozen
 from harness.measure.protocol import Terms, refusal
+from harness.vocabulary import Frozen
 
 _TIMEOUT_S = 120.0
 """Of a question. The first import in a fresh environment writes its bytecode and reads hundreds of files from disk."""
@@ -25,18 +25,24 @@ for name in sys.argv[1:]:
         pass
 print(json.dumps({"python": platform.python_version(), "packages": found}))
 """
-_TERMS = """
+_TASK = """
+try:
+    from harness.results.plan import Task
+except ModuleNotFoundError:  # 0.1.0
+    from harness.plan import Task
+"""
+_TERMS = f"""
 import json
-from harness.plan import Task
+{_TASK}
 try:
     from harness.measure.protocol import VERSION
 except ModuleNotFoundError:
     VERSION = 1
-print(json.dumps({"protocol": VERSION, "task_schema": json.dumps(Task.model_json_schema())}))
+print(json.dumps(dict(protocol=VERSION, task_schema=json.dumps(Task.model_json_schema()))))
 """
-_READS = """
+_READS = f"""
 import sys
-from harness.plan import Task
+{_TASK}
 for line in sys.stdin:
     Task.model_validate_json(line)
 """

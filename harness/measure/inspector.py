@@ -1,30 +1,32 @@
 """One process that looks into a model instead of timing it: how far its logits are off, and where a step's time goes.
 
-Knows neither plan nor store. It reads one request as JSON on stdin and answers with one JSON line per finding, on the
-channel and by the manners of `harness.measure.worker`.
+It reads one request as JSON on stdin and answers with one JSON line per finding, on the same channel as a measuring process.
 """
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError
+from harness.measure.child import Child
+from harness.measure.needs import step_s
+from harness.measure.sweep import Bounds, worker_environment
 from harness.measure.worker import Channel, die_with_parent
 from harness.model.operators import rows
-from harness.model.reference import Real, Trace, forward
-from harness.model.spec import Precision
+from harness.model.reference import Real, RoutingTrace, forward
 from harness.model.weights import dequantised, generate
-from harness.plan import Arm, Phase
-from harness.plan.needs import step_s
-from harness.record.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
+from harness.results.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
+from harness.results.plan import Arm
+from harness.vocabulary import Frozen, Phase, RunPrecision
 
 if TYPE_CHECKING:
-    from harness.runtime import Engine
-    from harness.runtime.stepper import Choices
+    from harness.runtime.engine import Engine
+    from harness.runtime.runner import Choices
 
 SEQUENCES, TOKENS = 32, 8
 """How many random sequences of which length logits are compared after: thousands of routing decisions, and short."""
@@ -61,7 +63,7 @@ def _compare(request: FidelityRequest, channel: Channel) -> None:
     random = np.random.default_rng([arm.seed, 2])
     tokens = random.integers(0, spec.vocab_size, (SEQUENCES, TOKENS), dtype=np.int64)
     weights = dict(dequantised(generate(spec, "fp32", arm.seed, skew=arm.routing_skew)))
-    trace = Trace()
+    trace = RoutingTrace()
     exact = forward(spec, weights, tokens, trace=trace)[:, -1]
     for precision in request.precisions:
         for phase in request.phases:
@@ -83,8 +85,8 @@ def _distance(logits: Real, exact: Real) -> float:
     return float(np.linalg.norm(logits - exact) / np.linalg.norm(exact))
 
 
-def _loaded(arm: Arm, precision: Precision, phase: Phase) -> "Engine":
-    from harness.runtime import Engine
+def _loaded(arm: Arm, precision: RunPrecision, phase: Phase) -> "Engine":
+    from harness.runtime.engine import Engine
 
     return Engine.load(
         arm.spec, precision, threads=arm.threads, seed=arm.seed, routing_skew=arm.routing_skew, first=phase
@@ -108,7 +110,7 @@ def _kept(ours: "Choices", theirs: "Choices") -> float | None:
 
 
 def _profile(request: ProfileRequest, channel: Channel) -> None:
-    from harness.runtime import Engine
+    from harness.runtime.engine import Engine
 
     arm, least, most = request.arm, *PROFILE_STEPS
     engine = Engine.load(
@@ -135,3 +137,40 @@ def _profile(request: ProfileRequest, channel: Channel) -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+class Inspected(Frozen):
+    """What came of a request. `problem` says why it is not all that was asked for."""
+
+    fidelities: tuple[Fidelity, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    problem: str | None = None
+
+
+def inspect(request: FidelityRequest | ProfileRequest, bounds: Bounds) -> Inspected:
+    """All answers to `request`. A process that dies or hangs costs the answers still due, nothing else.
+
+    KeyboardInterrupt ends the process and passes through.
+    """
+    if isinstance(request, FidelityRequest):
+        due = len(request.precisions) * len(request.phases)
+    else:
+        due = len(request.workloads)
+    command = (sys.executable, "-P", "-m", "harness.measure.inspector")
+    environment = worker_environment(request.arm.threads, os.environ)
+    body = request.model_dump_json().encode()
+    answers: list[Answer] = []
+    try:
+        with Child(command, request=body, environment=environment, memory_bytes=bounds.memory_bytes) as child:
+            for line in child.messages(bounds.timeout_s):
+                answers.append(Answer.model_validate_json(line))
+            reason = child.ending.reason if child.ending else "ended without a reason"
+    except ValidationError:
+        reason = "answered what is no result"
+    except OSError as error:
+        reason = f"could not be started: {error}"
+    return Inspected(
+        fidelities=tuple(a.fidelity for a in answers if a.fidelity is not None),
+        profiles=tuple(a.profile for a in answers if a.profile is not None),
+        problem=None if len(answers) == due else f"the inspecting process {reason}",
+    )

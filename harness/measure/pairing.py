@@ -8,11 +8,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from harness.host import memory
 from harness.measure.child import Child
+from harness.measure.host.description import memory
+from harness.measure.needs import arm_bytes
 from harness.measure.sweep import Launch, Start, started
-from harness.plan import Task
-from harness.plan.needs import arm_bytes
+from harness.results.plan import Task
 
 Seen = TypeVar("Seen")
 

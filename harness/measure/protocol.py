@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from harness.errors import UsageError
-from harness.frozen import Frozen
 from harness.measure.worker import Message
-from harness.plan import Task
+from harness.results.plan import Task
+from harness.vocabulary import Frozen
 
 VERSION = 1
 """The exchange described above. A harness that states none speaks it: it is older than this file."""

@@ -17,13 +17,13 @@ from typing import Literal
 from pydantic import Field
 
 import harness
-from harness.frozen import Frozen
 from harness.measure.child import Child, Ending
 from harness.measure.protocol import request, understood
 from harness.measure.worker import Message, failed
-from harness.plan import Plan, Task, Workload
-from harness.record import CeilingObservation, Observation
-from harness.record.assemble import remaining
+from harness.results.assemble import remaining
+from harness.results.plan import Plan, Task, Workload
+from harness.results.record import CeilingObservation, Observation
+from harness.vocabulary import Frozen
 
 Sink = Callable[[Task, Workload | None, Observation | CeilingObservation], None]
 """Keeps one observation. When it returns, the observation is safe; what it raises ends the run."""
@@ -50,7 +50,7 @@ class Bounds(Frozen):
     time_budget_s: float | None = Field(default=None, gt=0, description="no further round starts after it")
 
 
-class Progress(Frozen):
+class SweepProgress(Frozen):
     """How far a run is, counted in observations."""
 
     done: int
@@ -126,7 +126,7 @@ def run(
     plan: Plan,
     *,
     sink: Sink,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[SweepProgress], None] = lambda _: None,
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     done: Collection[str] = (),
     command: tuple[str, ...] | None = None,
@@ -206,7 +206,7 @@ class _Run:
         *,
         bounds: Bounds,
         process: Callable[[Task], Child],
-        progress: Callable[[Progress], None] = lambda _: None,
+        progress: Callable[[SweepProgress], None] = lambda _: None,
         done: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -306,7 +306,7 @@ class _Run:
         made = self._measured + self._failed
         elapsed_s = self._clock() - self._start
         self._progress(
-            Progress(
+            SweepProgress(
                 done=made,
                 total=self._total,
                 label=label(task, workload),

@@ -15,14 +15,14 @@ from harness.compare.decision import LOOKS
 from harness.compare.procedure import FINAL, Side, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
-from harness.frozen import Frozen
-from harness.measure.drill import drill_command
 from harness.measure.pairing import in_turn, waiting
+from harness.measure.power_trial import power_trial_command
 from harness.measure.sweep import Bounds, Start, launch_of, observations
-from harness.plan import Plan, Task
-from harness.record import Host, Measurement, Observation, cell_key
-from harness.record.disturbance import disturbed
-from harness.record.rule import Context
+from harness.results.disturbance import disturbed
+from harness.results.plan import Plan, Task
+from harness.results.record import Host, Measurement, Observation, cell_key
+from harness.results.rules import RuleContext
+from harness.vocabulary import Frozen
 
 _HOPELESS = 3
 """Pairs after which a comparison is given up if none was measured."""
@@ -126,7 +126,7 @@ class HereBench:
         self._task = next(t for t in plan.tasks if t.kind == "arm")
 
     def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
-        sides = [(self._repeated(shares), drill_command(shares)) for shares in (first, second)]
+        sides = [(self._repeated(shares), power_trial_command(shares)) for shares in (first, second)]
         launches = [launch_of(task, self._bounds, command=command) for task, command in sides]
         found: tuple[list[Observation], list[Observation]] = ([], [])
         with (
@@ -145,7 +145,7 @@ class HereBench:
             **cell_key(arm, workload).named,
             observations=observations,
         )
-        return disturbed(cell, Context(host=self._host))
+        return disturbed(cell, RuleContext(host=self._host))
 
     def _repeated(self, shares: Sequence[float]) -> Task:
         workloads = (self._task.workloads[0],) * len(shares)

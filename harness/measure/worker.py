@@ -23,20 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
-from harness.frozen import Frozen
-from harness.host import (
+from harness.measure.host.description import (
     Usage,
     allowed_cpus,
+    current_frequency_hz,
     difference,
     last_level_cache_bytes,
     memory,
+    memory_stall_s,
     peak_rss_bytes,
     rss_bytes,
     usage,
 )
-from harness.host.moment import frequency_hz, memory_wait_s
-from harness.plan import Arm, Phase, Task, Timing, Workload
-from harness.record import CeilingObservation, Observation
+from harness.results.plan import Arm, Task, Timing, Workload
+from harness.results.record import CeilingObservation, Observation
+from harness.vocabulary import Frozen, Phase
 
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
@@ -66,7 +67,7 @@ class Message(Frozen):
     ceiling: CeilingObservation | None = None
 
 
-class Stepper(Protocol):
+class StepRunner(Protocol):
     """What is timed: see `harness.runtime`."""
 
     tokens_per_step: int
@@ -77,7 +78,7 @@ class Stepper(Protocol):
     def logits(self) -> NDArray[np.float32]: ...
 
 
-class Engine(Protocol):
+class LoadedModel(Protocol):
     """One loaded model: see `harness.runtime`."""
 
     load_s: float
@@ -85,12 +86,12 @@ class Engine(Protocol):
 
     def open(
         self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
-    ) -> Stepper: ...
+    ) -> StepRunner: ...
 
 
-Load = Callable[[Task, Arm], Engine]
+Load = Callable[[Task, Arm], LoadedModel]
 Probe = Callable[[Task], CeilingObservation]
-Control = Callable[[], tuple[float, ...]]
+ReferenceKernel = Callable[[], tuple[float, ...]]
 
 
 def time_steps(
@@ -124,7 +125,7 @@ def time_steps(
     return tuple(d / 1e9 for d in warmup), tuple(d / 1e9 for d in durations)
 
 
-def control_kernel() -> tuple[float, ...]:
+def reference_kernel() -> tuple[float, ...]:
     """Durations of a fixed piece of work that ONNX Runtime has no part in: a matrix product, then one pass over memory.
 
     If these change, the host changed, not the model. Both parts use as many threads as the task (numpy's BLAS).
@@ -142,16 +143,16 @@ def control_kernel() -> tuple[float, ...]:
     return tuple(durations)
 
 
-def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
+def _timed(stepper: StepRunner, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
     """Time one opened workload, with the processor time that was used meanwhile and how the host was."""
-    before, outside_before, waited_before, digest = usage(), stepper.outside_s, memory_wait_s(), None
+    before, outside_before, waited_before, digest = usage(), stepper.outside_s, memory_stall_s(), None
     load_1min = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
     def warmed() -> None:
         nonlocal before, outside_before, waited_before, digest
         if timing.warmup_steps:  # how many timed steps follow depends on the clock: their logits may differ
             digest = hashlib.sha256(np.ascontiguousarray(stepper.logits()).tobytes()).hexdigest()[:16]
-        before, outside_before, waited_before = usage(), stepper.outside_s, memory_wait_s()
+        before, outside_before, waited_before = usage(), stepper.outside_s, memory_stall_s()
 
     gc.collect()
     gc.disable()
@@ -160,8 +161,8 @@ def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation,
     finally:
         gc.enable()
     spent, outside_s = usage().since(before), stepper.outside_s - outside_before
-    running_hz = frequency_hz(allowed_cpus())  # soon: idle processors slow down
-    waited_s = difference(memory_wait_s(), waited_before)
+    running_hz = current_frequency_hz(allowed_cpus())  # soon: idle processors slow down
+    waited_s = difference(memory_stall_s(), waited_before)
     timed = Observation(
         round=0,
         started=dt.datetime.now(dt.UTC),
@@ -179,7 +180,7 @@ def _timed(stepper: Stepper, timing: Timing, clock: Clock) -> tuple[Observation,
     return timed, spent
 
 
-def observe(engine: Engine, task: Task, workload: Workload, clock: Clock, control: Control) -> Observation:
+def observe(engine: LoadedModel, task: Task, workload: Workload, clock: Clock, control: ReferenceKernel) -> Observation:
     """Time one workload, or say why that failed. Raises nothing that a workload can cause."""
     started = dt.datetime.now(dt.UTC)
     seed = task.arm.seed if task.arm else 0
@@ -229,7 +230,7 @@ def carry_out(
     load: Load,
     probe: Probe,
     clock: Clock = time.perf_counter_ns,
-    control: Control = control_kernel,
+    control: ReferenceKernel = reference_kernel,
 ) -> None:
     """Do what `task` says and emit a message for each result. A load that fails becomes the error of every workload."""
     if task.kind == "ceilings":
@@ -250,9 +251,9 @@ def carry_out(
         emit(Message(workload=index, observation=observe(engine, task, workload, clock, control)))
 
 
-def load_arm(task: Task, arm: Arm) -> Engine:
+def load_arm(task: Task, arm: Arm) -> LoadedModel:
     """The arm's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError, MemoryError."""
-    from harness.runtime import Engine as OnnxEngine
+    from harness.runtime.engine import Engine as OnnxEngine
 
     first = task.workloads[0] if task.workloads else None
     return OnnxEngine.load(
@@ -268,9 +269,9 @@ def load_arm(task: Task, arm: Arm) -> Engine:
 
 def probe_host(task: Task) -> CeilingObservation:
     """The best rates that this host reaches. Raises HarnessError or MemoryError."""
-    from harness.host.probe import measure_ceilings
+    from harness.measure.host.ceilings import measure_ceilings
 
-    control_before = control_kernel()
+    control_before = reference_kernel()
     ceilings = measure_ceilings(
         precisions=task.precisions,
         threads=task.threads,
@@ -278,7 +279,7 @@ def probe_host(task: Task) -> CeilingObservation:
         cache_bytes=last_level_cache_bytes(allowed_cpus()),
         available_bytes=memory()[1],
     )
-    return ceilings.model_copy(update={"control_s": control_before + control_kernel()})
+    return ceilings.model_copy(update={"control_s": control_before + reference_kernel()})
 
 
 class Channel:
@@ -314,7 +315,7 @@ def main(
     *,
     load: Load = load_arm,
     probe: Probe = probe_host,
-    control: Control = control_kernel,
+    control: ReferenceKernel = reference_kernel,
 ) -> int:
     """Entry point of `python -m harness.measure.worker`. Another `load` measures another engine by the same rules."""
     parser = argparse.ArgumentParser(prog="python -m harness.measure.worker", description=__doc__)

@@ -1,1 +1,1 @@
-"""The sparse model: its architecture, its graph, its weights, and the reference that it is checked against."""
+"""The measured models: mixture-of-experts and dense architectures, their weights, graphs, and a plain reference."""

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import document
-from harness.document import strictjson
 from harness.errors import UsageError
+from harness.files import strict, validation
+from harness.files.strict import StrictJsonError
 from harness.model.configjson import spec_from_config
-from harness.model.layout import Tensor, layout
-from harness.model.spec import Precision, Spec, parameters
+from harness.model.counts import parameters
+from harness.model.spec import Spec
+from harness.model.tensors import Tensor, tensor_layout
 from harness.model.weights import Progress, Stored, rounded
+from harness.vocabulary import RunPrecision
 
 Real = NDArray[np.float32]
 
@@ -41,9 +43,9 @@ class Checkpoint:
     spec: Spec
     files: Mapping[str, Path]
 
-    def weights(self, precision: Precision, progress: Progress | None = None) -> dict[str, Stored]:
+    def weights(self, precision: RunPrecision, progress: Progress | None = None) -> dict[str, Stored]:
         """All tensors of the spec at `precision`, read and rounded one at a time."""
-        tensors, weights = layout(self.spec), {}
+        tensors, weights = tensor_layout(self.spec), {}
         with ExitStack() as closing:  # a file is opened once: its header may name many tensors
             opened: dict[Path, Any] = {}
             for index, tensor in enumerate(tensors):
@@ -121,7 +123,7 @@ def read_spec(path: Path) -> Spec:
     path = _own(path, "config.json") if os.path.isdir(path) else path
     content = _json(path, _LARGEST_CONFIG_BYTES)
     if content.keys() <= Spec.model_fields.keys():
-        return document.read(path, Spec, what="model spec")
+        return validation.read(path, Spec, what="model spec")
     return spec_from_config(content, str(path))
 
 
@@ -171,10 +173,10 @@ def _json(path: Path, limit_bytes: int) -> dict[str, Any]:
             raw = file.read(limit_bytes + 1)
         if len(raw) > limit_bytes:
             raise UsageError(f"{path}: larger than {limit_bytes >> 20} MiB, so not a checkpoint's JSON")
-        content = strictjson.decode(raw.decode(), what="checkpoint's JSON", finite=False)
+        content = strict.decode_json(raw.decode(), what="checkpoint's JSON", finite=False)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; {wanted}") from None
-    except strictjson.StrictJsonError as error:
+    except StrictJsonError as error:
         raise UsageError(f"{error.place(str(path))}: {error}; {wanted}") from None
     except ValueError as error:  # not UTF-8, or a name that no file can have
         raise UsageError(f"{path}: not valid JSON ({error}); {wanted}") from None

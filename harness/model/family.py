@@ -1,6 +1,6 @@
-"""What each family of models leaves to its code: the values of fields that its config.json need not state.
+"""What each family of models leaves to its code: values of fields that its config.json need not state.
 
-Knows no weights and no operator. Source: the configuration classes of the families' implementations in transformers 5.
+Source: the configuration classes of the families' implementations in transformers 5.
 """
 
 from collections.abc import Mapping

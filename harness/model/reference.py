@@ -1,6 +1,6 @@
 """The same model in plain numpy, written from the papers to be read. Slow; shares no code with the graph.
 
-It takes real weights by name (harness.model.layout names them) and computes in the precision of those weights.
+It takes real weights by name (harness.model.tensors names them) and computes in the precision of those weights.
 Letters: B sequences, S tokens, d hidden, H heads, E routed experts, k chosen, f expert width, r latent rank, p rotary
 head width, n plain head width, v value head width, V vocabulary.
 DeepSeek-V2 is arXiv:2405.04434, DeepSeek-V3 arXiv:2412.19437.
@@ -20,7 +20,7 @@ Chosen = NDArray[np.int64]
 
 
 @dataclass
-class Trace:
+class RoutingTrace:
     """What routers saw and did, layer by layer, for comparison with another implementation.
 
     `scores` [B, S, E] are those that experts were selected by, `chosen` [B, S, k] the selected, best first.
@@ -35,7 +35,7 @@ def forward(
     weights: Mapping[str, Real],
     tokens: NDArray[np.int64],
     *,
-    trace: Trace | None = None,
+    trace: RoutingTrace | None = None,
     forced: Mapping[int, Chosen] | None = None,
 ) -> Real:
     """Logits [B, S, V] of tokens [B, S].
@@ -203,7 +203,7 @@ def _gated(x: Real, inner: Real, outer: Real) -> Real:
 
 
 def _mixture(
-    spec: Spec, weights: Mapping[str, Real], layer: int, x: Real, trace: Trace | None, forced: Chosen | None
+    spec: Spec, weights: Mapping[str, Real], layer: int, x: Real, trace: RoutingTrace | None, forced: Chosen | None
 ) -> Real:
     """DeepSeek-V3, equation 12: the shared expert's output plus the chosen experts' weighted outputs."""
     w = {key: weights.get(f"layers.{layer}.{key}") for key in _MIXTURE}

@@ -18,11 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.layout import Tensor as Tensor
-from harness.model.layout import layout as layout
-from harness.model.layout import stored_bytes as stored_bytes
-from harness.model.layout import tensor_bytes as tensor_bytes
-from harness.model.spec import Precision, Spec
+from harness.model.spec import Spec
+from harness.model.tensors import Tensor, tensor_layout
+from harness.vocabulary import RunPrecision
 
 Progress = Callable[[str, float], None]
 
@@ -88,13 +86,13 @@ Weights = Mapping[str, Stored]
 
 
 def generate(
-    spec: Spec, precision: Precision, seed: int, *, skew: float = 0.0, progress: Progress | None = None
+    spec: Spec, precision: RunPrecision, seed: int, *, skew: float = 0.0, progress: Progress | None = None
 ) -> dict[str, Stored]:
     """All tensors of `spec`, drawn from `seed`. The same on every machine and for every number of threads.
 
     `skew` adds to the routers a preference that falls from the first expert to the last: 0 is balanced.
     """
-    tensors, total, done = layout(spec), sum(t.count for t in layout(spec)), 0
+    tensors, total, done = tensor_layout(spec), sum(t.count for t in tensor_layout(spec)), 0
     weights: dict[str, Stored] = {}
     with ThreadPoolExecutor(2) as pool:
         for tensor in tensors:
@@ -105,13 +103,13 @@ def generate(
     return _skewed(spec, precision, weights, skew) if skew else weights
 
 
-def _skewed(spec: Spec, precision: Precision, weights: dict[str, Stored], skew: float) -> dict[str, Stored]:
+def _skewed(spec: Spec, precision: RunPrecision, weights: dict[str, Stored], skew: float) -> dict[str, Stored]:
     """Favour experts by their index. A router's input has deviation 1 and zero mean, so a preference that does not
     depend on the token needs a constant: channel 0 of the embeddings becomes one, and each router weighs it."""
     embedding = weights["embedding"]
     assert isinstance(embedding, Plain)
     embedding.values[:, 0] = 4.0
-    routers = {tensor.name: tensor for tensor in layout(spec) if tensor.role == "router"}
+    routers = {tensor.name: tensor for tensor in tensor_layout(spec) if tensor.role == "router"}
     preference = np.linspace(1.0, -1.0, spec.n_routed_experts, dtype=np.float32) * np.float32(skew / 4.0)
     for name, stored in list(weights.items()):
         if name.endswith(".router"):
@@ -121,7 +119,7 @@ def _skewed(spec: Spec, precision: Precision, weights: dict[str, Stored], skew: 
     return weights
 
 
-def _draw(tensor: Tensor, precision: Precision, seed: int, pool: ThreadPoolExecutor) -> Stored:
+def _draw(tensor: Tensor, precision: RunPrecision, seed: int, pool: ThreadPoolExecutor) -> Stored:
     key = [seed, int.from_bytes(hashlib.blake2s(tensor.name.encode(), digest_size=8).digest(), "little")]
     random = np.random.Generator(np.random.SFC64([*key, 0]))
     if tensor.role in ("matrix", "latent"):
@@ -138,7 +136,7 @@ def _draw(tensor: Tensor, precision: Precision, seed: int, pool: ThreadPoolExecu
 
 
 def _draw_matrix(
-    tensor: Tensor, precision: Precision, key: list[int], random: np.random.Generator, pool: ThreadPoolExecutor
+    tensor: Tensor, precision: RunPrecision, key: list[int], random: np.random.Generator, pool: ThreadPoolExecutor
 ) -> Stored:
     """Codes by chunks in parallel, scales that vary by a quarter around the one that keeps a unit input's deviation."""
     width, per_head = tensor.shape[-1], tensor.role == "latent"
@@ -164,10 +162,10 @@ def _draw_matrix(
     return Blocks(drawn.reshape(*tensor.shape[:-1], width // 2), np.repeat(scales[..., None], blocks, -1), 4)
 
 
-_ELEMENT: dict[Precision, type[np.generic]] = {"fp32": np.float32, "int8": np.uint8, "int4": np.uint8}
+_ELEMENT: dict[RunPrecision, type[np.generic]] = {"fp32": np.float32, "int8": np.uint8, "int4": np.uint8}
 
 
-def _fill(out: NDArray[Any], form: Precision, key: list[int]) -> None:
+def _fill(out: NDArray[Any], form: RunPrecision, key: list[int]) -> None:
     """Fill some rows: 4-bit codes from one random stream, refined to 8 bits by a second, to fp32 by a third."""
     pairs = out.size if form == "int4" else -(-out.size // 2)
     coarse = _nibbles(key, 0, pairs)
@@ -209,7 +207,7 @@ def one_of(stored: Stored, index: int) -> Plain:
     return Plain(stored.values[index])
 
 
-def rounded(tensor: Tensor, values: NDArray[np.float32], precision: Precision) -> Stored:
+def rounded(tensor: Tensor, values: NDArray[np.float32], precision: RunPrecision) -> Stored:
     """The real numbers of `tensor` as they are stored at `precision`."""
     bits = tensor.bits(precision)
     if bits == 32:
@@ -219,7 +217,7 @@ def rounded(tensor: Tensor, values: NDArray[np.float32], precision: Precision) -
     return quantise(values, "int4" if bits == 4 else "int8", tensor.block(precision))
 
 
-def quantise(values: NDArray[np.float32], precision: Precision, block: int) -> Stored:
+def quantise(values: NDArray[np.float32], precision: RunPrecision, block: int) -> Stored:
     """Round a matrix [..., out, in] to symmetric blocks whose largest magnitude takes the largest code."""
     if precision == "fp32":
         return Plain(np.ascontiguousarray(values, dtype=np.float32))

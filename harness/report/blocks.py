@@ -2,16 +2,18 @@
 
 A report is built once and rendered three ways (text, markdown, HTML): a block says what it means, not how it looks.
 Charts carry their numbers, not a picture, and each comes with the table of the same numbers.
+
+MERGED: Foreign text made safe to print: names and statements come from files that anybody may have written.
+
+Knows Unicode's categories, no format: markup of a format is escaped by the module that writes that format.
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.frozen import Frozen
 from harness.stats import Estimate, Interval
-
-Role = Literal["sparse", "equal-total", "equal-active", "other"]
+from harness.vocabulary import Frozen, ModelRole
 
 
 class Link(Frozen):
@@ -85,11 +87,11 @@ class RatePoint(Frozen):
     rate_tok_s: Estimate
 
 
-class Series(Frozen):
+class ChartSeries(Frozen):
     """One model's rates over batch."""
 
     name: str
-    role: Role
+    role: ModelRole
     points: tuple[RatePoint, ...] = Field(min_length=1)
 
 
@@ -98,7 +100,7 @@ class ThroughputData(Frozen):
 
     kind: Literal["throughput"] = "throughput"
     phase: str
-    series: tuple[Series, ...] = Field(min_length=1)
+    series: tuple[ChartSeries, ...] = Field(min_length=1)
 
 
 class Roof(Frozen):
@@ -113,7 +115,7 @@ class RoofPoint(Frozen):
     """A measured cell by its arithmetic intensity (least bytes) and the arithmetic that it got through."""
 
     name: str
-    role: Role
+    role: ModelRole
     phase: str
     batch: int
     flop_per_byte: float = Field(gt=0)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import units
-from harness.report.blocks import Chart, ReportedData, Role, Roof, RooflineData, ThroughputData
-from harness.report.printable import line
+from harness.files.text import printable_line
+from harness.report.blocks import Chart, ReportedData, Roof, RooflineData, ThroughputData
 from harness.stats import LEVEL
+from harness.vocabulary import ModelRole
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,13 +28,18 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 ROW_HEIGHT = 46
 ASIDE = 5
 
-_COLOURS: dict[Role, str] = {
-    "sparse": "var(--sparse)",
+_COLOURS: dict[ModelRole, str] = {
+    "moe": "var(--sparse)",
     "equal-total": "var(--equal-total)",
     "equal-active": "var(--equal-active)",
     "other": "var(--other)",
 }
-_SHAPES: dict[Role, str] = {"sparse": "circle", "equal-total": "square", "equal-active": "diamond", "other": "triangle"}
+_SHAPES: dict[ModelRole, str] = {
+    "moe": "circle",
+    "equal-total": "square",
+    "equal-active": "diamond",
+    "other": "triangle",
+}
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 
 Row = Mapping[str, str | float | None]
@@ -61,7 +67,7 @@ def _throughput(data: ThroughputData) -> Drawing:
     rows: list[Row] = [
         {
             "series": i,
-            "name": line(s.name),
+            "name": printable_line(s.name),
             "batch": p.batch,
             "rate": p.rate_tok_s.point,
             "low": p.rate_tok_s.low,
@@ -70,7 +76,7 @@ def _throughput(data: ThroughputData) -> Drawing:
         for i, s in enumerate(data.series)
         for p in s.points
     ]
-    names = [(line(s.name), s.role) for s in data.series]
+    names = [(printable_line(s.name), s.role) for s in data.series]
     x = alt.X(
         "batch:Q", title="batch", scale=_log(_reach(rows, "batch"), 1.15), axis=_axis(sorted(_seen(rows, "batch")))
     )
@@ -98,7 +104,7 @@ def _roofline(data: RooflineData) -> Drawing:
 
     rows: list[Row] = [
         {
-            "name": f"{line(p.name)}, {p.phase}",
+            "name": f"{printable_line(p.name)}, {p.phase}",
             "intensity": p.flop_per_byte,
             "rate": p.flop_s.point,
             "low": p.flop_s.low,
@@ -106,7 +112,7 @@ def _roofline(data: RooflineData) -> Drawing:
         }
         for p in data.points
     ]
-    names = list(dict.fromkeys((f"{line(p.name)}, {p.phase}", p.role) for p in data.points))
+    names = list(dict.fromkeys((f"{printable_line(p.name)}, {p.phase}", p.role) for p in data.points))
     ridges: list[Row] = [{"intensity": roof.flop_s / roof.read_bytes_s} for roof in data.roofs]
     left, right = _reach([*rows, *ridges], "intensity")
     left, right = left / 1.6, right * 1.6
@@ -158,7 +164,7 @@ def _reported(data: ReportedData) -> Drawing:
     rows: list[Row] = [
         {
             "row": i,
-            "label": line(r.name) + (f" · {r.outcome}" if r.outcome else ""),
+            "label": printable_line(r.name) + (f" · {r.outcome}" if r.outcome else ""),
             "reported": r.reported_tok_s,
             "ceiling": r.ceiling_tok_s,
             "low": max(0.0, r.band_tok_s.low) if r.band_tok_s else None,
@@ -205,7 +211,7 @@ def _key(reported: str, band: str, ceiling: str) -> "alt.Color":
 
 
 def _by_name(
-    names: Sequence[tuple[str, Role]], other_shape: str | None = None
+    names: Sequence[tuple[str, ModelRole]], other_shape: str | None = None
 ) -> "tuple[alt.Color, alt.Shape, alt.StrokeDash]":
     """Colour and shape by role; a second series of a role is dashed. `other_shape` ends the names of triangles."""
     import altair as alt
@@ -220,7 +226,7 @@ def _by_name(
         symbolStrokeWidth=2,
         symbolOpacity=1,
     )
-    seen: dict[Role, int] = {}
+    seen: dict[ModelRole, int] = {}
     dashes = []
     for _, role in names:
         dashes.append(_DASHES[seen.get(role, 0) % len(_DASHES)])
@@ -303,7 +309,7 @@ def _labelled(drawing: str, chart: Chart) -> str:
     drawing = re.sub(r"url\(#", f"url(#{name}-", drawing)
     head, _, rest = drawing.partition(">")
     said = (
-        f'<title id="{name}-title">{html.escape(line(chart.title))}</title>'
-        f'<desc id="{name}-desc">{html.escape(line(chart.description))}</desc>'
+        f'<title id="{name}-title">{html.escape(printable_line(chart.title))}</title>'
+        f'<desc id="{name}-desc">{html.escape(printable_line(chart.description))}</desc>'
     )
     return f'{head} role="img" aria-labelledby="{name}-title {name}-desc">{said}{rest}'

@@ -1,17 +1,18 @@
 """Comparisons as blocks: what differs around the tables first, then each row with its decision, then the whole.
 
 Knows no format. Decides nothing: the words come from the comparison.
+
+MERGED: How a row's settings are said: what names a case first, then the rest by name; what all rows share is said once.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, Difference, LoneRow, RowComparison
+from harness.compare.table import Basis, Setting
 from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
-from harness.report.cases import said, shared, titled
 from harness.stats import Estimate, drift_half_width
-from harness.tables.table import Basis, Setting
 from harness.units import UNKNOWN, interval, number, percent, quantity, times
 
 _LEFT, _RIGHT = "left", "right"
@@ -198,7 +199,7 @@ def _shared(comparisons: Sequence[Comparison]) -> frozenset[Setting]:
 
 
 def _case(row: RowComparison | LoneRow, common: frozenset[Setting]) -> str:
-    return said(row.key, without=common) or row.metric
+    return described(row.key, without=common) or row.metric
 
 
 def _value(estimate: Estimate | None, unit: str) -> str:
@@ -225,3 +226,40 @@ def _ratio(estimate: Estimate | None) -> str:
 def _why(row: RowComparison) -> str:
     pairs = f"{row.ratio.n} pairs: " if row.way == "interleaved" and row.ratio is not None else ""
     return pairs + row.reason
+
+
+# What a reader looks for first; every other setting follows by name.
+_FIRST = (
+    "model",
+    "model_filename",
+    "model_type",
+    "test",
+    "benchmark",
+    "command",
+    "phase",
+    "batch",
+    "n_prompt",
+    "n_gen",
+)
+
+
+def described(settings: Iterable[Setting], *, without: frozenset[Setting] = frozenset()) -> str:
+    """`settings` in words, those in `without` and those that say nothing left out."""
+    kept = [s for s in settings if s not in without and s.value not in ("none", "")]
+    return ", ".join(f"{s.name} {s.value}" for s in sorted(kept, key=_place))
+
+
+def shared(keys: Iterable[tuple[Setting, ...]]) -> frozenset[Setting]:
+    """Settings that all of several different keys have alike; nothing where there is only one key."""
+    distinct = {frozenset(key) for key in keys}
+    return frozenset.intersection(*distinct) if len(distinct) > 1 else frozenset()
+
+
+def titled(title: str, common: frozenset[Setting]) -> str:
+    """`title` with what all rows share behind it."""
+    words = described(common)
+    return f"{title} (all: {words})" if words else title
+
+
+def _place(setting: Setting) -> tuple[int, str]:
+    return (_FIRST.index(setting.name) if setting.name in _FIRST else len(_FIRST), setting.name)

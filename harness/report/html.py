@@ -12,10 +12,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness import units
-from harness.report import charts, printable
+from harness.files.text import printable_line, printable_lines, web_address
+from harness.report import charts
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
 from harness.report.blocks import Text as Paragraph
-from harness.report.printable import web_address
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -143,13 +143,13 @@ def _table(block: Table) -> _Table:
 
 def _cell(cell: Cell) -> _Cell:
     text, url = (cell.text, web_address(cell.url)) if isinstance(cell, Link) else (cell, None)
-    kept = tuple(_tidy(part) for part in printable.lines(text))
+    kept = tuple(_tidy(part) for part in printable_lines(text))
     breadth = "short" if max((len(part) for part in kept), default=0) <= _SHORT else "long"
     return _Cell(lines=kept, url=url, empty=text in ("", units.UNKNOWN), breadth=breadth)
 
 
 def _line(text: str) -> str:
-    return _tidy(printable.line(text))
+    return _tidy(printable_line(text))
 
 
 def _tidy(text: str) -> str:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.gate import Gate, tripping
-from harness.report.printable import line
+from harness.files.text import printable_line
 from harness.units import interval, times
 
 _SKIPPED = ("undecided", "unmeasurable", "not comparable")
@@ -29,7 +29,7 @@ def _suite(root: ElementTree.Element, comparison: Comparison, gates: Sequence[Ga
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        name=line(f"{comparison.b} against {comparison.a}"),
+        name=printable_line(f"{comparison.b} against {comparison.a}"),
         tests=str(len(comparison.rows) + len(lone)),
         failures=str(failures),
         errors="0",
@@ -38,20 +38,20 @@ def _suite(root: ElementTree.Element, comparison: Comparison, gates: Sequence[Ga
     for row in comparison.rows:
         _case(suite, row, comparison, gates)
     for absent in lone:
-        name = line(" ".join(f"{s.name}={s.value}" for s in absent.key))
-        case = ElementTree.SubElement(suite, "testcase", classname=line(absent.metric), name=name)
+        name = printable_line(" ".join(f"{s.name}={s.value}" for s in absent.key))
+        case = ElementTree.SubElement(suite, "testcase", classname=printable_line(absent.metric), name=name)
         ElementTree.SubElement(case, "failure" if missing_fails else "skipped", message="missing in the second table")
 
 
 def _case(suite: ElementTree.Element, row: RowComparison, comparison: Comparison, gates: Sequence[Gate]) -> None:
-    name = line(" ".join(f"{s.name}={s.value}" for s in row.key)) or row.metric
-    case = ElementTree.SubElement(suite, "testcase", classname=line(row.metric), name=name)
-    message = f"{row.decision}: {line(row.reason)}"
+    name = printable_line(" ".join(f"{s.name}={s.value}" for s in row.key)) or row.metric
+    case = ElementTree.SubElement(suite, "testcase", classname=printable_line(row.metric), name=name)
+    message = f"{row.decision}: {printable_line(row.reason)}"
     if row.ratio is not None:
-        message = f"{row.decision} ({_ratio(row)}): {line(row.reason)}"
+        message = f"{row.decision} ({_ratio(row)}): {printable_line(row.reason)}"
     if tripping(row, gates) is not None:
         failure = ElementTree.SubElement(case, "failure", message=message, type=row.decision)
-        failure.text = line(f"{comparison.b} against {comparison.a}: {message}")
+        failure.text = printable_line(f"{comparison.b} against {comparison.a}: {message}")
     elif row.decision in _SKIPPED:
         ElementTree.SubElement(case, "skipped", message=message)
     else:

@@ -7,9 +7,9 @@ drawn; the table of a chart's numbers is folded.
 import html
 import re
 
+from harness.files.text import printable_line, printable_lines, web_address
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Details, Heading, Link, Report, Table
 from harness.report.blocks import Text as Paragraph
-from harness.report.printable import line, lines, web_address
 
 # The longest body that GitHub accepts for a comment, in characters.
 COMMENT_LIMIT = 65_536
@@ -60,7 +60,7 @@ def table(block: Table) -> str:
 
 def escape(text: str) -> str:
     """Foreign text on one line, in which nothing is markup: punctuation, HTML, mentions and bare addresses."""
-    kept = html.escape(line(text), quote=False)
+    kept = html.escape(printable_line(text), quote=False)
     kept = _MARKUP.sub(r"\\\1", kept)
     kept = _OPENING.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", kept)
     return _MENTION.sub("\\g<0>\N{WORD JOINER}", kept)
@@ -76,7 +76,7 @@ def _cell(cell: Cell) -> str:
         text = escape(cell.text)
         # Percent-encoded where a bracket or a pipe would end the link or the cell.
         return f"[{text}]({_encoded(address)})" if address else text
-    return "<br>".join(escape(part) for part in lines(cell))
+    return "<br>".join(escape(part) for part in printable_lines(cell))
 
 
 def _encoded(address: str) -> str:
@@ -103,11 +103,11 @@ def _block(block: Block) -> str:
 
 
 def _bullet(text: str) -> str:
-    first, *below = lines(text) or ("",)
+    first, *below = printable_lines(text) or ("",)
     return "\n".join((f"- {escape(first)}", *(f"  - {escape(item)}" for item in below)))
 
 
 def _fold(summary: str, *parts: str) -> str:
     """Blank lines around the content, or GitHub would not read it as markdown."""
     inner = "\n\n".join(part for part in parts if part)
-    return f"<details><summary>{html.escape(line(summary), quote=False)}</summary>\n\n{inner}\n\n</details>"
+    return f"<details><summary>{html.escape(printable_line(summary), quote=False)}</summary>\n\n{inner}\n\n</details>"

@@ -6,9 +6,11 @@ Knows nothing of claims and measures nothing: all figures are modelled, the frac
 from typing import Any
 
 from harness import units
-from harness.cost import Accuracy, Deployment, Projection, Spread
-from harness.document import strictjson
+from harness.files import strict
 from harness.report.blocks import Block, Bullets, Callout, Column, Heading, Report, Table, Text
+from harness.roofline.achieved import Accuracy
+from harness.roofline.deployment import Deployment
+from harness.roofline.projection import Projection, Spread
 from harness.units import number, percent, seconds
 
 _RATE = "tok/s"
@@ -233,7 +235,7 @@ def _routing(found: Projection) -> tuple[Block, ...]:
 
 
 def _accuracy(found: Projection) -> str:
-    band = found.band
+    band = found.achieved
     held = "; ".join(
         f"leaving a {what} out, the 90 % intervals hold {percent(a.coverage)} of {units.whole(a.rows)} rates, "
         f"median error {percent(a.median_error)}"
@@ -260,17 +262,17 @@ def _rows(found: Projection) -> Table:
             Column(name="Phase"),
             Column(name="Fraction", align="right"),
         ),
-        rows=tuple((r.rate_id, r.source_id, r.vendor, r.phase, percent(r.fraction)) for r in found.band.rows),
+        rows=tuple((r.rate_id, r.source_id, r.vendor, r.phase, percent(r.fraction)) for r in found.achieved.rows),
     )
 
 
 def as_json(model: str, found: Projection) -> str:
     """One object; rates in tokens a second and package, intervals as [low, middle, high]."""
-    return strictjson.encode(_document(model, found))
+    return strict.encode_json(_document(model, found))
 
 
 def _document(model: str, found: Projection) -> dict[str, Any]:
-    limits, band = found.limits, found.band
+    limits, band = found.limits, found.achieved
     return {
         "schema": 1,
         "kind": "projection",

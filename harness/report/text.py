@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from wcwidth import wcswidth, wcwidth
 
+from harness.files.text import printable_line, printable_lines
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
 from harness.report.blocks import Text as Paragraph
-from harness.report.printable import line, lines
 
 WIDTH = 100
 HINT = "The evidence behind each verdict, with its sources: --details, --format markdown or --html FILE."
@@ -85,7 +85,7 @@ def _rule(text: str, mark: str, width: int) -> str:
 
 def _bullet(text: str, width: int) -> list[str]:
     """A bullet; lines after the first stand below it, further in."""
-    first, *below = lines(text) or ("",)
+    first, *below = printable_lines(text) or ("",)
     out = [f"  {part}" for part in _wrap(first, width - 2)]
     for item in below:
         start, *rest = _wrap(item, width - 6)
@@ -96,7 +96,7 @@ def _bullet(text: str, width: int) -> list[str]:
 def _grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
     from tabulate import tabulate
 
-    cells = [[(line(c.name),) for c in columns], *rows]
+    cells = [[(printable_line(c.name),) for c in columns], *rows]
     widths = _widths(cells, width - _GAP * (len(columns) - 1))
     head, *body = [[_fold(cell, w) for cell, w in zip(row, widths, strict=True)] for row in cells]
     # tabulate widens a column by two below its own headers, which would not fit: headings go in as a row.
@@ -121,8 +121,8 @@ def _spaced(body: list[list[str]]) -> list[list[str]]:
 def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
     """The printable lines of a cell; a link refers to its address below the table, where it is not broken."""
     if isinstance(cell, Link):
-        return lines(f"{cell.text} [{addresses.index(cell.url) + 1}]")
-    return lines(cell)
+        return printable_lines(f"{cell.text} [{addresses.index(cell.url) + 1}]")
+    return printable_lines(cell)
 
 
 def _fold(cell: Sequence[str], width: int) -> str:
@@ -164,7 +164,7 @@ def _wrap(text: str, width: int) -> list[str]:
     """`text` in lines of at most `width` terminal cells, broken at spaces; only a word longer than a line is cut."""
     out: list[str] = []
     current = ""
-    for word in line(text).split(" "):
+    for word in printable_line(text).split(" "):
         joined = f"{current} {word}" if current else word
         if _width(joined) <= width:
             current = joined

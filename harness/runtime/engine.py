@@ -19,19 +19,19 @@ import psutil
 from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
-from harness.model.graph import Program, build
+from harness.model.counts import parameters
+from harness.model.graph.decoder import build
 from harness.model.graph.derived import derived
-from harness.model.graph.dispatch import Way, way
-from harness.model.graph.forms import form_array
-from harness.model.layout import layout, stored_bytes
+from harness.model.graph.dispatch import Strategy, strategy
+from harness.model.graph.nodes import Program
+from harness.model.graph.packing import form_array
 from harness.model.operators import Executed
-from harness.model.spec import Precision, Spec, parameters
+from harness.model.spec import Spec
+from harness.model.tensors import stored_bytes, tensor_layout
 from harness.model.weights import Progress, Stored, generate, one_of
-from harness.plan import Phase
-from harness.runtime.exactness import exact_byte
-from harness.runtime.profile import read_profile
-from harness.runtime.session import Array, Session, open_session
-from harness.runtime.stepper import Choices, Decoder, DecodeStepper, PrefillStepper, run_traced
+from harness.runtime.runner import Choices, Decoder, DecodeRunner, PrefillRunner, run_traced
+from harness.runtime.session import Array, Session, exact_byte, open_session, read_profile
+from harness.vocabulary import Phase, RunPrecision
 
 if TYPE_CHECKING:  # a measuring process draws its weights: what it does not import, it does not hold
     from harness.model.checkpoint import Checkpoint
@@ -48,20 +48,20 @@ Source = Callable[[Progress | None], dict[str, Stored]]
 class Engine:
     """One model at one precision: its weights in memory once, one session alive at a time."""
 
-    def __init__(self, spec: Spec, precision: Precision, threads: int, source: Source) -> None:
+    def __init__(self, spec: Spec, precision: RunPrecision, threads: int, source: Source) -> None:
         self.spec, self.precision, self.threads = spec, precision, threads
         self.weight_bytes = stored_bytes(spec, precision)
         self.bits_per_weight = 8 * self.weight_bytes / parameters(spec).total
         self.load_s = 0.0
         self._source = source
         self._session: Session | None = None
-        self._built: tuple[Phase, Way] | None = None
+        self._built: tuple[Phase, Strategy] | None = None
 
     @classmethod
     def load(
         cls,
         spec: Spec,
-        precision: Precision,
+        precision: RunPrecision,
         *,
         threads: int,
         seed: int,
@@ -85,7 +85,7 @@ class Engine:
 
     @classmethod
     def of_checkpoint(
-        cls, checkpoint: "Checkpoint", precision: Precision, *, threads: int, progress: Progress | None = None
+        cls, checkpoint: "Checkpoint", precision: RunPrecision, *, threads: int, progress: Progress | None = None
     ) -> "Engine":
         """An engine whose weights are read from a checkpoint, each time that a session is opened."""
         check_memory(checkpoint.spec, precision, reading=True)
@@ -137,9 +137,9 @@ class Engine:
             self._session.close()
         self._session = self._built = None
 
-    def _form(self, phase: Phase, batch: int) -> tuple[Phase, Way]:
+    def _form(self, phase: Phase, batch: int) -> tuple[Phase, Strategy]:
         """Which of its graphs a workload needs."""
-        return phase, way(self.spec, self.precision, phase, batch)
+        return phase, strategy(self.spec, self.precision, phase, batch)
 
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
@@ -156,7 +156,7 @@ class Engine:
 
     def opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
         """A session of `program` with this model's weights, beside the one alive."""
-        weights, tensors = self._source(progress), {t.name: t for t in layout(self.spec)}
+        weights, tensors = self._source(progress), {t.name: t for t in tensor_layout(self.spec)}
         for tensor, stored in derived(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
             tensors[tensor.name], weights[tensor.name] = tensor, stored
         arrays: dict[str, Array] = {}
@@ -213,12 +213,12 @@ class Engine:
 
     def open(
         self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
-    ) -> PrefillStepper | DecodeStepper:
+    ) -> PrefillRunner | DecodeRunner:
         """A workload ready to be stepped. Opens the session of `phase` if another one is alive."""
         if phase == "prefill":
-            return PrefillStepper(self.spec, self.session(phase, batch=batch), batch, prompt_tokens, seed)
+            return PrefillRunner(self.spec, self.session(phase, batch=batch), batch, prompt_tokens, seed)
         session, depth = self.session(phase, batch=batch), depth + prompt_tokens
-        return DecodeStepper(self.spec, self.precision, session, batch, depth, decode_tokens, seed)
+        return DecodeRunner(self.spec, self.precision, session, batch, depth, decode_tokens, seed)
 
 
 def _return_freed_memory() -> None:
@@ -228,14 +228,14 @@ def _return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def check_memory(spec: Spec, precision: Precision, *, reading: bool = False) -> None:
+def check_memory(spec: Spec, precision: RunPrecision, *, reading: bool = False) -> None:
     """Raise UnfitHostError where the stored weights, held twice while a session packs them, exceed free memory.
 
     `reading`: from a checkpoint, whose tensors are in fp32, with a few copies, before each one is rounded.
     """
     needed, free = 2 * stored_bytes(spec, precision), psutil.virtual_memory().available
     if reading:
-        needed += _READING_COPIES * 4 * max(tensor.count for tensor in layout(spec))
+        needed += _READING_COPIES * 4 * max(tensor.count for tensor in tensor_layout(spec))
     if needed > free:
         raise UnfitHostError(
             f"a model of {parameters(spec).total:,} parameters at {precision} needs {needed / 2**30:.1f} GiB to load, "

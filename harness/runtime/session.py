@@ -1,7 +1,14 @@
-"""The only door to ONNX Runtime: one session, its bound inputs and outputs, and the time it spends in its run call."""
+"""The only door to ONNX Runtime: a session, its bound inputs and outputs, the time in its run call, its profile.
 
+Whether products of integers are exact here is asked of the runtime once a process: processors with AVX2 or AVX-512 but
+without VNNI multiply an unsigned by a signed byte and add two such products in 16 bits, which saturate at 32,767.
+"""
+
+import functools
+import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +18,10 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from harness.errors import UnfitHostError
+from harness.model.graph.nodes import Nodes
+from harness.model.graph.packing import Byte
+from harness.model.graph.parts import integer_product
+from harness.model.operators import Executed
 
 Array = NDArray[Any]
 
@@ -129,3 +140,57 @@ def open_session(
         return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))
     except _FAILURES as error:
         raise _explained("load the model", error) from error
+
+
+_KERNEL = "_kernel_time"
+
+
+def read_profile(path: Path) -> tuple[Executed, ...]:
+    """Every run of every operator, in order, from a profile that ONNX Runtime wrote; times become seconds."""
+    events = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(_executed(event) for event in events if event.get("cat") == "Node" and event["name"].endswith(_KERNEL))
+
+
+def _executed(event: dict[str, Any]) -> Executed:
+    node = event["name"].removesuffix(_KERNEL)
+    part, named, _ = node.partition("/")
+    arguments = event["args"]
+    return Executed(
+        node=node,
+        part=part if named else "rest",
+        operator=arguments["op_name"],
+        duration_s=event["dur"] * 1e-6,
+        inputs=_shapes(arguments["input_type_shape"]),
+        outputs=_shapes(arguments["output_type_shape"]),
+    )
+
+
+def _shapes(described: list[dict[str, list[int]]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(shape) for entry in described for shape in entry.values())
+
+
+_ROWS, _WIDTH, _OUT = 8, 64, 32
+"""Of the product that is tried: more than one row and one vector of columns, so that it takes the kernels of both."""
+
+
+@functools.cache
+def exact_byte() -> Byte:
+    """How 8-bit weights and caches must lie for products of integers to be exact on this processor: signed if that is.
+
+    Found by multiplying the largest codes, which takes 23 ms once a process (two Zen 3 cores).
+    """
+    return "int8" if all(_exact(rows) for rows in (1, _ROWS)) else "uint8"
+
+
+def _exact(rows: int) -> bool:
+    """Whether the sum of the largest products comes out, with signed weights. One row has a kernel of its own."""
+    nodes = Nodes("int8")
+    codes, scale = nodes.input("codes", np.int8, (_WIDTH, _OUT)), nodes.constant(np.ones(1, dtype=np.float32))
+    integer_product(nodes, nodes.input("x", np.float32, (rows, _WIDTH)), codes, scale, to=("y",))
+    nodes.output("y", np.float32, (rows, _OUT))
+    session = open_session(nodes.program("exactness").model, {}, 1)
+    session.bind_input("x", np.ones((rows, _WIDTH), dtype=np.float32))
+    session.bind_input("codes", np.full((_WIDTH, _OUT), 127, dtype=np.int8))
+    session.bind_output("y")
+    session.run()
+    return bool(np.allclose(session.outputs(["y"])[0], 127 * _WIDTH, rtol=1e-3))

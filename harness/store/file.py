@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import StoreError
 
 SCHEMA = 2
 """Version of the tables and what their rows hold, kept in SQLite's user_version. Raised with a step in MIGRATIONS."""
@@ -47,12 +47,6 @@ Migrations = Mapping[int, str]
 MIGRATIONS: Migrations = {1: ""}
 """From each past version, the SQL that makes the next one of it. 1 to 2 changes no table: observations gained fields
 that one of version 1 does not know, and that version's program would refuse."""
-
-
-class StoreError(HarnessError):
-    """The store cannot be used as asked. Nothing that was kept before is lost by it."""
-
-    exit_code = 2
 
 
 def checksum(*parts: str) -> str:

@@ -12,13 +12,13 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from harness.errors import unknown
-from harness.frozen import Frozen
-from harness.plan import Arm, Task, Workload
-from harness.record import COMPUTED, CeilingObservation, Counts, Observation, Record
-from harness.record.assemble import Header, Kept, State, assemble, cell_round_key
-from harness.store.file import BUSY_S, StoreError, StoreFile, checksum, explained
-from harness.verdict.evidence import Assessment
+from harness.errors import StoreError, unknown
+from harness.results.assemble import Header, Kept, State, assemble, cell_round_key
+from harness.results.assessment import Assessment
+from harness.results.plan import Arm, Task, Workload
+from harness.results.record import COMPUTED, CeilingObservation, Counts, Observation, Record
+from harness.store.file import BUSY_S, StoreFile, checksum, explained
+from harness.vocabulary import Frozen
 
 CountsOf = Callable[[Arm, Workload], Counts | None]
 

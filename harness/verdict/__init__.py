@@ -1,5 +1,1 @@
-"""Where theory, article and observation meet: evidence, verdicts, and the scaled table."""
-
-from harness.verdict.judge import assess
-
-__all__ = ["assess"]
+"""Claims judged: theory, article and observation meet here, with one judge for each kind of claim."""

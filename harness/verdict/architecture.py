@@ -1,15 +1,14 @@
 """Claims about an architecture, against the released models that the named one could be. Knows no chip and no clock."""
 
+from harness.catalog.models import ReleasedModel
 from harness.claims import Architecture, Hedge, Sheet
-from harness.cost import kv_bytes
-from harness.model.spec import parameters
-from harness.models.catalogue import ReleasedModel
+from harness.model.counts import parameters
+from harness.results.assessment import Evidence, Flag
+from harness.roofline.attention import kv_bytes
 from harness.stats import Interval
 from harness.units import quantity
-from harness.verdict.evidence import Evidence, Flag
-from harness.verdict.finding import Finding, claimed, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, claimed, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE
 
 FIGURE_NAMES = {
     "total_parameters": "total parameters",

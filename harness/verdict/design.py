@@ -7,20 +7,22 @@ that was measured is one completion. Without a record only the architecture spea
 from collections.abc import Sequence
 
 from harness.claims import Design, Sheet
-from harness.cost import experts_touched, kv_bytes
-from harness.model.spec import Spec, parameters
-from harness.record import Record
+from harness.model.counts import parameters
+from harness.model.spec import Spec
+from harness.results.assessment import Bearing, Evidence, Flag, Outcome
+from harness.results.gains import EXCLUDED_LEVEL, Gain, gains, paired, sparse_models, usable
+from harness.results.record import Record
+from harness.roofline.attention import kv_bytes
+from harness.roofline.routing import experts_touched
 from harness.stats import Interval
 from harness.units import times
-from harness.verdict.evidence import Bearing, Evidence, Flag, Outcome
-from harness.verdict.finding import Finding, tally
+from harness.verdict.finding import COMPUTE_GAIN, COVERAGE_TOLERANCE, LATENCY_LOSS, Finding, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.measured import Control, Gain, gains, paired, sparse_models, usable
-from harness.verdict.thresholds import COMPUTE_GAIN, COVERAGE_TOLERANCE, EXCLUDED_LEVEL, LATENCY_LOSS
+from harness.vocabulary import Counterpart
 
 MODELLED_BATCHES = (1, 8, 64, 512)
 """Sequences of the whole expert group for which coverage is shown where nothing was measured."""
-Completion = tuple[str, Outcome, Evidence]
+DesignCase = tuple[str, Outcome, Evidence]
 
 
 def judge_design(claim: Design, knowledge: Knowledge, sheet: Sheet, record: Record | None) -> Finding:
@@ -44,7 +46,7 @@ def _outcome(gain: Gain, bound: float) -> Outcome:
 _BEARINGS: dict[Outcome, Bearing] = {"supported": "supports", "refuted": "contradicts"}
 
 
-def _completion(gain: Gain, bound: float, needs: str) -> Completion:
+def _completion(gain: Gain, bound: float, needs: str) -> DesignCase:
     outcome = _outcome(gain, bound)
     evidence = Evidence(
         quantity=gain.cells,
@@ -65,7 +67,7 @@ def _given(claim: Design, found: Sequence[Gain]) -> list[Gain]:
     return [g for g in found if batch is None or g.batch == batch]
 
 
-def _controls(claim: Design, default: tuple[Control, ...]) -> tuple[Control, ...]:
+def _controls(claim: Design, default: tuple[Counterpart, ...]) -> tuple[Counterpart, ...]:
     if claim.compared_with is None:
         return default
     return ("equal-total",) if claim.compared_with == "equal_total" else ("equal-active",)
@@ -85,7 +87,7 @@ def _compute(claim: Design, knowledge: Knowledge, sheet: Sheet, record: Record |
 
 def _latency(claim: Design, knowledge: Knowledge, sheet: Sheet, record: Record | None) -> Finding:
     """Decode: never slower than dense of equal total, never more than twice as slow as dense of equal active."""
-    completions: list[Completion] = []
+    completions: list[DesignCase] = []
     cells: list[Gain] = []
     for control in _controls(claim, ("equal-total", "equal-active")):
         bound = 1.0 if control == "equal-total" else 1 / LATENCY_LOSS
@@ -110,7 +112,7 @@ def _spread(cells: list[Gain]) -> Interval:
 
 
 def _together(
-    claim: Design, completions: list[Completion], modelled: tuple[Evidence, ...], spread: Interval, of: str
+    claim: Design, completions: list[DesignCase], modelled: tuple[Evidence, ...], spread: Interval, of: str
 ) -> Finding:
     """All cells agree, or the verdict depends on which one the source means."""
     outcomes = [outcome for _, outcome, _ in completions]
@@ -236,7 +238,7 @@ def _coverage_measured(record: Record) -> tuple[Evidence, ...]:
 
 def _amortisation(claim: Design, record: Record | None) -> Finding:
     """Decode at the largest batch over batch 1: tokens a second must grow."""
-    completions: list[Completion] = []
+    completions: list[DesignCase] = []
     spreads: list[Interval] = []
     for name in sparse_models(record) if record is not None else ():
         assert record is not None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from harness.frozen import Frozen
+from harness.vocabulary import Frozen
 
 if TYPE_CHECKING:
     import numpy as np

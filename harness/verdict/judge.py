@@ -1,23 +1,21 @@
 """A sheet of claims, judged: one small judge for each kind, and what belongs to all of them. Pure; measures nothing."""
 
-from harness.catalogue import Catalogue
+from harness.catalog.collection import Catalog
+from harness.catalog.facts import Fact
 from harness.claims import ChipRatio, Claim, Sheet
-from harness.published.facts import Fact
-from harness.record import Record
+from harness.results.assessment import Assessment, Verdict
+from harness.results.record import Record
 from harness.verdict.architecture import judge_architecture
 from harness.verdict.design import judge_design
-from harness.verdict.evidence import Assessment, Verdict
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
 from harness.verdict.model_ratios import judge_model_ratio
-from harness.verdict.normalisers import as_evidence
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
-from harness.verdict.ratios import judge_chip_ratio, pairs
-from harness.verdict.scale import scale
+from harness.verdict.ratios import as_evidence, judge_chip_ratio, pairs
+from harness.verdict.scale import scale, transfers
 from harness.verdict.sets import inconsistent_sets
 from harness.verdict.throughput import judge_throughput
-from harness.verdict.transfers import transfers
 
 
 def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | None = None) -> Finding:
@@ -93,7 +91,7 @@ def assess(
     sheet: Sheet,
     *,
     record: Record | None = None,
-    catalogue: Catalogue | None = None,
+    catalogue: Catalog | None = None,
     facts: tuple[Fact, ...] | None = None,
     chips: tuple[str, ...] = (),
 ) -> Assessment:

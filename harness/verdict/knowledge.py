@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from harness.catalogue import Catalogue, builtin
+from harness.catalog.chips import Chip
+from harness.catalog.collection import Catalog, builtin
+from harness.catalog.facts import Fact, facts
+from harness.catalog.models import ReleasedModel
+from harness.catalog.rates import PublishedRate
 from harness.errors import unknown
-from harness.hardware import Chip
-from harness.models.catalogue import ReleasedModel
-from harness.published import Rate
-from harness.published.facts import Fact, facts
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,11 +17,11 @@ class Knowledge:
     Compared by identity, so that what is derived from it can be kept without comparing catalogues.
     """
 
-    catalogue: Catalogue
+    catalogue: Catalog
     facts: tuple[Fact, ...]
 
     @property
-    def rates(self) -> tuple[Rate, ...]:
+    def rates(self) -> tuple[PublishedRate, ...]:
         return self.catalogue.rates
 
     @property
@@ -54,6 +54,6 @@ class Knowledge:
         return f"{unknown('topic', topic, [f.topic for f in self.facts])}."
 
 
-def knowledge_of(catalogue: Catalogue | None = None, topics: tuple[Fact, ...] | None = None) -> Knowledge:
+def knowledge_of(catalogue: Catalog | None = None, topics: tuple[Fact, ...] | None = None) -> Knowledge:
     """What comes with the program, or the catalogue and the facts given."""
     return Knowledge(catalogue=catalogue or builtin(), facts=facts() if topics is None else topics)

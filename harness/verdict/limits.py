@@ -1,21 +1,22 @@
 """Claims of fitting, latency, efficiency and cost: each a rate or a size in other words. Measures nothing."""
 
+from harness.catalog.chips import Chip
+from harness.catalog.models import ReleasedModel
 from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
-from harness.cost import PRECISIONS, Phase, Precision, ceiling, format_of, kv_bytes, most_generous, runs
-from harness.cost.band import Band, reference_tok_s
-from harness.frozen import Frozen
-from harness.hardware import Chip
-from harness.model.spec import parameters
-from harness.models.catalogue import ReleasedModel
+from harness.model.counts import parameters
+from harness.results.assessment import Evidence, Outcome
+from harness.roofline.achieved import AchievedRange, reference_tok_s
+from harness.roofline.attention import kv_bytes
+from harness.roofline.ceiling import ceiling, most_generous, runs
+from harness.roofline.deployment import number_format
 from harness.stats import Interval
 from harness.units import binary, number, seconds
-from harness.verdict.completions import PACKAGES_OF_A_NODE, Completion, completions, largest_effect
-from harness.verdict.evidence import Evidence, Outcome
-from harness.verdict.finding import Finding, tally
+from harness.verdict.finding import CEILING_SLACK, IDENTITY_TOLERANCE, Finding, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.reach import made_of, reach_of
-from harness.verdict.thresholds import CEILING_SLACK, IDENTITY_TOLERANCE
+from harness.verdict.rating import made_of, usual_range
+from harness.verdict.scenarios import PACKAGES_OF_A_NODE, Scenario, largest_effect, scenarios
 from harness.verdict.throughput import judge_throughput
+from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
 
 BEYOND_ANY_RATE = 1e18
 """Tokens a second; an implied rate past it, or below its inverse, is as impossible there as where it stood."""
@@ -103,7 +104,7 @@ def _packages(claim: Capacity) -> int | None:
 
 def _need(claim: Capacity, model: ReleasedModel, precision: Precision, chips: int) -> tuple[float, float]:
     """Least and usual bytes: one copy of the weights, and the caches in 8 or 16 bits."""
-    weights = parameters(model.spec).total * format_of(precision).weight_bytes
+    weights = parameters(model.spec).total * number_format(precision).weight_bytes
     c = claim.conditions
     tokens = c.context_tokens or c.prompt_tokens
     sequences = (c.batch or 1.0) * chips
@@ -126,16 +127,16 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     if isinstance(found, Finding):
         return found
     chip, models = found
-    phase: Phase = "decode" if claim.figure == "tpot" else "prefill"
+    phase: RatePhase = "decode" if claim.figure == "tpot" else "prefill"
     conditions = claim.conditions.model_copy(update={"phase": phase, "per": "package"})
     can = None if conditions.precision is None else runs(chip, conditions.precision)
     if conditions.precision is not None and not can:
         if can is False:
             return Finding(outcome="refuted", reason=f"{chip.title} has no {conditions.precision} arithmetic.")
         return Finding(outcome="undecided", reason=f"No source gives a {conditions.precision} peak of {chip.title}.")
-    completed = completions(conditions, chip, models)
+    completed = scenarios(conditions, chip, models)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
-    reach = reach_of(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
+    reach = usual_range(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
     times = [_times(c, chip, claim, 0.0 if reach is None else reach.exposed_link) for c in completed.each]
     whole = tally([_time_outcome(claim.duration_s, t, reach) for t in times])
     floor = min(t.floor_s for t in times)
@@ -167,7 +168,7 @@ class Time(Frozen):
     binding: str
 
 
-def _time_outcome(duration_s: float, time: Time, reach: Band | None) -> Outcome:
+def _time_outcome(duration_s: float, time: Time, reach: AchievedRange | None) -> Outcome:
     if duration_s * CEILING_SLACK < time.floor_s:
         return "refuted"
     if reach is None:
@@ -175,13 +176,13 @@ def _time_outcome(duration_s: float, time: Time, reach: Band | None) -> Outcome:
     return _share_outcome(time.reference_s / duration_s, reach.low90, reach.high90, reach.high99)
 
 
-def _usual_time(times: list[Time], reach: Band) -> Interval:
+def _usual_time(times: list[Time], reach: AchievedRange) -> Interval:
     references = [t.reference_s for t in times]
     return Interval(low=min(references) / reach.high90, high=max(references) / reach.low90)
 
 
 def _time_evidence(
-    claim: Latency, times: list[Time], reach: Band | None, span: Interval | None
+    claim: Latency, times: list[Time], reach: AchievedRange | None, span: Interval | None
 ) -> tuple[Evidence, ...]:
     floors = [t.floor_s for t in times]
     words = "time per output token" if claim.figure == "tpot" else "time to the first token"
@@ -213,7 +214,7 @@ def _share_outcome(share: float, low90: float, high90: float, high99: float) -> 
     return "consistent" if low90 <= share <= high90 else "undecided"
 
 
-def _times(c: Completion, chip: Chip, claim: Latency, exposed: float) -> Time:
+def _times(c: Scenario, chip: Chip, claim: Latency, exposed: float) -> Time:
     generous = most_generous(c.model.spec, chip, c.deployment, c.phase)
     nominal = ceiling(c.model.spec, chip, c.deployment, c.phase)
     if claim.figure == "tpot":
@@ -234,7 +235,7 @@ def judge_efficiency(claim: Efficiency, knowledge: Knowledge, sheet: Sheet) -> F
         reason = knowledge.unknown_chip(name) if name else "The source names no chip."
         return Finding(outcome="out of reach", reason=reason)
     if claim.figure == "tok_s_per_tflops":
-        name = format_of(claim.conditions.precision).peak if claim.conditions.precision else "fp8"
+        name = number_format(claim.conditions.precision).peak if claim.conditions.precision else "fp8"
         peak = chip.peak(name) or chip.peak("int8")
         factor, what = (peak.best / 1e12 if peak else None), "TFLOPS of dense peak"
     else:

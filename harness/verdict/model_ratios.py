@@ -1,15 +1,14 @@
 """Claims of one model over another: counted where they follow from architectures. Knows no chip's limits."""
 
 from harness.claims import ModelRatio, Sheet
-from harness.cost import flop_per_token, kv_bytes
+from harness.results.assessment import Evidence, Outcome
+from harness.roofline.attention import flop_per_token, kv_bytes
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import times
-from harness.verdict.evidence import Evidence, Outcome
-from harness.verdict.finding import Finding, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, tally
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.ratios import LIKE_LENGTHS, length_of, near
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE
 
 CONTEXTS = (1024.0, 8192.0, 65536.0, 1048576.0)
 """Where a ratio of models depends on the context and the source gives none."""

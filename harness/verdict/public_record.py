@@ -1,12 +1,11 @@
 """Claims that the public record settles, and claims that nothing settles. Measures and models nothing."""
 
+from harness.catalog.facts import Fact, Statement
 from harness.claims import OutOfReach, PublicFact
-from harness.published.facts import Fact, Testimony
+from harness.results.assessment import Bearing, Evidence, Flag
 from harness.stats import Interval
-from harness.verdict.evidence import Bearing, Evidence, Flag
-from harness.verdict.finding import Finding
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE
 
 
 def judge_fact(claim: PublicFact, knowledge: Knowledge) -> Finding:
@@ -70,7 +69,7 @@ def _tolerance(fact: Fact) -> tuple[Interval | None, str | None]:
     return Interval(low=low, high=high), "the public figure, 5 % either way"
 
 
-def _evidence(testimony: Testimony, claim: PublicFact, fact: Fact) -> Evidence:
+def _evidence(testimony: Statement, claim: PublicFact, fact: Fact) -> Evidence:
     bearing: Bearing = "context"
     if testimony.bearing != "context":
         claims_yes = claim.says is not False

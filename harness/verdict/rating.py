@@ -1,16 +1,54 @@
-"""What the cost model says of one rate under one completion: bounds, and where it lies in the band. Knows no claim.
+"""How much of a chip's limits published systems reach, with the sources under test left out. Looks at no claim.
+
+MERGED: What the cost model says of one rate under one completion: bounds, and where it lies in the band. Knows no claim.
 
 The most generous ceiling refutes; the nominal ceiling times the band says what is usual. Rates are per package here.
 """
 
-from harness.cost import Ceiling, ceiling, most_generous, runs
-from harness.cost.band import Band
-from harness.frozen import Frozen
-from harness.hardware import Chip
-from harness.verdict.completions import Completion
-from harness.verdict.evidence import Outcome
-from harness.verdict.reach import fraction
-from harness.verdict.thresholds import CEILING_SLACK
+from functools import lru_cache
+
+from harness.catalog.chips import Chip
+from harness.catalog.collection import builtin
+from harness.errors import UsageError
+from harness.results.assessment import Outcome
+from harness.roofline.achieved import AchievedRange, achieved_range, reference_tok_s
+from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
+from harness.verdict.finding import CEILING_SLACK
+from harness.verdict.knowledge import Knowledge
+from harness.verdict.scenarios import Scenario
+from harness.vocabulary import Frozen, RatePhase
+
+
+@lru_cache(maxsize=256)
+def usual_range(
+    phase: RatePhase, vendor: str, leave_out: tuple[str, ...], knowledge: Knowledge
+) -> AchievedRange | None:
+    """The band for a rate on a chip of `vendor`, without the publications `leave_out`; None where nothing is left.
+
+    Other publications on the vendor's chips stay in: leaving them out as well costs a quarter of the plants of factor
+    4 and saves no true rate (see `controls`). Where none is left the band has a vendor term in its width.
+    """
+    catalogue = None if knowledge.catalogue is builtin() else knowledge.catalogue
+    try:
+        return achieved_range(phase, vendor=vendor, exclude_sources=leave_out, catalogue=catalogue)
+    except UsageError:
+        return None
+
+
+def made_of(found: AchievedRange) -> str:
+    """Rows and publications that made a band, in words."""
+    return f"{len(found.rows)} published rates of {len(found.sources)} publications: {', '.join(found.sources)}"
+
+
+def usual_tok_s(found: AchievedRange, limits: Ceiling) -> tuple[float, float, float]:
+    """Rates at the band's lower end, middle and upper end (90 %), for one deployment's limits."""
+    reference = reference_tok_s(limits, found.exposed_link)
+    return reference * found.low90, reference * found.mid, reference * found.high90
+
+
+def fraction(found: AchievedRange, limits: Ceiling, rate_tok_s: float) -> float:
+    """What share of its reference point a rate is."""
+    return rate_tok_s / reference_tok_s(limits, found.exposed_link)
 
 
 class Rating(Frozen):
@@ -27,13 +65,15 @@ class Rating(Frozen):
     """False where the completion cannot be meant: what was filled in does not fit the memory"""
 
 
-def supported(chip: Chip, completion: Completion) -> bool | None:
+def supported(chip: Chip, completion: Scenario) -> bool | None:
     """Whether the chip computes with weights of the completion's format; None where no source says."""
     precision = completion.deployment.precision
     return None if precision is None else runs(chip, precision)
 
 
-def rate_at(rate_per_unit: float, chip: Chip, completion: Completion, reach: Band | None, given_shape: bool) -> Rating:
+def rate_at(
+    rate_per_unit: float, chip: Chip, completion: Scenario, reach: AchievedRange | None, given_shape: bool
+) -> Rating:
     """Judge a rate of the completion's unit. `given_shape`: batch, group and precision are the source's own words."""
     rate = rate_per_unit / completion.packages_per_unit
     can = supported(chip, completion)
@@ -58,7 +98,7 @@ def rate_at(rate_per_unit: float, chip: Chip, completion: Completion, reach: Ban
 
 
 def _place(
-    rate: float, generous: Ceiling, nominal: Ceiling, reach: Band | None, given_shape: bool
+    rate: float, generous: Ceiling, nominal: Ceiling, reach: AchievedRange | None, given_shape: bool
 ) -> tuple[Outcome, str, bool]:
     if generous.fits is False:
         return "refuted", "it needs more memory than the chips have", given_shape

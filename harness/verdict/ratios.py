@@ -2,25 +2,28 @@
 
 A ratio of chips depends on phase, batch, precision and software. Each pair of published rates under like conditions is
 one completion of what the source leaves out; the ratio of peaks and the ratio of bands stand beside them.
+
+MERGED: One pair of published rates under several normalisers: per package, die, peak, bandwidth, and watt. Judges nothing.
+
+A chip that leads per package may trail per watt; a ranking is stated only where all of them agree.
 """
 
 import math
 
-from harness.citation import Range
+from harness.catalog.chips import Chip
+from harness.catalog.citation import Range
+from harness.catalog.rates import PublishedRate
 from harness.claims import ChipRatio, Sheet
-from harness.cost import Phase, format_of
-from harness.frozen import Frozen
-from harness.hardware import Chip
-from harness.published import Rate
+from harness.results.assessment import Bearing, Evidence, Outcome
+from harness.roofline.deployment import number_format
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import number
-from harness.verdict.evidence import Bearing, Evidence, Outcome
-from harness.verdict.finding import Finding, Tally, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, Tally, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.reach import reach_of
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE
+from harness.verdict.rating import usual_range
 from harness.verdict.tracing import FIRM, described
+from harness.vocabulary import Frozen, RatePhase
 
 LIKE_LENGTHS = 1.35
 """Prompt or context lengths of a pair may differ by this factor: decode slows by under a tenth over it at 4,096 tokens
@@ -34,8 +37,8 @@ STAND_INS = {"h100-sxm": ("h800",), "h800": ("h100-sxm",)}
 class Pair(Frozen):
     """Two published rates under like conditions."""
 
-    rate: Rate
-    reference: Rate
+    rate: PublishedRate
+    reference: PublishedRate
 
     @property
     def ratio(self) -> float:
@@ -55,23 +58,23 @@ def near(a: float | None, b: float | None, factor: float) -> bool:
     return a is not None and b is not None and max(a / b, b / a) <= factor
 
 
-def _weight_bytes(rate: Rate) -> float | None:
-    return None if rate.conditions.precision is None else format_of(rate.conditions.precision).weight_bytes
+def _weight_bytes(rate: PublishedRate) -> float | None:
+    return None if rate.conditions.precision is None else number_format(rate.conditions.precision).weight_bytes
 
 
-def length_of(rate: Rate) -> float | None:
+def length_of(rate: PublishedRate) -> float | None:
     c = rate.conditions
     return c.prompt_tokens if rate.phase == "prefill" else c.context_tokens or c.prompt_tokens
 
 
-def _tpot(rate: Rate) -> float | None:
+def _tpot(rate: PublishedRate) -> float | None:
     c = rate.conditions
     if c.tpot_s is not None:
         return c.tpot_s
     return c.batch / rate.rate_tok_s if c.batch is not None and rate.phase == "decode" else None
 
 
-def like(a: Rate, b: Rate) -> bool:
+def like(a: PublishedRate, b: PublishedRate) -> bool:
     """Same model, phase and bytes of a weight, both measured or both idealised, like lengths and latencies."""
     if a.model != b.model or a.phase != b.phase or a.phase not in ("prefill", "decode"):
         return False
@@ -135,7 +138,7 @@ def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
 
 
 def _most_ratio(
-    chip: Chip, reference: Chip, phases: tuple[Phase, ...], own: tuple[str, ...], knowledge: Knowledge
+    chip: Chip, reference: Chip, phases: tuple[RatePhase, ...], own: tuple[str, ...], knowledge: Knowledge
 ) -> float:
     """A ratio that needs more than any resource's own and the widest gap of software between the two.
 
@@ -148,14 +151,14 @@ def _most_ratio(
     ratios = [fastest / wide.low] if fastest is not None and wide is not None else []
     for a, b in ((chip.bandwidth, reference.bandwidth), (chip.memory, reference.memory), (chip.link, reference.link)):
         ratios += [a.high / b.low] if a is not None and b is not None else []
-    gaps = [r.high99 / r.low99 for p in phases if (r := reach_of(p, chip.vendor, own, knowledge)) is not None]
+    gaps = [r.high99 / r.low99 for p in phases if (r := usual_range(p, chip.vendor, own, knowledge)) is not None]
     return max(ratios) * max(gaps) if ratios and gaps else math.inf
 
 
 def _excessive(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> str | None:
     """Why the ratio is above (or below) all that hardware and software together account for."""
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
-    phases: tuple[Phase, ...] = (claim.conditions.phase,) if claim.conditions.phase else ("prefill", "decode")
+    phases: tuple[RatePhase, ...] = (claim.conditions.phase,) if claim.conditions.phase else ("prefill", "decode")
     most = _most_ratio(chip, reference, phases, own, knowledge)
     least = 1 / _most_ratio(reference, chip, phases, own, knowledge)
     if least <= claim.ratio <= most:
@@ -339,4 +342,66 @@ def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
         f"(grade {pair.reference.source.grade})",
         url=pair.rate.source.url,
         bearing=bearing,
+    )
+
+
+EVEN = 0.03
+"""Ratios this near to one rank nobody: the figures themselves are printed to two or three digits."""
+
+
+class Normalised(Frozen):
+    """A ratio of rates, each divided by what the chip has of one thing."""
+
+    per: str
+    ratio: float
+    second_hand: bool
+    """whether a figure that it rests on was not seen at its source"""
+
+
+def normalised(pair: Pair, chip: Chip, reference: Chip) -> tuple[Normalised, ...]:
+    """The pair's ratio per package, and per everything that sources give of both chips (preferred figures)."""
+    out = [
+        Normalised(per="package", ratio=pair.ratio, second_hand=False),
+        Normalised(per="die", ratio=pair.ratio * reference.dies_per_package / chip.dies_per_package, second_hand=False),
+    ]
+    rows = (
+        ("TFLOPS of 8-bit peak", eight_bit(chip), eight_bit(reference)),
+        ("TB/s of memory", chip.bandwidth, reference.bandwidth),
+        ("W", chip.power, reference.power),
+    )
+    for per, ours, theirs in rows:
+        if ours is not None and theirs is not None:
+            ratio = pair.ratio * theirs.best / ours.best
+            out.append(Normalised(per=per, ratio=ratio, second_hand=per == "W" and _estimated(chip, reference)))
+    return tuple(out)
+
+
+def _estimated(*chips: Chip) -> bool:
+    return any(c.power_w[0].source.how_seen in ("unverified", "second-hand") for c in chips if c.power_w)
+
+
+def ranking(found: tuple[Normalised, ...], chip: Chip, reference: Chip) -> str:
+    """Who leads under all normalisers, or that nobody does."""
+    shown = ", ".join(f"{number(n.ratio, 2)} per {n.per}{' (estimated power)' if n.second_hand else ''}" for n in found)
+    if all(n.ratio < 1 - EVEN for n in found):
+        return f"{reference.title} leads under every normaliser: {shown}."
+    if all(n.ratio > 1 + EVEN for n in found):
+        return f"{chip.title} leads under every normaliser: {shown}."
+    return f"No ranking holds under every normaliser: {shown}."
+
+
+def as_evidence(pair: Pair, chip: Chip, reference: Chip) -> Evidence:
+    """All normalisers of one pair, as one line of evidence."""
+    found = normalised(pair, chip, reference)
+    ratios = [n.ratio for n in found]
+    return Evidence(
+        quantity=f"{pair.rate.phase}, {pair.rate.system} over {pair.reference.system}: "
+        f"{number(min(ratios), 2)} to {number(max(ratios), 2)} by normaliser",
+        value=pair.ratio,
+        unit="ratio",
+        basis="published",
+        source=f"{pair.rate.source.title}; {pair.reference.source.title}; sourced chip figures",
+        url=pair.rate.source.url,
+        bearing="context",
+        note=ranking(found, chip, reference),
     )

@@ -3,23 +3,26 @@
 A CPU's tokens a second cannot be multiplied up to an accelerator's. Each row shows the nearest comparable cell, the
 factor, what the chip's own limits allow, and the fraction of them that the report implies; a chain can be followed
 from this host's figure to the reported one, and says at which link it may not be walked.
+
+MERGED: What a run on a CPU may say of another chip, in sentences. Knows no claim.
 """
 
+from harness.catalog.chips import Chip
+from harness.catalog.models import ReleasedModel
 from harness.claims import Sheet, Throughput
-from harness.cost import Ceiling, Deployment, Precision, ceiling, most_generous, runs
-from harness.frozen import Frozen
-from harness.hardware import Chip
-from harness.models.catalogue import ReleasedModel
-from harness.record import Record
+from harness.results.assessment import ChainLink, Scaled
+from harness.results.record import Record
+from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
+from harness.roofline.deployment import Deployment
 from harness.stats import Interval
 from harness.units import number
-from harness.verdict.completions import completions
-from harness.verdict.evidence import Scaled, Step
-from harness.verdict.hostcell import HostCell, nearest, over, sparse_cells
+from harness.verdict.host_measurement import HostMeasurement, moe_measurements, nearest, over
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.rating import supported
 from harness.verdict.scaled_ratios import ratio_rows
+from harness.verdict.scenarios import scenarios
 from harness.verdict.tracing import per_package, trace
+from harness.vocabulary import Frozen, Precision
 
 
 class Placed(Frozen):
@@ -60,7 +63,7 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
     models = knowledge.could_be(conditions.model or sheet.subject or "")
     if rate is None or not models:
         return None
-    each = completions(conditions, chip, models).each
+    each = scenarios(conditions, chip, models).each
     chosen = each[len(each) // 2]
     if not supported(chip, chosen):
         return None
@@ -94,33 +97,37 @@ def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge, chips: tupl
     return (*ratio_rows(sheet, record, knowledge, rates, cells), *rows)
 
 
-def _cell(p: Placed, record: Record | None) -> HostCell | None:
+def _cell(p: Placed, record: Record | None) -> HostMeasurement | None:
     if record is None or p.claim.conditions.phase not in ("prefill", "decode"):
         return None
-    return nearest(sparse_cells(record, p.claim.conditions.phase), p.balance)
+    return nearest(moe_measurements(record, p.claim.conditions.phase), p.balance)
 
 
-def chain(p: Placed, cell: HostCell | None) -> tuple[Step, ...]:
+def chain(p: Placed, cell: HostMeasurement | None) -> tuple[ChainLink, ...]:
     """From this host's figure to the reported one."""
-    steps: list[Step] = []
+    steps: list[ChainLink] = []
     if cell is not None:
-        steps.append(Step(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"))
+        steps.append(
+            ChainLink(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured")
+        )
     if cell is not None and cell.ceiling_tok_s is not None and cell.fraction is not None:
         text = f"this host's ceiling for that work, bound by {cell.bound_by} (ceilings measured in the same run)"
-        steps.append(Step(text=text, value=cell.ceiling_tok_s, unit="tok/s", basis="measured"))
-        steps.append(Step(text="fraction of it reached here", value=cell.fraction, unit="fraction", basis="measured"))
+        steps.append(ChainLink(text=text, value=cell.ceiling_tok_s, unit="tok/s", basis="measured"))
+        steps.append(
+            ChainLink(text="fraction of it reached here", value=cell.fraction, unit="fraction", basis="measured")
+        )
         counts = cell.measurement.counts
         if counts is not None:
             larger = p.active / counts.parameters_active
             text = "active parameters of the claim's model over the model measured here"
-            steps.append(Step(text=text, value=larger, unit="ratio", basis="modelled"))
+            steps.append(ChainLink(text=text, value=larger, unit="ratio", basis="modelled"))
         text = f"balance of arithmetic and memory time: {number(cell.balance, 2)} here, {number(p.balance, 2)} there"
-        steps.append(Step(text=text, basis="modelled"))
+        steps.append(ChainLink(text=text, basis="modelled"))
     text = f"the chip's ceiling, bound by {p.nominal.binding}: {p.at}"
-    steps.append(Step(text=text, value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"))
+    steps.append(ChainLink(text=text, value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"))
     if cell is not None and cell.fraction is not None:
         steps.append(
-            Step(
+            ChainLink(
                 text="were the chip to reach the fraction reached here: its software, links and operators are others, "
                 "so this link may not be walked",
                 value=cell.fraction * p.nominal.rate_tok_s,
@@ -129,12 +136,14 @@ def chain(p: Placed, cell: HostCell | None) -> tuple[Step, ...]:
                 walkable=False,
             )
         )
-    steps.append(Step(text="fraction that the report implies", value=p.fraction, unit="fraction", basis="published"))
-    steps.append(Step(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"))
+    steps.append(
+        ChainLink(text="fraction that the report implies", value=p.fraction, unit="fraction", basis="published")
+    )
+    steps.append(ChainLink(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"))
     return tuple(steps)
 
 
-def _package(p: Placed, cell: HostCell | None) -> Scaled:
+def _package(p: Placed, cell: HostMeasurement | None) -> Scaled:
     return Scaled(
         id=f"{p.claim.id}-per-package",
         claim=p.claim.id,
@@ -156,7 +165,7 @@ def _package(p: Placed, cell: HostCell | None) -> Scaled:
     )
 
 
-def _work(p: Placed, cell: HostCell | None) -> Scaled:
+def _work(p: Placed, cell: HostMeasurement | None) -> Scaled:
     """Rate times twice the active parameters: the unit in which models of different size can be compared."""
     reported = 2.0 * p.active * p.rate_tok_s
     mine = None if cell is None else cell.active_flop_s
@@ -184,22 +193,22 @@ def _work(p: Placed, cell: HostCell | None) -> Scaled:
         "reaches is not.",
         chain=(
             *_work_steps(cell, mine),
-            Step(text=f"reported rate of {number(p.rate_tok_s, 4)} tok/s", basis="published"),
-            Step(text="active parameters", value=p.active, unit="parameters", basis="published"),
-            Step(text="active work reported", value=reported, unit="FLOP/s", basis="published"),
+            ChainLink(text=f"reported rate of {number(p.rate_tok_s, 4)} tok/s", basis="published"),
+            ChainLink(text="active parameters", value=p.active, unit="parameters", basis="published"),
+            ChainLink(text="active work reported", value=reported, unit="FLOP/s", basis="published"),
         ),
     )
 
 
-def _work_steps(cell: HostCell | None, mine: float | None) -> tuple[Step, ...]:
+def _work_steps(cell: HostMeasurement | None, mine: float | None) -> tuple[ChainLink, ...]:
     if cell is None or mine is None or cell.measurement.counts is None:
         return ()
     active = float(cell.measurement.counts.parameters_active)
     return (
-        Step(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"),
-        Step(text="active parameters of the model measured", value=active, unit="parameters", basis="modelled"),
-        Step(text="active work here", value=mine, unit="FLOP/s", basis="measured"),
-        Step(text="from this host's arithmetic to the chip's: another machine", basis="modelled", walkable=False),
+        ChainLink(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"),
+        ChainLink(text="active parameters of the model measured", value=active, unit="parameters", basis="modelled"),
+        ChainLink(text="active work here", value=mine, unit="FLOP/s", basis="measured"),
+        ChainLink(text="from this host's arithmetic to the chip's: another machine", basis="modelled", walkable=False),
     )
 
 
@@ -230,9 +239,9 @@ def _beside(p: Placed, chip: Chip) -> Scaled:
         transfers="no",
         why="Set beside, not compared: which fraction of its ceiling a chip reaches is its own.",
         chain=(
-            Step(text=f"ceiling of {p.chip.title}", value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"),
-            Step(text=f"ceiling of {chip.title} for the same work", value=top, unit="tok/s", basis="modelled"),
-            Step(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"),
+            ChainLink(text=f"ceiling of {p.chip.title}", value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"),
+            ChainLink(text=f"ceiling of {chip.title} for the same work", value=top, unit="tok/s", basis="modelled"),
+            ChainLink(text="reported", value=p.rate_tok_s, unit="tok/s", basis="published"),
         ),
     )
 
@@ -256,9 +265,9 @@ def _die(p: Placed) -> tuple[Scaled, ...]:
             transfers="no",
             why="A share of a package by arithmetic; no die runs the model alone, and nothing here is like one.",
             chain=(
-                Step(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
-                Step(text="dies of a package", value=float(dies), basis="published"),
-                Step(text="for one die", value=p.rate_tok_s / dies, unit="tok/s", basis="modelled"),
+                ChainLink(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
+                ChainLink(text="dies of a package", value=float(dies), basis="published"),
+                ChainLink(text="for one die", value=p.rate_tok_s / dies, unit="tok/s", basis="modelled"),
             ),
         ),
     )
@@ -285,9 +294,9 @@ def _system(p: Placed) -> tuple[Scaled, ...]:
             why="Our multiplication, not the source's: it takes every package to work in this phase at once, while a "
             "served model needs both phases.",
             chain=(
-                Step(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
-                Step(text="packages of the system", value=float(count), basis="published"),
-                Step(
+                ChainLink(text="reported for a package", value=p.rate_tok_s, unit="tok/s", basis="published"),
+                ChainLink(text="packages of the system", value=float(count), basis="published"),
+                ChainLink(
                     text="all in one phase at once: no published run did that, so this link may not be walked",
                     value=count * p.rate_tok_s,
                     unit="tok/s",
@@ -297,3 +306,45 @@ def _system(p: Placed) -> tuple[Scaled, ...]:
             ),
         ),
     )
+
+
+TRANSFERS = (
+    "Transfers: counts (parameters, work and bytes of a token, experts that a batch touches), the same on any machine.",
+    "Transfers: the gain of sparse over dense where arithmetic binds on both machines, as in prefill of long prompts.",
+    "Transfers in part: sparse over dense in decode, and the gain of a larger batch: both follow the experts that a "
+    "batch touches, but at which batch arithmetic takes over depends on the machine's balance of arithmetic to memory.",
+    "Transfers in part: prefill over decode, so far as the fractions of the two ceilings that are reached are alike.",
+    "Does not transfer: tokens a second, the fraction of a peak that is reached, latencies, and the effect of links "
+    "between chips, of which a single host has none.",
+    "Does not transfer: number formats; 8-bit arithmetic here is another instruction with another peak.",
+    "Cannot be seen here: load imbalance between chips, scheduling of requests, prefix caches, drafted tokens.",
+)
+
+
+def transfers(record: Record | None) -> tuple[str, ...]:
+    """The rules, and what this record adds to them."""
+    if record is None:
+        return (*TRANSFERS, "Nothing was measured for this assessment: ratios of sparse and dense are modelled only.")
+    return TRANSFERS + _balance(record) + _host(record)
+
+
+def _balance(record: Record) -> tuple[str, ...]:
+    """How far the measured decode cells are from the balance at which the claimed rates were taken."""
+    balances = [c.balance for c in moe_measurements(record, "decode") if c.balance is not None]
+    if not balances:
+        return ()
+    return (
+        f"In the decode cells measured here arithmetic takes {number(min(balances), 2)} to {number(max(balances), 2)} "
+        "times as long as memory; compare a figure from elsewhere at a like balance.",
+    )
+
+
+def _host(record: Record) -> tuple[str, ...]:
+    set_aside = sum(1 for m in record.measurements if m.invalid)
+    remarks = []
+    if set_aside:
+        cells = "1 measured cell" if set_aside == 1 else f"{set_aside} measured cells"
+        remarks.append(f"{cells} broke a validity rule, not used as evidence.")
+    if record.state != "complete":
+        remarks.append("The run did not end; cells that are missing leave claims undecided.")
+    return tuple(remarks)

@@ -1,18 +1,19 @@
 """Rows of the scaled table that are ratios: prefill to decode, sparse to dense, chip to chip. Judges nothing."""
 
+from harness.catalog.rates import PublishedRate
 from harness.claims import Architecture, Sheet, Throughput
-from harness.cost import Ceiling, ceiling
-from harness.cost.band import deployment_of
-from harness.published import Rate
-from harness.record import Record
+from harness.results.assessment import ChainLink, Scaled
+from harness.results.gains import Gain, gains
+from harness.results.record import Record
+from harness.roofline.achieved import deployment_of
+from harness.roofline.ceiling import Ceiling, ceiling
 from harness.stats import Interval
 from harness.units import number
-from harness.verdict.evidence import Scaled, Step
-from harness.verdict.hostcell import HostCell, host_cell, over
+from harness.verdict.host_measurement import HostMeasurement, host_measurement, over
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.measured import Control, Gain, gains
+from harness.verdict.rating import usual_range, usual_tok_s
 from harness.verdict.ratios import pairs, spec_ratios
-from harness.verdict.reach import reach_of, usual_tok_s
+from harness.vocabulary import Counterpart
 
 Placed = tuple[Throughput, float, Ceiling]
 
@@ -22,7 +23,7 @@ def ratio_rows(
     record: Record | None,
     knowledge: Knowledge,
     placed: tuple[Placed, ...],
-    cells: tuple[HostCell | None, ...],
+    cells: tuple[HostMeasurement | None, ...],
 ) -> tuple[Scaled, ...]:
     """All ratios that the sheet's figures form. `cells` are the measured ones beside `placed`."""
     return (
@@ -32,7 +33,7 @@ def ratio_rows(
     )
 
 
-def _phases(placed: tuple[Placed, ...], cells: tuple[HostCell | None, ...]) -> tuple[Scaled, ...]:
+def _phases(placed: tuple[Placed, ...], cells: tuple[HostMeasurement | None, ...]) -> tuple[Scaled, ...]:
     """Prefill over decode of one chip: transfers so far as both ceilings do."""
     out = []
     for (pre, pre_rate, pre_top), pre_cell in zip(placed, cells, strict=True):
@@ -57,34 +58,36 @@ def _phase_row(
     dec: Throughput,
     rates: tuple[float, float],
     tops: tuple[Ceiling, Ceiling],
-    cells: tuple[HostCell | None, HostCell | None],
+    cells: tuple[HostMeasurement | None, HostMeasurement | None],
 ) -> Scaled:
     reported = rates[0] / rates[1]
     allowed = tops[0].rate_tok_s / tops[1].rate_tok_s
     serial = tops[0].serial_tok_s / tops[1].serial_tok_s
     a, b = cells
     measured = interval = None
-    steps: list[Step] = []
+    steps: list[ChainLink] = []
     if a is not None and b is not None:
         measured = a.rate.point / b.rate.point
         if a.interval is not None and b.interval is not None:
             interval = Interval(low=a.interval.low / b.interval.high, high=a.interval.high / b.interval.low)
         steps += [
-            Step(text=f"measured here: {a.words}", value=a.rate.point, unit="tok/s", basis="measured"),
-            Step(text=f"measured here: {b.words}", value=b.rate.point, unit="tok/s", basis="measured"),
-            Step(text="prefill over decode here", value=measured, unit="ratio", basis="measured"),
+            ChainLink(text=f"measured here: {a.words}", value=a.rate.point, unit="tok/s", basis="measured"),
+            ChainLink(text=f"measured here: {b.words}", value=b.rate.point, unit="tok/s", basis="measured"),
+            ChainLink(text="prefill over decode here", value=measured, unit="ratio", basis="measured"),
         ]
         if a.ceiling_tok_s is not None and b.ceiling_tok_s is not None:
             here = a.ceiling_tok_s / b.ceiling_tok_s
-            steps.append(Step(text="the same of this host's ceilings", value=here, unit="ratio", basis="measured"))
+            steps.append(ChainLink(text="the same of this host's ceilings", value=here, unit="ratio", basis="measured"))
             kept = measured / here
-            steps.append(Step(text="how the fractions reached differ", value=kept, unit="ratio", basis="measured"))
-            steps.append(Step(text="the same of the chip's ceilings", value=allowed, unit="ratio", basis="modelled"))
+            steps.append(ChainLink(text="how the fractions reached differ", value=kept, unit="ratio", basis="measured"))
+            steps.append(
+                ChainLink(text="the same of the chip's ceilings", value=allowed, unit="ratio", basis="modelled")
+            )
             text = "were the fractions on the chip to differ as here; software and links are others"
-            steps.append(Step(text=text, value=kept * allowed, unit="ratio", basis="modelled", walkable=False))
+            steps.append(ChainLink(text=text, value=kept * allowed, unit="ratio", basis="modelled", walkable=False))
     if not steps:
-        steps.append(Step(text="ratio of the chip's ceilings", value=allowed, unit="ratio", basis="modelled"))
-    steps.append(Step(text="reported", value=reported, unit="ratio", basis="published"))
+        steps.append(ChainLink(text="ratio of the chip's ceilings", value=allowed, unit="ratio", basis="modelled"))
+    steps.append(ChainLink(text="reported", value=reported, unit="ratio", basis="published"))
     return Scaled(
         id=f"{pre.id}-over-{dec.id}",
         quantity="prefill over decode, of one package",
@@ -132,15 +135,15 @@ def _share_row(share: float, active: Architecture, total: Architecture, record: 
         transfers="yes",
         why="A count, the same on every machine; the model that runs here was sized to it.",
         chain=(
-            Step(text=total.statement, value=total.value, unit="parameters", basis="published"),
-            Step(text=active.statement, value=active.value, unit="parameters", basis="published"),
-            Step(text="active over total", value=share, unit="fraction", basis="published"),
+            ChainLink(text=total.statement, value=total.value, unit="parameters", basis="published"),
+            ChainLink(text=active.statement, value=active.value, unit="parameters", basis="published"),
+            ChainLink(text="active over total", value=share, unit="fraction", basis="published"),
         ),
     )
 
 
 def _gain_rows(share: float, record: Record | None) -> tuple[Scaled, ...]:
-    wanted: tuple[tuple[str, Control, str, float], ...] = (
+    wanted: tuple[tuple[str, Counterpart, str, float], ...] = (
         ("gain-over-equal-total-prefill", "equal-total", "prefill", 1 / share),
         ("gain-over-equal-total-decode", "equal-total", "decode", 1 / share),
         ("gain-over-equal-active-decode", "equal-active", "decode", 1.0),
@@ -154,11 +157,13 @@ def _gain_rows(share: float, record: Record | None) -> tuple[Scaled, ...]:
     return tuple(out)
 
 
-def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain | None, record: Record | None) -> Scaled:
+def _gain_row(
+    name: str, control: Counterpart, phase: str, most: float, gain: Gain | None, record: Record | None
+) -> Scaled:
     against = "dense of equal total size" if control == "equal-total" else "dense of equal active size"
     batch = "" if gain is None else f"-batch-{gain.batch}"
     steps = [
-        Step(
+        ChainLink(
             text=f"most that the source's own parameters allow over {against}",
             value=most,
             unit="ratio",
@@ -169,14 +174,14 @@ def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain |
         sparse, dense = gain.sparse.rate_tok_s, gain.dense.rate_tok_s
         assert sparse is not None and dense is not None
         steps = [
-            Step(
+            ChainLink(
                 text=f"measured here: sparse, {phase}, batch {gain.batch}",
                 value=sparse.point,
                 unit="tok/s",
                 basis="measured",
             ),
-            Step(text=f"measured here: {against}, same cell", value=dense.point, unit="tok/s", basis="measured"),
-            Step(
+            ChainLink(text=f"measured here: {against}, same cell", value=dense.point, unit="tok/s", basis="measured"),
+            ChainLink(
                 text=f"gain, pair by pair over {gain.ratio.n} rounds",
                 value=gain.ratio.point,
                 unit="ratio",
@@ -210,7 +215,7 @@ def _gain_row(name: str, control: Control, phase: str, most: float, gain: Gain |
 
 def _both_compute(record: Record, gain: Gain) -> bool:
     """Whether arithmetic binds both cells here, as it does in prefill on the chips that claims are about."""
-    cells = (host_cell(record, gain.sparse), host_cell(record, gain.dense))
+    cells = (host_measurement(record, gain.sparse), host_measurement(record, gain.dense))
     return all(cell is not None and cell.bound_by == "compute" for cell in cells)
 
 
@@ -234,8 +239,8 @@ def _chips(sheet: Sheet, knowledge: Knowledge, placed: tuple[Placed, ...]) -> tu
             continue
         specs = [e.value for e in spec_ratios(chip, reference)[:3] if e.value is not None]
         found = pairs(claim.chip, claim.reference, knowledge)
-        steps = [Step(text=p.words, value=p.ratio, unit="ratio", basis="published") for p in found]
-        steps.append(Step(text="claimed", value=claim.ratio, unit="ratio", basis="published"))
+        steps = [ChainLink(text=p.words, value=p.ratio, unit="ratio", basis="published") for p in found]
+        steps.append(ChainLink(text="claimed", value=claim.ratio, unit="ratio", basis="published"))
         out.append(
             Scaled(
                 id=claim.id,
@@ -270,15 +275,15 @@ def _implied(claim_id: str, ratio: float, placed: Placed, reference: str, knowle
         if r.chip == reference and r.phase == claim.conditions.phase and not r.conditions.cache_hits_counted
     ]
     steps = [
-        Step(text=f"reported by '{claim.id}'", value=rate, unit="tok/s", basis="published"),
-        Step(text=f"divided by '{claim_id}'", value=ratio, unit="ratio", basis="published"),
-        Step(text=f"implied for {chip.title}", value=implied, unit="tok/s", basis="modelled"),
-        *(Step(text=f"published: {r.id}", value=r.rate_tok_s, unit="tok/s", basis="published") for r in rows),
+        ChainLink(text=f"reported by '{claim.id}'", value=rate, unit="tok/s", basis="published"),
+        ChainLink(text=f"divided by '{claim_id}'", value=ratio, unit="ratio", basis="published"),
+        ChainLink(text=f"implied for {chip.title}", value=implied, unit="tok/s", basis="modelled"),
+        *(ChainLink(text=f"published: {r.id}", value=r.rate_tok_s, unit="tok/s", basis="published") for r in rows),
     ]
     top = _reference_ceiling(rows, knowledge)
     usual = None
     if top is not None:
-        reach = reach_of(claim.conditions.phase, chip.vendor, (), knowledge)
+        reach = usual_range(claim.conditions.phase, chip.vendor, (), knowledge)
         if reach is not None:
             low, _, high = usual_tok_s(reach, top)
             usual = Interval(low=low, high=high)
@@ -304,7 +309,7 @@ def _implied(claim_id: str, ratio: float, placed: Placed, reference: str, knowle
     )
 
 
-def _reference_ceiling(rows: list[Rate], knowledge: Knowledge) -> Ceiling | None:
+def _reference_ceiling(rows: list[PublishedRate], knowledge: Knowledge) -> Ceiling | None:
     """The chip's ceiling at the conditions of its fastest published rate that gives them all."""
     for row in sorted(rows, key=lambda r: -r.rate_tok_s):
         chip, model = knowledge.chip(row.chip), knowledge.model(row.model)

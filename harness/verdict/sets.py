@@ -2,17 +2,16 @@
 
 import math
 
-from harness.claims import ChipRatio, Claim, Conditions, Cost, Efficiency, Sheet, Throughput
-from harness.cost import format_of
-from harness.published import Rate
+from harness.catalog.rates import PublishedRate
+from harness.claims import ChipRatio, Claim, Cost, Efficiency, Sheet, StatedConditions, Throughput
+from harness.results.assessment import InconsistentSet
+from harness.roofline.deployment import number_format
 from harness.units import count, number
 from harness.verdict.architecture import figures
 from harness.verdict.equations import Contradiction, Equation, contradictions, implied
-from harness.verdict.evidence import InconsistentSet
-from harness.verdict.finding import claimed
+from harness.verdict.finding import ARTEFACT_TOLERANCE, IDENTITY_TOLERANCE, claimed
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.ratios import like
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE, IDENTITY_TOLERANCE
 from harness.verdict.tracing import Trace, described, per_package, trace
 
 Z95 = 1.96
@@ -35,7 +34,7 @@ def _sd(claim: Claim) -> float:
     return PRINTED_SD if claim.hedge == "exactly" else ABOUT_SD
 
 
-def _key(conditions: Conditions, chip: str) -> str:
+def _key(conditions: StatedConditions, chip: str) -> str:
     """The unknown that a rate is: everything given makes it another one, so that only like is set beside like."""
     c = conditions
     shape = (c.phase, c.model, c.batch, c.prompt_tokens, c.context_tokens, c.output_tokens, c.precision, c.chips)
@@ -53,7 +52,7 @@ def _own_key(claim: Throughput, sheet: Sheet) -> str:
     return key if shaped or len(alike) == 1 else f"{key} of {claim.id}"
 
 
-def _row_key(row: Rate) -> str:
+def _row_key(row: PublishedRate) -> str:
     return f"rate of {row.chip}, {row.model}, {row.phase}, idealised {row.conditions.idealised}"
 
 
@@ -129,7 +128,7 @@ def _measured_reading(claim: Throughput, traced: Trace, key: str, knowledge: Kno
 
 
 def _ratio(
-    claim: ChipRatio, key: str, conditions: Conditions, traced: Trace | None, knowledge: Knowledge
+    claim: ChipRatio, key: str, conditions: StatedConditions, traced: Trace | None, knowledge: Knowledge
 ) -> list[Equation]:
     """Rate of the chip over the reference's, for each published rate of the reference under like conditions."""
     if claim.conditions.phase not in (None, conditions.phase) or traced is None:
@@ -165,7 +164,7 @@ def _efficiency(claim: Efficiency, knowledge: Knowledge) -> list[Equation]:
     chip = knowledge.chip(claim.conditions.chip or "")
     if chip is None or claim.figure != "tok_s_per_tflops":
         return []
-    name = format_of(claim.conditions.precision).peak if claim.conditions.precision else "fp8"
+    name = number_format(claim.conditions.precision).peak if claim.conditions.precision else "fp8"
     peak = chip.peak(name) or chip.peak("int8")
     if peak is None:
         return []

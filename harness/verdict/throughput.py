@@ -4,21 +4,18 @@ A CPU's tokens a second say nothing of an accelerator's, so no measured evidence
 before is judged under the conditions of that publication, and what the source dropped on the way is named.
 """
 
-from harness.claims import Conditions, Sheet, Throughput
-from harness.cost import Phase
-from harness.cost.band import Band
-from harness.hardware import Chip
-from harness.models.catalogue import ReleasedModel
-from harness.published import Rate
+from harness.catalog.chips import Chip
+from harness.catalog.models import ReleasedModel
+from harness.catalog.rates import PublishedRate
+from harness.claims import Sheet, StatedConditions, Throughput
+from harness.results.assessment import Evidence, Flag, Outcome
+from harness.roofline.achieved import AchievedRange
 from harness.stats import Interval
 from harness.units import number
-from harness.verdict.completions import Completed, completions, largest_effect
-from harness.verdict.evidence import Evidence, Flag, Outcome
-from harness.verdict.finding import Finding, Tally, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, CEILING_SLACK, IDENTITY_TOLERANCE, Finding, Tally, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.rating import Rating, rate_at
-from harness.verdict.reach import made_of, reach_of, usual_tok_s
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE, CEILING_SLACK, IDENTITY_TOLERANCE
+from harness.verdict.rating import Rating, made_of, rate_at, usual_range, usual_tok_s
+from harness.verdict.scenarios import ScenarioSet, largest_effect, scenarios
 from harness.verdict.tracing import (
     FIRM,
     Trace,
@@ -30,6 +27,7 @@ from harness.verdict.tracing import (
     trace,
     unit_trap,
 )
+from harness.vocabulary import RatePhase
 
 MOST_SEQUENCES = 1e6
 """Of one package, where a rate and a time imply more: no memory holds the caches of so many, and it is refuted so."""
@@ -59,11 +57,11 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     return _Case(claim, sheet, knowledge, chip, models, conditions, traced, rate).finding()
 
 
-def _accepts_too_many(c: Conditions) -> bool:
+def _accepts_too_many(c: StatedConditions) -> bool:
     return c.mtp_drafts is not None and c.mtp_acceptance is not None and c.mtp_acceptance > c.mtp_drafts
 
 
-def _with_batch(conditions: Conditions, rate_tok_s: float | None) -> Conditions:
+def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> StatedConditions:
     """Fill in the batch that a decode rate and its time per output token imply: batch = rate x time."""
     c = conditions
     if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode":
@@ -81,7 +79,7 @@ class _Case:
         knowledge: Knowledge,
         chip: Chip,
         models: tuple[ReleasedModel, ...],
-        conditions: Conditions,
+        conditions: StatedConditions,
         traced: Trace | None,
         rate_tok_s: float | None,
     ) -> None:
@@ -91,11 +89,11 @@ class _Case:
         if traced is not None:
             self.own = (*self.own, traced.rate.source_id)
 
-    def _reach(self, phase: Phase) -> Band | None:
-        return reach_of(phase, self.chip.vendor, self.own, self.knowledge)
+    def _reach(self, phase: RatePhase) -> AchievedRange | None:
+        return usual_range(phase, self.chip.vendor, self.own, self.knowledge)
 
     def finding(self) -> Finding:
-        completed = completions(self.conditions, self.chip, self.models)
+        completed = scenarios(self.conditions, self.chip, self.models)
         ratings = self._ratings(completed)
         found = tally([r.outcome for r in ratings])
         outcome, reason, evidence = self._firmest(found, ratings)
@@ -120,7 +118,7 @@ class _Case:
             evidence=evidence + shown + self._bounds(ratings) + self._beside(),
         )
 
-    def _ratings(self, completed: Completed) -> list[Rating]:
+    def _ratings(self, completed: ScenarioSet) -> list[Rating]:
         given = self.conditions.chips is not None and self.conditions.precision is not None
         all_ = [rate_at(self.claim.rate_tok_s, self.chip, c, self._reach(c.phase), given) for c in completed.each]
         return [r for r in all_ if r.admissible] or all_
@@ -234,7 +232,7 @@ class _Case:
         del outcome
         return tuple(flags), tuple(notes), tuple(shown)
 
-    def _measured_sibling(self) -> Rate | None:
+    def _measured_sibling(self) -> PublishedRate | None:
         """The measured rate of the same publication, chip, phase and shape as an idealised one."""
         assert self.traced is not None
         row = self.traced.rate
@@ -251,7 +249,7 @@ class _Case:
             None,
         )
 
-    def _dropped(self, completed: Completed) -> tuple[str, ...]:
+    def _dropped(self, completed: ScenarioSet) -> tuple[str, ...]:
         """What the source leaves out: what had to be filled in from a publication, and what is still open."""
         filled = self.traced.filled if self.traced else ()
         return tuple(dict.fromkeys((*filled, *completed.missing)))
@@ -278,7 +276,7 @@ class _Case:
         tops = [r.generous for r in ratings if r.generous is not None]
         return max(tops, key=lambda top: top.rate_tok_s).binding if tops else None
 
-    def _uncertainty(self, completed: Completed) -> str:
+    def _uncertainty(self, completed: ScenarioSet) -> str:
         ceilings = []
         for c in completed.each:
             rating = rate_at(self.claim.rate_tok_s, self.chip, c, None, True)

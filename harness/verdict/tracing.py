@@ -2,13 +2,13 @@
 
 import math
 
-from harness.claims import Conditions, Throughput
-from harness.frozen import Frozen
-from harness.published import Rate
+from harness.catalog.rates import PublishedRate
+from harness.claims import StatedConditions, Throughput
+from harness.results.assessment import Bearing, Evidence
 from harness.stats import Interval
-from harness.verdict.evidence import Bearing, Evidence
+from harness.verdict.finding import ARTEFACT_TOLERANCE, SAME_FIGURE
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.thresholds import ARTEFACT_TOLERANCE, SAME_FIGURE
+from harness.vocabulary import Frozen
 
 CARRIED = (
     "chips", "batch", "prompt_tokens", "context_tokens", "output_tokens", "precision",
@@ -45,7 +45,7 @@ FILLED_WORDS = {
 }
 
 
-def _tells(name: str, filled: dict[str, object], given: Conditions) -> bool:
+def _tells(name: str, filled: dict[str, object], given: StatedConditions) -> bool:
     """Whether a filled-in condition changes what a reader makes of the figure: a 'no' does not, nor does the prompt of
     a decode rate whose context is known, nor a time for each token beside the batch."""
     if name in ("idealised", "cache_hits_counted"):
@@ -58,8 +58,8 @@ def _tells(name: str, filled: dict[str, object], given: Conditions) -> bool:
 class Trace(Frozen):
     """The published rate that a claim repeats, with the claim's conditions completed from it."""
 
-    rate: Rate
-    conditions: Conditions
+    rate: PublishedRate
+    conditions: StatedConditions
     filled: tuple[str, ...]
     """conditions that came from the published rate, as words"""
 
@@ -80,7 +80,7 @@ def per_package(claim: Throughput, dies: int) -> float | None:
             return None if packages is None else claim.rate_tok_s / packages
 
 
-def _compatible(claim: Conditions, rate: Rate) -> bool:
+def _compatible(claim: StatedConditions, rate: PublishedRate) -> bool:
     """No condition that both give differs; the model is left aside, a changed model is what one looks for."""
     for name in CARRIED:
         ours, theirs = getattr(claim, name), getattr(rate.conditions, name)
@@ -122,7 +122,7 @@ def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], k
     return Trace(rate=row, conditions=kept, filled=words)
 
 
-def fully_matched(claim: Conditions, rate: Rate) -> bool:
+def fully_matched(claim: StatedConditions, rate: PublishedRate) -> bool:
     """Every condition that the published rate gives is given by the claim too, and is the same."""
     if claim.model != rate.model or claim.chip != rate.chip or claim.phase != rate.phase:
         return False
@@ -134,7 +134,7 @@ def fully_matched(claim: Conditions, rate: Rate) -> bool:
     return _compatible(claim, rate) and bool(claim.idealised) == rate.conditions.idealised
 
 
-def as_evidence(rate: Rate, bearing: Bearing, note: str | None = None) -> Evidence:
+def as_evidence(rate: PublishedRate, bearing: Bearing, note: str | None = None) -> Evidence:
     """A published rate with the conditions that its source gives."""
     return Evidence(
         quantity=f"{rate.system}: {described(rate)}",
@@ -148,7 +148,7 @@ def as_evidence(rate: Rate, bearing: Bearing, note: str | None = None) -> Eviden
     )
 
 
-def described(rate: Rate) -> str:
+def described(rate: PublishedRate) -> str:
     c = rate.conditions
     parts = [rate.model, f"on {rate.chip}", rate.phase]
     parts += [f"batch {c.batch:g}"] if c.batch is not None else []
@@ -162,13 +162,15 @@ def described(rate: Rate) -> str:
 
 def neighbours(
     chip: str, phase: str | None, knowledge: Knowledge, leave_out: tuple[str, ...], most: int = 4
-) -> tuple[Rate, ...]:
+) -> tuple[PublishedRate, ...]:
     """Published rates on the same chip and phase, better graded first, those of the sources under test left out."""
     rows = [r for r in knowledge.rates if r.chip == chip and phase in (None, r.phase) and r.source_id not in leave_out]
     return tuple(sorted(rows, key=lambda r: ("ABCDP".index(r.source.grade), r.id))[:most])
 
 
-def unit_trap(rate_tok_s: float, conditions: Conditions, knowledge: Knowledge) -> tuple[Rate, str] | None:
+def unit_trap(
+    rate_tok_s: float, conditions: StatedConditions, knowledge: Knowledge
+) -> tuple[PublishedRate, str] | None:
     """A published rate of the same chip that this figure would be, counted in another unit or phase.
 
     A multiple is a trap only of a rate under conditions that the claim does not contradict: at other batches a rate
@@ -188,7 +190,7 @@ def unit_trap(rate_tok_s: float, conditions: Conditions, knowledge: Knowledge) -
     return None
 
 
-def spread(rows: tuple[Rate, ...]) -> Interval | None:
+def spread(rows: tuple[PublishedRate, ...]) -> Interval | None:
     if not rows:
         return None
     values = [r.rate_tok_s for r in rows]

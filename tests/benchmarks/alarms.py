@@ -24,14 +24,14 @@ import numpy as np
 from pydantic import Field
 from scipy.stats import bootstrap, ttest_ind_from_stats
 
-from harness import host
-from harness.cli.calibrate import drill, plan_of_drills
-from harness.compare.calibration import Drill
+from harness.cli.calibrate import plan_of_trials, power_trial
+from harness.compare.calibration import PowerTrial
 from harness.compare.thresholds import Thresholds
-from harness.frozen import Frozen
+from harness.measure.host import description
 from harness.measure.trials import HereBench, Rounds, trial
-from harness.record import Observation
+from harness.results.record import Observation
 from harness.stats import Estimate, interleaved_ratio, median, proportion
+from harness.vocabulary import Frozen
 
 SIZES = (0.0, 0.05, 0.10)
 CASES = (*(0.0,) * 10, 0.05, 0.05, 0.10, 0.10)
@@ -61,7 +61,7 @@ class Line(Frozen):
     neighbour: bool
     duration_s: float = Field(description="of the whole comparison, all of its cases together")
     cases: int
-    drill: Drill
+    drill: PowerTrial
     old: tuple[Inside, ...]
     new: tuple[Inside, ...]
 
@@ -110,8 +110,8 @@ def neighbour(wanted: bool) -> Iterator[None]:
 
 def measure(path: Path, seconds: float, beside: bool) -> None:
     """Runs until the time is up, each appended when it is whole."""
-    here = host.describe()
-    plan, case = plan_of_drills(here)
+    here = description.describe()
+    plan, case = plan_of_trials(here)
     bench, start = HereBench(plan, here), time.monotonic()
     done = len({line.drill.seed for line in read(path)})
     with neighbour(beside), path.open("a", encoding="utf-8") as file:
@@ -120,13 +120,13 @@ def measure(path: Path, seconds: float, beside: bool) -> None:
             rounds = trial(bench, CASES, Thresholds(), done, budget_s=BUDGET_S * len(CASES))
             spent_s = time.monotonic() - begun
             for r in (r for r in rounds if r.new):
-                kept = drill(bench, r, here, case, done)
+                kept = power_trial(bench, r, here, case, done)
                 file.write(_line(r, kept, beside, spent_s, len(CASES)).model_dump_json() + "\n")
             file.flush()
             done += 1
 
 
-def _line(rounds: Rounds, kept: Drill, beside: bool, duration_s: float, cases: int) -> Line:
+def _line(rounds: Rounds, kept: PowerTrial, beside: bool, duration_s: float, cases: int) -> Line:
     return Line(
         neighbour=beside,
         duration_s=duration_s,

@@ -21,10 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, get_args
 
-from harness.model.spec import Phase, Precision, Spec
+from harness.catalog.models import preset
+from harness.model.spec import Spec
 from harness.model.weights import generate
-from harness.models import preset
-from harness.runtime import Engine, Stepper
+from harness.runtime.engine import Engine
+from harness.runtime.runner import Runner
+from harness.vocabulary import Phase, RunPrecision
 from tests.benchmarks.llama_peer import TYPES, timed_block
 from tests.benchmarks.products import products_alone
 
@@ -43,7 +45,7 @@ class Peer:
     """llama.cpp in a process of its own."""
 
     def __init__(
-        self, interpreter: str, spec: Spec, precision: Precision, threads: int, cells: tuple[Cell, ...]
+        self, interpreter: str, spec: Spec, precision: RunPrecision, threads: int, cells: tuple[Cell, ...]
     ) -> None:
         program = Path(__file__).with_name("llama_peer.py")
         self._process = subprocess.Popen(
@@ -89,7 +91,7 @@ def rate(samples: list[float], cell: Cell) -> float:
     return batch * (tokens if phase == "prefill" else 1) / statistics.median(samples)
 
 
-def opened(engine: Engine, cell: Cell) -> Stepper:
+def opened(engine: Engine, cell: Cell) -> Runner:
     _, phase, batch, tokens, depth = cell
     prefill = phase == "prefill"
     return engine.open(
@@ -111,7 +113,7 @@ def ours(engine: Engine, cell: Cell) -> list[float]:
     return timed_block(step)
 
 
-def products(spec: Spec, precision: Precision, threads: int, cell: Cell) -> list[Callable[[], list[float]]]:
+def products(spec: Spec, precision: RunPrecision, threads: int, cell: Cell) -> list[Callable[[], list[float]]]:
     """Timed blocks of the products of a decode step alone; of prefill none."""
     _, phase, batch, tokens, depth = cell
     if phase == "prefill":
@@ -120,7 +122,9 @@ def products(spec: Spec, precision: Precision, threads: int, cell: Cell) -> list
     return [partial(timed_block, products_alone(engine, batch=batch, tokens=tokens, depth=depth))]
 
 
-def compare(peer: Peer, spec: Spec, precision: Precision, threads: int, cells: tuple[Cell, ...], rounds: int) -> None:
+def compare(
+    peer: Peer, spec: Spec, precision: RunPrecision, threads: int, cells: tuple[Cell, ...], rounds: int
+) -> None:
     """Print a row for each cell."""
     for phase in get_args(Phase):
         engine = Engine.load(spec, precision, threads=threads, seed=0, first=phase)

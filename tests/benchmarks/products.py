@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from harness.model.graph import Program
-from harness.runtime import Engine
+from harness.model.graph.nodes import Program
+from harness.runtime.engine import Engine
+from harness.runtime.runner import Decoder
 from harness.runtime.session import Array
-from harness.runtime.stepper import Decoder
 
 MULTIPLYING = ("MatMul", "FusedMatMul", "MatMulNBits", "DynamicQuantizeMatMul", "MoE", "QMoE")
 

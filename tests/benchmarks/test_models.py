@@ -6,19 +6,19 @@
 import numpy as np
 import pytest
 
-from harness.pytest_plugin import Cell, ModelBenchmark, cell
+from harness.pytest_plugin import ModelBenchmark, TimedCase, case
 
 CELLS = (
-    cell("moe-tiny", "prefill", tokens=64),
-    cell("moe-tiny", "decode", batch=1),
-    cell("moe-tiny", "decode", batch=8),
-    cell("moe-tiny:equal-total", "decode", batch=1),
-    cell("moe-tiny:equal-active", "decode", batch=1),
+    case("moe-tiny", "prefill", tokens=64),
+    case("moe-tiny", "decode", batch=1),
+    case("moe-tiny", "decode", batch=8),
+    case("moe-tiny:equal-total", "decode", batch=1),
+    case("moe-tiny:equal-active", "decode", batch=1),
 )
 
 
 @pytest.mark.parametrize("which", CELLS, ids=str)
-def test_rate(harness_benchmark: ModelBenchmark, which: Cell) -> None:
+def test_rate(harness_benchmark: ModelBenchmark, which: TimedCase) -> None:
     logits = harness_benchmark(which, rounds=20)
     assert logits.shape == (which.workload.batch, which.arm.spec.vocab_size)
     assert np.isfinite(logits).all() and np.ptp(logits) > 0

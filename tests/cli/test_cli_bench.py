@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.model.spec import parameters
-from harness.models import preset, released
+from harness.catalog.models import preset, released
+from harness.model.counts import parameters
 from tests.cli.program import Result, environment_of, harness, mind_interrupts
 from tests.released import RELEASED
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from harness import host
-from harness.compare.calibration import Drill
+from harness.compare.calibration import PowerTrial
 from harness.compare.decision import LOOKS
 from harness.compare.procedure import PROCEDURE
-from harness.store.ledger import Ledger
+from harness.measure.host import description
+from harness.store.calibration_log import CalibrationLog
 from tests.cli.test_cli_compare import run
 
 STEADY = (1.0, 1.001, 0.999, 1.002, 0.998) * 2
 
 
-def drill(**changes: object) -> Drill:
+def drill(**changes: object) -> PowerTrial:
     fields: dict[str, object] = {
-        "host_fingerprint": host.describe().fingerprint,
+        "host_fingerprint": description.describe().fingerprint,
         "created": dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
         "harness_version": "1",
         "runtime_version": version("onnxruntime"),
@@ -33,12 +33,14 @@ def drill(**changes: object) -> Drill:
         "old": STEADY,
         "new": STEADY,
     }
-    return Drill.model_validate({**fields, **changes})
+    return PowerTrial.model_validate({**fields, **changes})
 
 
 def test_what_is_kept_counts_where_it_speaks_for_now(tmp_path: Path) -> None:
     slower = drill(injected=0.10, new=tuple(x / 1.1 for x in STEADY))
-    Ledger(tmp_path / "store.sqlite").add([*[drill()] * 20, slower, drill(procedure=1), drill(runtime_version="0.1")])
+    CalibrationLog(tmp_path / "store.sqlite").add(
+        [*[drill()] * 20, slower, drill(procedure=1), drill(runtime_version="0.1")]
+    )
     found = run(tmp_path, "calibrate", "--budget", "0", "--json", "--store", "store.sqlite")
     assert found.returncode == 0, found.stderr
     body = json.loads(found.stdout)
@@ -66,6 +68,6 @@ def test_a_comparison_is_made_and_kept(tmp_path: Path) -> None:
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert found.returncode == 0 and "1 of 1 comparisons" in found.stderr, found.stderr
     assert "1 of at least 20" in found.stdout
-    kept = Ledger(tmp_path / ".harness" / "store.sqlite").drills(host.describe().fingerprint)
+    kept = CalibrationLog(tmp_path / ".harness" / "store.sqlite").drills(description.describe().fingerprint)
     assert [d.injected for d in kept] == [0.0, 0.03, 0.05, 0.10]
     assert all(len(d.old) == len(d.new) and FEW_LOOKS[0] <= len(d.new) <= FEW_LOOKS[1] for d in kept)

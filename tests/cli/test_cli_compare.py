@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import Record
-from harness.report import jsonfile
-from harness.store import Store
+from harness.results import reportfile
+from harness.results.record import Record
+from harness.store.runs import Store
 from tests import factories
 
 
@@ -48,10 +48,10 @@ def folder(tmp_path: Path) -> Path:
         ("new.json", timed(record, first=1)),
         ("slow.json", timed(record, first=1, rate=0.85)),
     ):
-        (tmp_path / name).write_text(jsonfile.document(made, None))
+        (tmp_path / name).write_text(reportfile.document(made, None))
     elsewhere = record.host.model_copy(update={"cpu": "Another CPU"})
     moved = timed(record, first=1).model_copy(update={"host": elsewhere})
-    (tmp_path / "elsewhere.json").write_text(jsonfile.document(moved, None))
+    (tmp_path / "elsewhere.json").write_text(reportfile.document(moved, None))
     return tmp_path
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from harness.verdict.controls import REQUIRED, run_controls
+from harness.verdict.selftest import REQUIRED, run_self_test
 from tests.cli.program import ROOT, harness
 
 METHOD = ROOT / "docs" / "method.md"
@@ -54,7 +54,7 @@ def test_a_rate_that_is_damned_ends_with_an_error(tmp_path: Path) -> None:
 def test_the_rates_in_the_docs_are_current() -> None:
     """Section 10 of docs/method.md: every kind with its counts, as measured today."""
     section = METHOD.read_text(encoding="utf-8").split("## 10.")[1]
-    found = run_controls()
+    found = run_self_test()
     expected = {(d.kind, str(d.planted), str(d.caught)) for d in found.detections}
     assert {(kind, planted, caught) for kind, planted, caught, _ in ROW.findall(section)} == expected
     assert f"{found.true_rows} published rates" in section

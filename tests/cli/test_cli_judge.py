@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import jsonfile
+from harness.results import reportfile
 from tests import factories
 from tests.cli.program import SEEDS, harness, here
 
@@ -72,7 +72,7 @@ def test_strict_exit_codes(tmp_path: Path, rate: float, code: int) -> None:
 def test_a_record_from_a_file(tmp_path: Path) -> None:
     """A design claim is judged by the file's measurements."""
     record = factories.record()
-    (tmp_path / "run.json").write_text(jsonfile.document(record, None))
+    (tmp_path / "run.json").write_text(reportfile.document(record, None))
     found = document(tmp_path, ARTICLE, "--record", "run.json", "--json")
     assert found["record_id"] == record.record_id
     assert any(e["basis"] == "measured" for v in found["verdicts"] for e in v["evidence"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.cli import handbook
+from harness.cli.info import schema
 from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness, here, mind_interrupts
 
 
@@ -39,7 +39,7 @@ def test_a_run_prints_its_report_and_keeps_the_record(ran: tuple[Path, Result]) 
 def test_outputs_are_whole_and_nothing_is_left_beside_them(ran: tuple[Path, Result]) -> None:
     folder, _ = ran
     record = json.loads((folder / "r.json").read_text())
-    jsonschema.validate(record, json.loads(handbook.schema("record")))
+    jsonschema.validate(record, json.loads(schema("record")))
     cell = record["measurements"][0]
     assert len(cell["samples_s"]) == 2
     assert cell["rate_tok_s"]["low"] <= cell["rate_tok_s"]["point"] <= cell["rate_tok_s"]["high"]
@@ -222,8 +222,8 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 
 def test_defects_are_reported_in_one_line(tmp_path: Path) -> None:
     code = (
-        "from harness.cli import reference; from harness.cli.main import main; "
-        "reference.chips_command = lambda: 1 / 0; main(['chips'])"
+        "from harness.cli import info; from harness.cli.main import main; "
+        "info.chips_command = lambda: 1 / 0; main(['chips'])"
     )
     for debug, lines in (("", 1), ("1", 5)):
         done = subprocess.run(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.measure.worker import failed
-from harness.record.assemble import cell_round_key
-from harness.store import Store
+from harness.results.assemble import cell_round_key
+from harness.store.runs import Store
 from tests.cli.program import CONFIG, SEEDS, ended, harness
 
 ARTICLE = SEEDS / "deepseek-v4-ascend.yaml"

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from harness.report import build, html
+from harness.report import html
+from harness.report.order import build
 from tests import factories
 
 BROWSER = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)

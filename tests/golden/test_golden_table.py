@@ -6,10 +6,12 @@ all hold within one percent, the rate of V4-Pro's work to V3.2's within two poin
 
 import pytest
 
-from harness.cost import Deployment, ceiling, expert_parallel_limit_s, flop_per_token, kv_bytes
-from harness.hardware import chip
-from harness.model.spec import parameters
-from harness.models import released
+from harness.catalog.chips import chip
+from harness.catalog.models import released
+from harness.model.counts import parameters
+from harness.roofline.attention import flop_per_token, kv_bytes
+from harness.roofline.ceiling import ceiling, expert_parallel_limit_s
+from harness.roofline.deployment import Deployment
 
 R1 = released("deepseek-r1").spec
 DECODE_910C = Deployment(precision="int8", batch=96, context_tokens=4096, chips=160, mtp_drafts=1, mtp_acceptance=0.7)
@@ -120,7 +122,7 @@ def test_prefill_ceiling_of_a_model_of_the_article_s_size(name: str, precision: 
 
 
 def test_matched_pairs() -> None:
-    from harness.published import rates
+    from harness.catalog.rates import rates
 
     by_id = {rate.id: rate.rate_tok_s for rate in rates()}
     pairs = (

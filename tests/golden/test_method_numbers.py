@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue import builtin
-from harness.cost import Phase, band, deployment_of, project
+from harness.catalog.collection import builtin
+from harness.roofline.achieved import achieved_range, deployment_of
+from harness.roofline.projection import project
+from harness.vocabulary import RatePhase
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
 ROW = re.compile(r"\| (prefill|decode|output_all) \| (\d+) \| (\d+) \| (source|vendor) \| (\d+) % \| (\d+) % \|")
@@ -21,8 +23,10 @@ def test_the_table_is_complete() -> None:
 
 
 @pytest.mark.parametrize(("phase", "count", "publications", "by", "coverage", "error"), rows())
-def test_the_table_is_current(phase: Phase, count: str, publications: str, by: str, coverage: str, error: str) -> None:
-    found = band(phase)
+def test_the_table_is_current(
+    phase: RatePhase, count: str, publications: str, by: str, coverage: str, error: str
+) -> None:
+    found = achieved_range(phase)
     measured = found.loso if by == "source" else found.lovo
     assert measured is not None
     own = {row.source_id for row in found.rows if row.phase == phase}

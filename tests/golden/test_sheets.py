@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import document
 from harness.claims import Sheet
-from harness.verdict import assess
-from harness.verdict.evidence import Assessment
+from harness.files import validation
+from harness.results.assessment import Assessment
+from harness.verdict.judge import assess
 
 SEEDS = Path(__file__).parents[2] / "seeds"
-GOLDEN = document.load(Path(__file__).with_name("verdicts.yaml"), what="golden verdicts").plain()
+GOLDEN = validation.load(Path(__file__).with_name("verdicts.yaml"), what="golden verdicts").plain()
 assert isinstance(GOLDEN, dict)
 ROWS = [(name, claim) for name, rows in GOLDEN.items() if isinstance(rows, dict) for claim in rows]
 
 
 @cache
 def assessment(name: str) -> Assessment:
-    return assess(document.read(SEEDS / f"{name}.yaml", Sheet, what="claim sheet"))
+    return assess(validation.read(SEEDS / f"{name}.yaml", Sheet, what="claim sheet"))
 
 
 def test_every_sheet_has_its_table_and_every_claim_its_row() -> None:

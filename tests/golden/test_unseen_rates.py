@@ -13,12 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from harness.catalogue import builtin
-from harness.claims import Conditions, Sheet, Source, Throughput
-from harness.cost import Deployment, Precision, Projection, project
-from harness.verdict.evidence import Outcome
+from harness.catalog.collection import builtin
+from harness.claims import Sheet, Source, StatedConditions, Throughput
+from harness.results.assessment import Outcome
+from harness.roofline.deployment import Deployment
+from harness.roofline.projection import Projection, project
 from harness.verdict.judge import judge
 from harness.verdict.knowledge import knowledge_of
+from harness.vocabulary import Precision
 
 TABLE = Path(__file__).with_name("maximum_throughput.csv")
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
@@ -86,7 +88,7 @@ def test_the_table_in_the_docs_is_current() -> None:
 def judged(rate: Unseen, factor: float) -> Outcome:
     """The verdict on the rate, multiplied; its table is in no catalogue, so nothing has to be left out."""
     given = rate.found.deployment
-    conditions = Conditions(
+    conditions = StatedConditions(
         phase="output_all",
         model=rate.model,
         chip=rate.found.chip,

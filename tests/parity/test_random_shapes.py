@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.model.configjson import spec_from_config
+from harness.model.counts import dense_equal_active, dense_equal_total, parameters
 from harness.model.family import Family
-from harness.model.layout import layout
-from harness.model.reference import Trace, forward
-from harness.model.spec import Precision, Spec, dense_equal_active, dense_equal_total, parameters
+from harness.model.reference import RoutingTrace, forward
+from harness.model.spec import Spec
+from harness.model.tensors import tensor_layout
 from harness.model.weights import dequantised, generate
-from harness.runtime import Engine
+from harness.runtime.engine import Engine
+from harness.vocabulary import RunPrecision
 from tests.parity import shapes
 from tests.parity.test_reference import FP32_TOLERANCE, QUANTISED_TOLERANCE, scaled_error
 
@@ -37,7 +39,7 @@ def prompt_of(spec: Spec, number: int) -> NDArray[np.int64]:
     return np.random.default_rng(number).integers(0, spec.vocab_size, (2, 13), dtype=np.int64)
 
 
-def exact(spec: Spec, precision: Precision, seed: int) -> dict[str, NDArray[np.float64]]:
+def exact(spec: Spec, precision: RunPrecision, seed: int) -> dict[str, NDArray[np.float64]]:
     return {name: values.astype(np.float64) for name, values in dequantised(generate(spec, precision, seed))}
 
 
@@ -45,7 +47,7 @@ def exact(spec: Spec, precision: Precision, seed: int) -> dict[str, NDArray[np.f
 def test_both_phases_equal_the_reference(family: Family, number: int) -> None:
     """Prefill expands keys and values at once; decode goes token by token through an absorbed or grouped cache."""
     spec = spec_of(family, number)
-    prompt, trace = prompt_of(spec, number), Trace()
+    prompt, trace = prompt_of(spec, number), RoutingTrace()
     expected = forward(spec, exact(spec, "fp32", number), prompt, trace=trace)[:, -1]
     if (tie := closest_tie(trace, spec.num_experts_per_tok)) < NEAR_TIE:
         pytest.skip(f"two experts are only {tie:.1e} apart: both choices are right")
@@ -57,7 +59,7 @@ def test_both_phases_equal_the_reference(family: Family, number: int) -> None:
     assert scaled_error(prefilled, np.concatenate([engine.prefill(row[None]) for row in prompt])) < FP32_TOLERANCE
 
 
-def closest_tie(trace: Trace, k: int) -> float:
+def closest_tie(trace: RoutingTrace, k: int) -> float:
     """The smallest distance between the last chosen expert's score and the first one's that was left out."""
     ordered = [np.sort(scores, axis=-1)[..., ::-1] for scores in trace.scores.values() if k < scores.shape[-1]]
     return float(min(((s[..., k - 1] - s[..., k]).min() for s in ordered), default=np.inf))
@@ -65,7 +67,7 @@ def closest_tie(trace: Trace, k: int) -> float:
 
 @pytest.mark.parametrize(("family", "number"), cases(every=3))
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_quantised_graphs_equal_their_rounded_weights(family: Family, number: int, precision: Precision) -> None:
+def test_quantised_graphs_equal_their_rounded_weights(family: Family, number: int, precision: RunPrecision) -> None:
     spec = spec_of(family, number)
     prompt, weights = prompt_of(spec, number), exact(spec, precision, number)
     engine = Engine.load(spec, precision, threads=1, seed=number)
@@ -81,13 +83,13 @@ def test_counts_and_controls(family: Family) -> None:
     for number in range(40):
         spec = spec_of(family, number)
         count = parameters(spec)
-        assert sum(tensor.count for tensor in layout(spec)) == count.total
+        assert sum(tensor.count for tensor in tensor_layout(spec)) == count.total
         for control, what in ((dense_equal_total(spec), "total"), (dense_equal_active(spec), "active")):
             found = parameters(control)
             assert getattr(found, what) == pytest.approx(getattr(count, what), rel=0.01)
             assert found.attention == count.attention
             assert found.experts_total == found.router == found.shared == 0
-            assert sum(tensor.count for tensor in layout(control)) == found.total
+            assert sum(tensor.count for tensor in tensor_layout(control)) == found.total
 
 
 @pytest.mark.parametrize("family", shapes.FAMILIES)
@@ -112,14 +114,14 @@ CHOICES = [
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize(("scoring", "method", "groups", "normalised"), CHOICES)
-def test_every_way_to_route(scoring: str, method: str, groups: int, normalised: bool, precision: Precision) -> None:
+def test_every_way_to_route(scoring: str, method: str, groups: int, normalised: bool, precision: RunPrecision) -> None:
     """Scoring, choice, groups and normalisation are independent of each other, also in pairs that no release has."""
     routing = {"scoring_func": scoring, "topk_method": method, "norm_topk_prob": normalised}
     made = shapes.config("deepseek_v3", 4)
     spec = spec_from_config({**made, "num_hidden_layers": 2, "n_routed_experts": 12, "num_experts_per_tok": 3} | ONE)
     spec = Spec.model_validate({**spec.model_dump(), **routing, "n_group": groups, "topk_group": min(groups, 2)})
     prompt, weights = prompt_of(spec, 1), exact(spec, precision, 1)
-    engine, trace = Engine.load(spec, precision, threads=1, seed=1), Trace()
+    engine, trace = Engine.load(spec, precision, threads=1, seed=1), RoutingTrace()
     for logits, chosen in (engine.prefill_traced(prompt), engine.decode_traced(prompt)):
         expected = forward(spec, weights, prompt, forced=chosen)[:, -1]
         error = np.sqrt(((logits - expected) ** 2).mean()) / expected.std()

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.model.graph.dispatch import way
-from harness.model.reference import Chosen, Trace, forward
-from harness.model.spec import Precision, Spec
+from harness.model.graph.dispatch import strategy
+from harness.model.reference import Chosen, RoutingTrace, forward
+from harness.model.spec import Spec
 from harness.model.weights import Plain, Stored, dequantised, generate
-from harness.runtime import Engine
+from harness.runtime.engine import Engine
+from harness.vocabulary import RunPrecision
 from tests.parity.architectures import ARCHITECTURES
 
 FP32_TOLERANCE = 1e-5
@@ -28,11 +29,11 @@ def tokens(spec: Spec, batch: int = 3, length: int = 11) -> NDArray[np.int64]:
     return np.random.default_rng(5).integers(0, spec.vocab_size, (batch, length), dtype=np.int64)
 
 
-def real(spec: Spec, precision: Precision) -> dict[str, Real]:
+def real(spec: Spec, precision: RunPrecision) -> dict[str, Real]:
     return {name: values.astype(np.float64) for name, values in dequantised(generate(spec, precision, 7))}
 
 
-def engine(spec: Spec, precision: Precision = "fp32") -> Engine:
+def engine(spec: Spec, precision: RunPrecision = "fp32") -> Engine:
     return Engine.load(spec, precision, threads=1, seed=7)
 
 
@@ -60,7 +61,7 @@ WITH_EXPERTS = [name for name, spec in ARCHITECTURES.items() if spec.is_sparse a
 def test_large_experts_of_many_sequences_equal_the_reference(name: str) -> None:
     """In fp32 they are computed in another way than those of few."""
     large = ARCHITECTURES[name].model_copy(update={"moe_intermediate_size": 512, "hidden_size": 128})
-    assert way(large, "fp32", "decode", 30) == "sorted"
+    assert strategy(large, "fp32", "decode", 30) == "sorted"
     prompt = tokens(large, batch=30, length=4)
     error = scaled_error(engine(large).decode(prompt), forward(large, real(large, "fp32"), prompt)[:, -1])
     assert error < FP32_TOLERANCE
@@ -85,7 +86,7 @@ def test_rows_of_a_batch_do_not_see_each_other(spec: Spec) -> None:
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_quantised_graphs_equal_their_rounded_weights(spec: Spec, precision: Precision) -> None:
+def test_quantised_graphs_equal_their_rounded_weights(spec: Spec, precision: RunPrecision) -> None:
     prompt, model, weights = tokens(spec), engine(spec, precision), real(spec, precision)
     for logits, chosen in (model.prefill_traced(prompt), model.decode_traced(prompt)):
         expected = forward(spec, weights, prompt, forced=chosen)[:, -1]
@@ -96,7 +97,7 @@ def test_quantised_graphs_equal_their_rounded_weights(spec: Spec, precision: Pre
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 @pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-v3-folded"])
 def test_codes_128_higher_are_right_on_every_processor(
-    name: str, precision: Precision, monkeypatch: pytest.MonkeyPatch
+    name: str, precision: RunPrecision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those without VNNI need them; on the others nothing else would meet such graphs."""
     monkeypatch.setattr("harness.runtime.engine.exact_byte", lambda: "uint8")
@@ -106,7 +107,7 @@ def test_codes_128_higher_are_right_on_every_processor(
 def test_the_graph_chooses_the_experts_that_the_reference_chooses(spec: Spec) -> None:
     if not spec.is_sparse:
         pytest.skip("a dense architecture chooses none")
-    prompt, trace = tokens(spec), Trace()
+    prompt, trace = tokens(spec), RoutingTrace()
     forward(spec, real(spec, "fp32"), prompt, trace=trace)
     _, chosen = engine(spec).prefill_traced(prompt)
     assert {layer: _sets(c) for layer, c in chosen.items()} == {layer: _sets(c) for layer, c in trace.chosen.items()}
@@ -125,7 +126,7 @@ def test_choosing_all_experts_is_the_dense_mixture() -> None:
     base = ARCHITECTURES["deepseek-v3"]
     spec = base.model_copy(update={"num_experts_per_tok": base.n_routed_experts, "n_shared_experts": 0})
     weights, prompt = real(spec, "fp32"), tokens(spec)
-    trace = Trace()
+    trace = RoutingTrace()
     expected = forward(spec, weights, prompt, trace=trace)[:, -1]
     assert scaled_error(engine(spec).prefill(prompt), expected) < FP32_TOLERANCE
     assert all(set(c.reshape(-1, c.shape[-1])[0]) == set(range(spec.n_routed_experts)) for c in trace.chosen.values())

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.model.checkpoint import Checkpoint, open_checkpoint
-from harness.model.reference import Trace, forward
+from harness.model.reference import RoutingTrace, forward
 from harness.model.weights import dequantised
-from harness.runtime import Engine
+from harness.runtime.engine import Engine
 from tests.parity import shapes
 
 pytestmark = pytest.mark.slow
@@ -141,7 +141,7 @@ def test_logits_equal_transformers(saved: tuple[Path, Any]) -> None:
     with torch.no_grad():
         expected = model(torch.from_numpy(prompt)).logits.numpy()
     weights = {name: values.astype(np.float64) for name, values in dequantised(checkpoint.weights("fp32"))}
-    trace = Trace()
+    trace = RoutingTrace()
     reference = forward(checkpoint.spec, weights, prompt, trace=trace)
     if (tie := _closest_tie(trace, checkpoint.spec.num_experts_per_tok)) < NEAR_TIE:
         pytest.skip(f"two experts are only {tie:.1e} apart: both choices are right")
@@ -157,7 +157,7 @@ def _gaps(scores: NDArray[np.floating], k: int) -> NDArray[np.floating]:
     return ordered[..., k - 1] - ordered[..., k] if k < scores.shape[-1] else np.full(scores.shape[:-1], np.inf)
 
 
-def _closest_tie(trace: Trace, k: int) -> float:
+def _closest_tie(trace: RoutingTrace, k: int) -> float:
     return float(min((_gaps(scores, k).min() for scores in trace.scores.values()), default=np.inf))
 
 
@@ -180,7 +180,7 @@ def test_selected_experts_equal_transformers(saved: tuple[Path, Any]) -> None:
         hook.remove()
     _, ours = _engine(checkpoint).prefill_traced(prompt)
     assert len(ours) == len(chosen) == checkpoint.spec.moe_layers
-    trace, k = Trace(), checkpoint.spec.num_experts_per_tok
+    trace, k = RoutingTrace(), checkpoint.spec.num_experts_per_tok
     forward(checkpoint.spec, dict(dequantised(checkpoint.weights("fp32"))), prompt, trace=trace)
     for (layer, mine), theirs in zip(ours.items(), chosen, strict=True):
         differs = (np.sort(mine.reshape(theirs.shape), -1) != np.sort(theirs, -1)).any(-1)

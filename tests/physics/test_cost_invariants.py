@@ -7,28 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.citation import Figure
-from harness.cost import (
-    Deployment,
-    Phase,
-    ceiling,
-    complete,
-    experts_touched,
-    missing,
-    most_generous,
-    project,
-    reference_tok_s,
-    runs,
-    skewed,
-    touched_deviation,
-    work,
-)
-from harness.cost.activations import activation_bytes
-from harness.cost.attention import over_context
-from harness.cost.projection import relative_width
+from harness.catalog.chips import Chip, chip, chips
+from harness.catalog.citation import Figure
+from harness.catalog.models import released, released_names
 from harness.errors import UsageError
-from harness.hardware import Chip, chip, chips
-from harness.models import released, released_names
+from harness.roofline.achieved import reference_tok_s
+from harness.roofline.attention import over_context
+from harness.roofline.ceiling import ceiling, most_generous, runs
+from harness.roofline.deployment import Deployment
+from harness.roofline.overheads import activation_bytes
+from harness.roofline.projection import project, relative_width
+from harness.roofline.routing import experts_touched, skewed, touched_deviation
+from harness.roofline.scenarios import missing, scenarios
+from harness.roofline.work import work
+from harness.vocabulary import RatePhase
 
 NEAR = 1e-9
 FULL = Deployment(
@@ -199,7 +191,7 @@ def test_giving_a_condition_never_widens_the_interval(first: str, second: str) -
 def test_nothing_missing_is_its_own_completion() -> None:
     spec, made = released("deepseek-r1").spec, chip("ascend-910c")
     assert missing(spec, FULL, "decode") == ()
-    assert complete(spec, made, FULL, "decode").admissible == (FULL,)
+    assert scenarios(spec, made, FULL, "decode").admissible == (FULL,)
 
 
 def test_a_model_without_draft_layers_misses_no_drafts() -> None:
@@ -209,7 +201,7 @@ def test_a_model_without_draft_layers_misses_no_drafts() -> None:
 
 def test_completions_fit_the_chip() -> None:
     spec, made = released("kimi-k2").spec, chip("h200")
-    found = complete(spec, made, Deployment(context_tokens=2000), "decode")
+    found = scenarios(spec, made, Deployment(context_tokens=2000), "decode")
     for deployment in found.admissible:
         assert ceiling(spec, made, deployment, "decode").fits
 
@@ -299,7 +291,7 @@ def test_skew_touches_fewer_experts_and_balances_worse(
     phase=st.sampled_from(["prefill", "decode", "output_all"]),
 )
 def test_the_bound_is_above_the_nominal_ceiling_wherever_both_exist(
-    model: str, name: str, precision: str, count: int, batch: float, context: float, drafts: int, phase: Phase
+    model: str, name: str, precision: str, count: int, batch: float, context: float, drafts: int, phase: RatePhase
 ) -> None:
     made = chip(name)
     found = Deployment.model_validate(

@@ -2,11 +2,12 @@
 
 import pytest
 
-from harness.cost import Deployment, ceiling
-from harness.cost.band import reference_tok_s
-from harness.cost.launch import launch_s
-from harness.hardware import chip
-from harness.models import released
+from harness.catalog.chips import chip
+from harness.catalog.models import released
+from harness.roofline.achieved import reference_tok_s
+from harness.roofline.ceiling import ceiling
+from harness.roofline.deployment import Deployment
+from harness.roofline.overheads import launch_s
 
 FULL = Deployment(precision="int8", batch=96, context_tokens=4096, chips=160, mtp_drafts=1, mtp_acceptance=0.7)
 

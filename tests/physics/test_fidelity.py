@@ -2,12 +2,13 @@
 
 import pytest
 
-from harness.measure import Bounds
-from harness.measure.inspection import inspect
-from harness.model.spec import Phase, Precision, Spec
-from harness.models import preset
-from harness.plan import Arm, Workload
-from harness.record.inspection import Fidelity, FidelityRequest, Profile, ProfileRequest
+from harness.catalog.models import preset
+from harness.measure.inspector import inspect
+from harness.measure.sweep import Bounds
+from harness.model.spec import Spec
+from harness.results.inspection import Fidelity, FidelityRequest, Profile, ProfileRequest
+from harness.results.plan import Arm, Workload
+from harness.vocabulary import Phase, RunPrecision
 
 BOUNDS = Bounds(timeout_s=100)
 SPARSE = Spec(
@@ -36,14 +37,14 @@ def arm_of(spec: Spec) -> Arm:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[tuple[Precision, Phase], Fidelity]:
+def found() -> dict[tuple[RunPrecision, Phase], Fidelity]:
     request = FidelityRequest(arm=arm_of(SPARSE), precisions=("fp32", "int8", "int4"), phases=("prefill", "decode"))
     inspected = inspect(request, BOUNDS)
     assert inspected.problem is None
     return {(f.precision, f.phase): f for f in inspected.fidelities}
 
 
-def test_fp32_graphs_are_the_reference_in_both_phases(found: dict[tuple[Precision, Phase], Fidelity]) -> None:
+def test_fp32_graphs_are_the_reference_in_both_phases(found: dict[tuple[RunPrecision, Phase], Fidelity]) -> None:
     phases: tuple[Phase, ...] = ("prefill", "decode")
     for phase in phases:
         assert found["fp32", phase].logits_error < 1e-5
@@ -51,7 +52,7 @@ def test_fp32_graphs_are_the_reference_in_both_phases(found: dict[tuple[Precisio
         assert found["fp32", phase].top_token_match == 1
 
 
-def test_fewer_bits_are_further_off(found: dict[tuple[Precision, Phase], Fidelity]) -> None:
+def test_fewer_bits_are_further_off(found: dict[tuple[RunPrecision, Phase], Fidelity]) -> None:
     phases: tuple[Phase, ...] = ("prefill", "decode")
     for phase in phases:
         errors = [found[precision, phase].logits_error for precision in ("fp32", "int8", "int4")]
@@ -60,7 +61,7 @@ def test_fewer_bits_are_further_off(found: dict[tuple[Precision, Phase], Fidelit
         assert errors[2] < 0.5
 
 
-def test_moved_experts_only_add_to_the_distance(found: dict[tuple[Precision, Phase], Fidelity]) -> None:
+def test_moved_experts_only_add_to_the_distance(found: dict[tuple[RunPrecision, Phase], Fidelity]) -> None:
     for fidelity in found.values():
         assert fidelity.rerouted_error >= 0.9 * fidelity.logits_error
         if fidelity.experts_kept == 1:

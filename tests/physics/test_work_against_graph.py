@@ -11,18 +11,19 @@ from typing import get_args
 import onnx
 import pytest
 
-from harness.cost import Deployment, work
-from harness.cost.work import ComponentName
+from harness.catalog.models import preset, preset_names
 from harness.model.configjson import spec_from_config
 from harness.model.family import Family
-from harness.model.graph import build
-from harness.model.graph.dispatch import Way, way
-from harness.model.graph.work import count_work
-from harness.model.spec import Phase, Precision, Spec
-from harness.models import preset, preset_names
-from harness.plan import Arm, Workload
-from harness.record.counting import counts
-from harness.runtime import Engine
+from harness.model.graph.decoder import build
+from harness.model.graph.dispatch import Strategy, strategy
+from harness.model.operators import count_work
+from harness.model.spec import Spec
+from harness.results.counting import counts
+from harness.results.plan import Arm, Workload
+from harness.roofline.deployment import Deployment
+from harness.roofline.work import ComponentName, work
+from harness.runtime.engine import Engine
+from harness.vocabulary import Phase, RunPrecision
 from tests.parity import shapes
 from tests.parity.architectures import ARCHITECTURES
 
@@ -85,7 +86,7 @@ def test_decode_graph(name: str) -> None:
         assert graph[part] == pytest.approx(closed.get(component, 0.0), rel=1e-12), part
 
 
-def ran(spec: Spec, precision: Precision, phase: Phase, batch: int = 3, threads: int = 1) -> None:
+def ran(spec: Spec, precision: RunPrecision, phase: Phase, batch: int = 3, threads: int = 1) -> None:
     """The work of a step that really ran is the closed form's, and the one that a row of `harness bench` states."""
     depth, prompt = 9, 14
     engine = Engine.load(spec, precision, threads=threads, seed=0, first=phase)
@@ -114,15 +115,15 @@ RUN = ("deepseek-v3-groups", "deepseek-v2-lite", "mixtral-window", "qwen3-moe", 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
 @pytest.mark.parametrize("name", RUN)
 def test_work_that_ran_is_the_closed_form(name: str, phase: Phase) -> None:
-    for precision in get_args(Precision):
+    for precision in get_args(RunPrecision):
         ran(ARCHITECTURES[name], precision, phase)
 
 
 @pytest.mark.parametrize(("batch", "expected"), [(2, "operator"), (30, "sorted")])
-def test_work_is_the_same_however_large_experts_are_computed(batch: int, expected: Way) -> None:
+def test_work_is_the_same_however_large_experts_are_computed(batch: int, expected: Strategy) -> None:
     base = ARCHITECTURES["deepseek-v3"]
     spec = base.model_copy(update={"moe_intermediate_size": 512, "hidden_size": 128, "n_routed_experts": 48})
-    assert way(spec, "fp32", "decode", batch) == expected and way(spec, "int4", "decode", batch) == "operator"
+    assert strategy(spec, "fp32", "decode", batch) == expected and strategy(spec, "int4", "decode", batch) == "operator"
     for threads in (1, 2):  # with two, those of the operator are cut in half
         ran(spec, "fp32", "decode", batch, threads)
 

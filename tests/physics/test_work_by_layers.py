@@ -2,10 +2,11 @@
 
 import pytest
 
-from harness.cost import Deployment, work
-from harness.cost.attention import over_context
+from harness.catalog.models import preset, preset_names, released, released_names
 from harness.model.spec import Spec
-from harness.models import preset, preset_names, released, released_names
+from harness.roofline.attention import over_context
+from harness.roofline.deployment import Deployment
+from harness.roofline.work import work
 
 BATCH, CONTEXT = 24.0, 3000
 

@@ -10,31 +10,33 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+from harness.files.reader import parse
+
 with atheris.instrument_imports(include=["harness"]):
-    from harness import document
-    from harness.catalogue import CatalogueFile
+    from harness.catalog.collection import CatalogFile
     from harness.claims import Sheet
+    from harness.compare.formats import detect
     from harness.config import Config
     from harness.errors import UsageError
-    from harness.report import jsonfile
-    from harness.tables import intake
+    from harness.files import validation
+    from harness.results import reportfile
 from tests.watch import Watch
 
-KINDS = (("config", Config), ("claim sheet", Sheet), ("catalogue", CatalogueFile))
+KINDS = (("config", Config), ("claim sheet", Sheet), ("catalogue", CatalogFile))
 
 
 def read(raw: bytes) -> None:
     text = raw.decode(errors="replace")
     with Watch() as watch:
         try:
-            parsed = document.parse(text, path=Path("x.yaml"), what="config")
+            parsed = parse(text, path=Path("x.yaml"), what="config")
         except UsageError:
             parsed = None
         for what, kind in KINDS if parsed is not None else ():
             assert parsed is not None
             with contextlib.suppress(UsageError):
-                document.validate(dataclasses.replace(parsed, what=what), kind)
-        for other in (jsonfile.parse, lambda t: intake.parse(t, "x.json")):
+                validation.validate(dataclasses.replace(parsed, what=what), kind)
+        for other in (reportfile.parse, lambda t: detect.parse(t, "x.json")):
             with contextlib.suppress(UsageError):
                 other(text)
     assert not watch.seen, watch.seen

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
-from harness.plan import Arm, Needs, Plan, Task, Timing, Workload
-from harness.record import CeilingObservation, Observation, Record
-from harness.record.assemble import Header, Kept, assemble
+from harness.results.assemble import Header, Kept, assemble
+from harness.results.plan import Arm, Needs, Plan, Task, Timing, Workload
+from harness.results.record import CeilingObservation, Observation, Record
 from tests.factories import host, spec
 
 BEGUN = dt.datetime(2026, 4, 10, 9, 30, tzinfo=dt.UTC)

@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from harness import measure
 from harness.errors import HarnessError
-from harness.plan import Task, Workload
-from harness.record import CeilingObservation, Observation
-from harness.record.assemble import assemble, cell_round_key
-from harness.store import Store
+from harness.measure.sweep import run as run_plan
+from harness.results.assemble import assemble, cell_round_key
+from harness.results.plan import Task, Workload
+from harness.results.record import CeilingObservation, Observation
+from harness.store.runs import Store
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED
 
@@ -31,7 +31,7 @@ def run(path: Path) -> None:
             store.keep(RUN, task, workload, observation)
             os.write(1, cell_round_key(task, workload).encode() + b"\n")
 
-        outcome = measure.run(made.plan, sink=sink, done=store.done(RUN), command=HURRIED)
+        outcome = run_plan(made.plan, sink=sink, done=store.done(RUN), command=HURRIED)
         whole = [one for _, one in store.kept(RUN) if one is not None]
         store.finish(assemble(made, whole, state=outcome.kind))
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.claims import Conditions, Sheet
-from harness.verdict import assess
+from harness.claims import Sheet, StatedConditions
+from harness.verdict.judge import assess
 from harness.verdict.knowledge import knowledge_of
 from tests import factories
 
@@ -69,7 +69,7 @@ def sheets(draw: st.DrawFn) -> Sheet:
         fields = {name: draw(of) for name, of in KINDS[kind].items()}
         hedge = draw(st.sampled_from(["exactly", "about", "up to", "at least"]))
         words = {"id": f"c{i}", "place": "p", "statement": "s", "hedge": hedge}
-        claims.append({**words, "kind": kind, "conditions": Conditions.model_validate(given_), **fields})
+        claims.append({**words, "kind": kind, "conditions": StatedConditions.model_validate(given_), **fields})
     subject = draw(maybe(MODELS))
     return Sheet.model_validate({"sheet": 1, "id": "x", "subject": subject, "source": {"title": "t"}, "claims": claims})
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import document
-from harness.catalogue import builtin
+from harness.catalog.collection import builtin
 from harness.claims import Sheet
 from harness.cli.contrast import Choices
 from harness.cli.sources import extended
 from harness.config import Config
 from harness.errors import UsageError
+from harness.files import validation
 
 ROOT = Path(__file__).parents[2]
 TOML = """\
@@ -39,12 +39,12 @@ Read = Callable[[Path], object]
 DOCUMENTS: dict[str, tuple[str, Read]] = {
     "sheet.yaml": (
         (ROOT / "seeds" / "deepseek-inference-disclosure.yaml").read_text(encoding="utf-8"),
-        lambda path: document.read(path, Sheet, what="claim sheet"),
+        lambda path: validation.read(path, Sheet, what="claim sheet"),
     ),
     "catalogue.yaml": (block("catalogue.md"), catalogue),
     "config.yaml": (
         (ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"),
-        lambda path: document.read(path, Config, what="config"),
+        lambda path: validation.read(path, Config, what="config"),
     ),
     "harness.toml": (TOML, lambda path: Choices(file=path).thresholds()),
 }

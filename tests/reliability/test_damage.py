@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.record import Record
-from harness.report import jsonfile
-from harness.store import Store, StoreError, check, recover
+from harness.errors import StoreError, UsageError
+from harness.results import reportfile
+from harness.results.record import Record
+from harness.store.recovery import check, recover
+from harness.store.runs import Store
 from tests.reliability import plans
 from tests.reliability.test_outputs import room
 
@@ -167,13 +168,13 @@ def test_who_writes_to_a_store_that_is_recovered_meanwhile_is_told(whole: Path, 
 
 
 def exported() -> bytes:
-    return jsonfile.document(plans.record(), None).encode()
+    return reportfile.document(plans.record(), None).encode()
 
 
 def read(raw: bytes, folder: Path) -> Record:
     path = folder / "record.json"
     path.write_bytes(raw)
-    record, _ = jsonfile.load(path)
+    record, _ = reportfile.load(path)
     assert record is not None
     return record
 

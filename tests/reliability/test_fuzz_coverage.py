@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report import jsonfile
+from harness.results import reportfile
 from tests.reliability import plans
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_guided_fuzzing_finds_no_crash_hang_or_write(tmp_path: Path) -> None:
     corpus.mkdir()
     for number, path in enumerate(sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "seeds").glob("*.yaml")])):
         (corpus / f"{number}.yaml").write_bytes(path.read_bytes())
-    (corpus / "report.json").write_text(jsonfile.document(plans.record(count=1), None))
+    (corpus / "report.json").write_text(reportfile.document(plans.record(count=1), None))
     limits = (f"-runs={RUNS}", "-seed=1", "-timeout=20", "-rss_limit_mb=2048", "-max_len=20000")
     # The peak memory of a process that execs counts as that of what it becomes, and this one may have held a model: a
     # shell in between forks the fuzzer anew.

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import document, verdict
 from harness.claims import Sheet
-from harness.record import Measurement, Observation, Record
-from harness.record.validity import apply
-from harness.report import build, text
-from harness.tables import own
+from harness.compare.formats import record as own
+from harness.files import validation
+from harness.report import text
+from harness.report.order import build
+from harness.results.record import Measurement, Observation, Record
+from harness.results.validity import apply
+from harness.verdict.judge import assess
 from tests import factories
 
-SHEET = document.read(Path(__file__).parents[2] / "seeds" / "deepseek-v4-ascend.yaml", Sheet, what="claim sheet")
+SHEET = validation.read(Path(__file__).parents[2] / "seeds" / "deepseek-v4-ascend.yaml", Sheet, what="claim sheet")
 
 
 COUNTED = ("active-over-total",)
@@ -38,7 +40,7 @@ SPOILED: dict[str, Callable[[Measurement], Measurement]] = {
 
 def measured(record: Record) -> list[str]:
     """Claims whose verdict rests on something measured here."""
-    found = verdict.assess(SHEET, record=record)
+    found = assess(SHEET, record=record)
     scaled = [s.id for s in found.scaled if s.measured is not None and s.id not in COUNTED]
     return [*(v.id for v in found.verdicts if any(e.basis == "measured" for e in v.evidence)), *scaled]
 

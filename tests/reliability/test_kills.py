@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.store import Store, check
+from harness.store.recovery import check
+from harness.store.runs import Store
 from tests.reliability import plans, saver
 
 ROOT = Path(__file__).parents[2]
@@ -129,8 +130,8 @@ def test_the_worker_dies_with_a_killed_parent(tmp_path: Path) -> None:
     """Else it would go on measuring beside the resumed run."""
     zoo = str(Path(__file__).parent / "zoo.py")
     program = (
-        "import sys; from harness import measure; from tests.reliability import plans\n"
-        "measure.run(plans.plan(plans.task(batches=(7,))), sink=print, command=(sys.executable, sys.argv[1], 'sleeps'))"
+        "import sys; from harness.measure import sweep; from tests.reliability import plans\n"
+        "sweep.run(plans.plan(plans.task(batches=(7,))), sink=print, command=(sys.executable, sys.argv[1], 'sleeps'))"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, zoo, str(tmp_path)], cwd=ROOT)
     try:

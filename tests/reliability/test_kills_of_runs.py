@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.store import Store, check
+from harness.store.recovery import check
+from harness.store.runs import Store
 from tests.cli.program import CONFIG, environment_of, harness
 
 STORE = Path(".harness") / "store.sqlite"

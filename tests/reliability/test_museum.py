@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import Record
-from harness.record.assemble import remaining
-from harness.report import jsonfile
-from harness.store import Store, check
+from harness.results import reportfile
+from harness.results.assemble import remaining
+from harness.results.record import Record
 from harness.store.file import SCHEMA
+from harness.store.recovery import check
+from harness.store.runs import Store
 from tests.reliability import plans
 
 MUSEUM = Path(__file__).parent / "museum"
@@ -55,14 +56,14 @@ def test_a_store_of_each_version_is_read_written_and_resumed(path: Path, tmp_pat
 
 @pytest.mark.parametrize("path", sorted(MUSEUM.glob("report-v*.json")), ids=lambda p: p.stem)
 def test_a_report_of_each_version_is_read(path: Path) -> None:
-    record, _ = jsonfile.load(path)
+    record, _ = reportfile.load(path)
     assert record is not None and measured(record) == measured(plans.record(count=3))
 
 
 def test_what_an_older_version_did_not_keep_is_unknown() -> None:
     """And what the newer one keeps comes back."""
     for version, known in ((1, None), (2, 2.5e9)):
-        record, _ = jsonfile.load(MUSEUM / f"report-v{version}.json")
+        record, _ = reportfile.load(MUSEUM / f"report-v{version}.json")
         with Store(MUSEUM / f"store-v{version}.sqlite", write=False) as store:
             records = (record, store.load("finished"), store.load("interrupted"))
         seen = {o.frequency_hz for one in records if one for m in one.measurements for o in m.observations}
@@ -71,5 +72,5 @@ def test_what_an_older_version_did_not_keep_is_unknown() -> None:
 
 def test_every_version_that_is_known_has_its_fixtures() -> None:
     stores = {f"store-v{version}.sqlite" for version in range(1, SCHEMA + 1)}
-    reports = {f"report-v{version}.json" for version in range(1, jsonfile.SCHEMA + 1)}
+    reports = {f"report-v{version}.json" for version in range(1, reportfile.SCHEMA + 1)}
     assert stores | reports == {path.name for path in MUSEUM.iterdir()}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.output import Target, write
 from harness.errors import UsageError
-from harness.report import jsonfile
+from harness.files.output import Target, write_target
+from harness.results import reportfile
 from tests.cli.program import SEEDS, ended, environment_of, harness
 from tests.reliability import plans
 
@@ -36,10 +36,10 @@ def test_a_write_that_fails_anywhere_leaves_the_old_file(tmp_path: Path, limit_b
     path = tmp_path / "out.txt"
     path.write_text(OLD)
     with room(limit_bytes), pytest.raises(UsageError, match=str(path)):
-        write(Target(path, "--html"), "x" * 70_000)
+        write_target(Target(path, "--html"), "x" * 70_000)
     assert path.read_text() == OLD
     assert list(tmp_path.iterdir()) == [path], "half a file was left behind"
-    write(Target(path, "--html"), "x" * 70_000)
+    write_target(Target(path, "--html"), "x" * 70_000)
     assert path.stat().st_size == 70_000
 
 
@@ -58,7 +58,7 @@ def test_every_command_that_writes_says_which_file_it_could_not(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("r.json").write_text(jsonfile.document(plans.record(), None))
+    Path("r.json").write_text(reportfile.document(plans.record(), None))
     Path("out").write_text(OLD)
     with room(64):
         code, _, err = ended(*COMMANDS[command], "out")
@@ -79,7 +79,7 @@ def test_results_that_stdout_cannot_take_are_an_error() -> None:
 
 def test_closed_streams_are_no_traceback_and_their_numbers_go_to_no_file(tmp_path: Path) -> None:
     """A store that is opened as file 1 would be written into by whatever is printed."""
-    (tmp_path / "r.json").write_text(jsonfile.document(plans.record(), None))
+    (tmp_path / "r.json").write_text(reportfile.document(plans.record(), None))
     command = f"'{PROGRAM}' store import r.json >&- 2>&- <&-"
     done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment_of(tmp_path), check=False)  # noqa: S602
     assert done.returncode == 0

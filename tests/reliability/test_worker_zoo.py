@@ -6,10 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import measure
-from harness.measure import Bounds, Outcome
-from harness.plan import Plan, Task, Timing, Workload
-from harness.record import CeilingObservation, Observation
+from harness.measure.sweep import Bounds, Outcome, run
+from harness.results.plan import Plan, Task, Timing, Workload
+from harness.results.record import CeilingObservation, Observation
 from tests.reliability import plans
 
 ZOO = Path(__file__).parent / "zoo.py"
@@ -27,7 +26,7 @@ def swept(animal: str, bounds: Bounds, batches: tuple[int, ...] = BATCHES) -> tu
         found[workload.batch] = observation
 
     plan: Plan = plans.plan(plans.task(batches=batches, timing=BRIEF))
-    outcome = measure.run(plan, sink=sink, bounds=bounds, command=(sys.executable, str(ZOO), animal))
+    outcome = run(plan, sink=sink, bounds=bounds, command=(sys.executable, str(ZOO), animal))
     assert not psutil.Process().children(recursive=True)
     assert not [p.pid for p in psutil.process_iter(["cmdline"]) if "grandchild-of-the-zoo" in (p.info["cmdline"] or [])]
     return outcome, found
@@ -81,7 +80,7 @@ def test_a_model_that_does_not_load_fails_all_its_workloads_at_once(animal: str,
 
 
 def test_a_worker_that_cannot_start_is_a_reason() -> None:
-    outcome = measure.run(
+    outcome = run(
         plans.plan(plans.task()), sink=lambda *_: None, command=("/nonexistent/python", "-m", "harness.measure.worker")
     )
     assert outcome.failed == 3
@@ -90,7 +89,7 @@ def test_a_worker_that_cannot_start_is_a_reason() -> None:
 def test_failures_beyond_the_limit_stop_the_run() -> None:
     tasks = tuple(plans.task(r) for r in range(5))
     made: list[Observation | CeilingObservation] = []
-    outcome = measure.run(
+    outcome = run(
         plans.plan(*tasks),
         sink=lambda _task, _workload, observation: made.append(observation),
         bounds=Bounds(max_failures=2),

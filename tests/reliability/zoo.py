@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
 from harness.measure.worker import main
-from harness.plan import Arm, Phase, Task
+from harness.results.plan import Arm, Task
+from harness.vocabulary import Phase
 
 BAD_BATCH = 7
 

@@ -15,7 +15,7 @@ import pytest
 from harness.errors import UsageError
 from harness.measure import build, environment
 from harness.measure.environment import Environment, own_requirements
-from harness.measure.revision import Repository
+from harness.measure.repository import Repository
 from tests.unit.test_revision import git
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

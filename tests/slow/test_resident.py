@@ -5,24 +5,23 @@ import sys
 
 import pytest
 
-from harness.model.layout import stored_bytes
-from harness.model.spec import Precision
-from harness.models import preset
-from harness.plan import Phase
+from harness.catalog.models import preset
+from harness.model.tensors import stored_bytes
+from harness.vocabulary import Phase, RunPrecision
 
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys
 import harness.measure.worker
-from harness.host import rss_bytes
-from harness.models import preset
+from harness.measure.host.description import rss_bytes
+from harness.catalog.models import preset
 from harness.runtime import Engine
 engine = Engine.load(preset("moe-1b"), sys.argv[1], threads=2, seed=0, first=sys.argv[2])
 print(rss_bytes())
 """
 
-MOST: tuple[tuple[Precision, Phase, float], ...] = (
+MOST: tuple[tuple[RunPrecision, Phase, float], ...] = (
     ("int4", "prefill", 1.3),
     ("int4", "decode", 1.3),
     ("int8", "prefill", 1.3),
@@ -34,7 +33,7 @@ MOST: tuple[tuple[Precision, Phase, float], ...] = (
 
 
 @pytest.mark.parametrize(("precision", "phase", "most"), MOST)
-def test_a_loaded_model_takes_little_more_than_its_weights(precision: Precision, phase: Phase, most: float) -> None:
+def test_a_loaded_model_takes_little_more_than_its_weights(precision: RunPrecision, phase: Phase, most: float) -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, precision, phase], capture_output=True, text=True, check=True, timeout=300
     )

@@ -1,7 +1,7 @@
 """A record is put together from what was kept: every cell is in it, in the plan's order, measured or not."""
 
-from harness.record import Observation
-from harness.record.assemble import Kept, assemble, cell_round_key, new_record_id
+from harness.results.assemble import Kept, assemble, cell_round_key, new_record_id
+from harness.results.record import Observation
 from tests.reliability import plans
 
 

@@ -8,11 +8,11 @@ import sqlite3
 import pytest
 
 from harness.model.operators import ProfileRow
-from harness.plan import Arm, Workload
-from harness.record import Record
-from harness.record.inspection import Fidelity, Profile
-from harness.report import benchtable
-from harness.report.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows
+from harness.report import bench
+from harness.results.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows
+from harness.results.inspection import Fidelity, Profile
+from harness.results.plan import Arm, Workload
+from harness.results.record import Record
 from tests import factories
 
 
@@ -91,8 +91,8 @@ def test_outside_is_a_share_of_all_steps() -> None:
 
 def test_json_and_json_lines_are_the_same_rows() -> None:
     made = some_rows(a_record())
-    array = json.loads(benchtable.render(made, "json"))
-    assert array == [json.loads(line) for line in benchtable.render(made, "jsonl").splitlines()]
+    array = json.loads(bench.render(made, "json"))
+    assert array == [json.loads(line) for line in bench.render(made, "jsonl").splitlines()]
     asked_for = (
         "model phase batch prompt_tokens decode_tokens depth precision threads rate_tok_s samples_s bits_per_weight "
         "bytes_per_token flop_per_token ceiling_fraction ceilings peak_rss_bytes rss_after_load_bytes load_s coverage "
@@ -110,17 +110,17 @@ def test_json_and_json_lines_are_the_same_rows() -> None:
 def test_sql_runs_and_gives_the_rows_back() -> None:
     made = some_rows(a_record())
     database = sqlite3.connect(":memory:")
-    database.executescript(benchtable.render(made, "sql"))
-    database.executescript(benchtable.render(made[:1], "sql"))  # rows of another run lie in the same table
-    names = [field.name for field in benchtable.FIELDS]
-    found = database.execute(f"SELECT {', '.join(names)} FROM {benchtable.TABLE}").fetchall()
+    database.executescript(bench.render(made, "sql"))
+    database.executescript(bench.render(made[:1], "sql"))  # rows of another run lie in the same table
+    names = [field.name for field in bench.FIELDS]
+    found = database.execute(f"SELECT {', '.join(names)} FROM {bench.TABLE}").fetchall()
     database.close()
-    assert found == [tuple(field.read(row) for field in benchtable.FIELDS) for row in (*made, made[0])]
+    assert found == [tuple(field.read(row) for field in bench.FIELDS) for row in (*made, made[0])]
 
 
 def test_csv_has_a_header_and_a_line_a_row() -> None:
     made = some_rows(a_record())
-    table = list(csv.DictReader(io.StringIO(benchtable.render(made, "csv"))))
+    table = list(csv.DictReader(io.StringIO(bench.render(made, "csv"))))
     assert len(table) == len(made)
     assert [row["error"] for row in table] == [row.error or "" for row in made]
     assert float(table[0]["rate_tok_s"]) == made[0].rate_tok_s.point if made[0].rate_tok_s else False
@@ -128,17 +128,17 @@ def test_csv_has_a_header_and_a_line_a_row() -> None:
 
 def test_neither_terminal_nor_spreadsheet_obeys_a_row() -> None:
     row = some_rows(a_record())[0].model_copy(update={"host": "=1+1", "error": "-2 \x9b31m \u202e"})
-    (line,) = csv.DictReader(io.StringIO(benchtable.render([row], "csv")))
+    (line,) = csv.DictReader(io.StringIO(bench.render([row], "csv")))
     assert (line["host"], line["error"][:3]) == ("'=1+1", "'-2")
-    forms: tuple[benchtable.Format, ...] = ("json", "jsonl")
+    forms: tuple[bench.BenchTableFormat, ...] = ("json", "jsonl")
     for form in forms:
-        text = benchtable.render([row], form)
+        text = bench.render([row], form)
         assert "\x9b" not in text and "\u202e" not in text
         assert json.loads(text) in ([row.model_dump(mode="json")], row.model_dump(mode="json"))
 
 
 def test_markdown_marks_what_is_not_to_be_relied_upon() -> None:
-    text = benchtable.render(some_rows(a_record()), "md")
+    text = bench.render(some_rows(a_record()), "md")
     grid = [line for line in text.splitlines() if line.startswith("| v4-scale")]
     assert len(grid) == 4
     assert len({line.replace("\\|", "").count("|") for line in grid}) == 1
@@ -149,9 +149,9 @@ def test_markdown_marks_what_is_not_to_be_relied_upon() -> None:
 
 
 def test_a_profile_adds_up_and_tells_small_operators_together() -> None:
-    text = benchtable.render(some_rows(a_record()), "md")
+    text = bench.render(some_rows(a_record()), "md")
     assert "**routed experts**" in text
     assert "2 others, each below 1.0 %" in text
     assert "Sum 4.00 ms a step" in text
     assert text.count("Parts: attention holds") == 1
-    assert "Parts: " not in benchtable.render(rows(a_record()), "md"), "no profile, no legend"
+    assert "Parts: " not in bench.render(rows(a_record()), "md"), "no profile, no legend"

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.compare.calibration import Drill, settle
+from harness.compare.calibration import PowerTrial, settle
 from harness.compare.decision import LOOKS
 from harness.compare.procedure import PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
-from harness.measure.drill import Slowed
+from harness.measure.power_trial import SlowedRunner
 from harness.measure.trials import Seen, trial
-from harness.record import Observation
-from harness.report import reliability
-from harness.store.ledger import Ledger
+from harness.report import error_rates
+from harness.results.record import Observation
+from harness.store.calibration_log import CalibrationLog
 
 BEGUN = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 SIZES = (0.0, 0.03, 0.05, 0.10)
@@ -47,8 +47,8 @@ class ScriptedBench:
         return None
 
 
-def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> Drill:
-    return Drill(
+def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> PowerTrial:
+    return PowerTrial(
         host_fingerprint="here",
         created=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
         harness_version="1",
@@ -125,7 +125,7 @@ class Step:
 def test_extra_work_takes_its_share(share: float, cold: int) -> None:
     """What it costs the step behind it is part of the share."""
     inner = Step(cold)
-    slowed = Slowed(inner, share, inner.clock)
+    slowed = SlowedRunner(inner, share, inner.clock)
     slowed.step()
     before = inner.now
     for _ in range(10):
@@ -134,7 +134,7 @@ def test_extra_work_takes_its_share(share: float, cold: int) -> None:
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "store.sqlite")
+    ledger = CalibrationLog(tmp_path / "store.sqlite")
     assert ledger.drills("here") == ()
     ledger.add([drill(0, [1.0], [1.0])])
     with ledger.path.open("a") as file:
@@ -149,10 +149,10 @@ def test_few_drills_are_shown_and_not_quoted(tmp_path: Path) -> None:
 
     store = tmp_path / "store.sqlite"
     drills = [drill(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)] * 19
-    Ledger(store).add(drills)
+    CalibrationLog(store).add(drills)
     assert known(store, "here", Thresholds()) is None
-    assert "19 of at least 20" in str(reliability.build(calibrated(drills, "here", Thresholds()), 19, 20))
-    Ledger(store).add(drills[:1])
+    assert "19 of at least 20" in str(error_rates.calibration_blocks(calibrated(drills, "here", Thresholds()), 19, 20))
+    CalibrationLog(store).add(drills[:1])
     found = known(store, "here", Thresholds())
     assert found is not None and found.false_alarms.n == 20 and found.false_alarms.point == 0
     assert "0 of 20" in found.sentence
@@ -166,5 +166,5 @@ def test_drills_of_another_procedure_or_runtime_say_nothing_of_now(tmp_path: Pat
     others = [now.model_copy(update=change) for change in changes]
     assert current([now, *others]) == (now,)
     store = tmp_path / "store.sqlite"
-    Ledger(store).add([now] * 19 + others)
+    CalibrationLog(store).add([now] * 19 + others)
     assert known(store, "here", Thresholds()) is None

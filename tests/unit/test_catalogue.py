@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue import builtin, with_files
-from harness.cost import Deployment, band, project
+from harness.catalog.collection import builtin, with_files
+from harness.catalog.models import ReleasedModel, released, released_models, released_names
 from harness.errors import UsageError
-from harness.model.spec import parameters
-from harness.models import released, released_models, released_names
-from harness.models.catalogue import ReleasedModel
+from harness.model.counts import parameters
+from harness.roofline.achieved import achieved_range
+from harness.roofline.deployment import Deployment
+from harness.roofline.projection import project
 
 WANTED = (
     "deepseek-v2-lite deepseek-v2 deepseek-v3 deepseek-r1 deepseek-v3.2 deepseek-v4-pro deepseek-v4-flash kimi-k2 "
@@ -106,14 +107,14 @@ def test_a_user_s_file_adds_chip_model_and_rate(tmp_path: Path) -> None:
         "decode",
         catalogue=found,
     )
-    assert "my-rate" in {row.rate_id for row in projection.band.rows}
+    assert "my-rate" in {row.rate_id for row in projection.achieved.rows}
     assert projection.missing == ()
 
 
 def test_the_user_s_own_rate_moves_the_band(tmp_path: Path) -> None:
     found = with_files((write(tmp_path, OWN),))
-    with_it = band("decode", vendor="Me", catalogue=found)
-    without = band("decode", vendor="Me", catalogue=found, exclude_sources=("mine",))
+    with_it = achieved_range("decode", vendor="Me", catalogue=found)
+    without = achieved_range("decode", vendor="Me", catalogue=found, exclude_sources=("mine",))
     assert len(with_it.rows) == len(without.rows) + 1
     assert with_it.mid != without.mid
 
@@ -153,4 +154,4 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
     made = found.chip("my-chip")
     assert made.supports("fp8") is False
     assert made.supports("fp4") is None
-    assert "my-bench" in band("decode", catalogue=found).sources
+    assert "my-bench" in achieved_range("decode", catalogue=found).sources

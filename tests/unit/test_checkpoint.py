@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from harness.catalog.models import released
 from harness.errors import UsageError
 from harness.model.checkpoint import open_checkpoint, read_spec
 from harness.model.configjson import spec_from_config
-from harness.model.spec import parameters
-from harness.models import released
-from harness.runtime import Engine
+from harness.model.counts import parameters
+from harness.runtime.engine import Engine
 from tests.released import RELEASED
 
 CONFIG: dict[str, Any] = {

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from harness import document
+from harness.catalog.facts import facts
 from harness.claims import Sheet
 from harness.errors import UsageError
-from harness.published.facts import facts
+from harness.files import validation
 from harness.verdict.knowledge import knowledge_of
 
 SEEDS = sorted((Path(__file__).parents[2] / "seeds").glob("*.yaml"))
@@ -16,7 +16,7 @@ ARTICLE = "deepseek-v4-ascend"
 
 
 def sheet(path: Path) -> Sheet:
-    return document.read(path, Sheet, what="claim sheet")
+    return validation.read(path, Sheet, what="claim sheet")
 
 
 @pytest.mark.parametrize("path", SEEDS, ids=lambda p: p.stem)

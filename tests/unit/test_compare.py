@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from harness.compare.calibration import Trial, calibrate
 from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import LOOKS, Decision, decide, decide_pairs
-from harness.compare.interleaving import pairs
-from harness.compare.matching import match, meant
+from harness.compare.matching import interleaved_pairs, match, meant
 from harness.compare.procedure import next_step, order
+from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
 from harness.compare.thresholds import Thresholds, parse
 from harness.errors import UsageError
 from harness.stats import Estimate
-from harness.tables.table import Better, Fact, Metric, ResultTable, Row, Sample, Setting, Summary, key
 from tests.simulated_host import HOSTS, SimulatedHost
 
 THRESHOLDS = Thresholds()
@@ -42,7 +41,7 @@ def row(
     )
 
 
-def table(*rows: Row, name: str = "a", tool: str = "t", facts: tuple[Fact, ...] = ()) -> ResultTable:
+def table(*rows: Row, name: str = "a", tool: str = "t", facts: tuple[Attribute, ...] = ()) -> ResultTable:
     return ResultTable(tool=tool, name=name, facts=facts, rows=rows)
 
 
@@ -144,11 +143,11 @@ def test_times_show_who_was_measured_side_by_side() -> None:
     a_slots, b_slots = abba(10)
     values = [float(v) for v in range(1, 11)]
     a, b = row("x", values, slots=a_slots), row("x", values, slots=b_slots)
-    assert len(pairs(a, b)) == 10
+    assert len(interleaved_pairs(a, b)) == 10
     later = row("x", values, slots=[s + 100 for s in b_slots])
-    assert pairs(a, later) == ()
+    assert interleaved_pairs(a, later) == ()
     untimed = row("x", values)
-    assert pairs(a, untimed) == ()
+    assert interleaved_pairs(a, untimed) == ()
 
 
 def test_a_run_is_not_compared_with_itself() -> None:
@@ -163,7 +162,7 @@ def test_a_failed_process_breaks_no_pairing() -> None:
     a_slots, b_slots = abba(10)
     a = row("x", [1.0] * 9, slots=[s for i, s in enumerate(a_slots) if i != 4])
     b = row("x", [2.0] * 10, slots=b_slots)
-    found = pairs(a, b)
+    found = interleaved_pairs(a, b)
     assert len(found) >= 9 and set(found) == {(1.0, 2.0)}
 
 
@@ -180,7 +179,7 @@ def test_pairing_sees_through_a_host_that_slows_down() -> None:
 
 def test_different_hosts_are_not_comparable_unless_asked() -> None:
     def on(cpu: str) -> ResultTable:
-        return table(row("x", [1.0] * 6), facts=(Fact(kind="host", name="cpu", value=cpu, binding=True),))
+        return table(row("x", [1.0] * 6), facts=(Attribute(kind="host", name="cpu", value=cpu, binding=True),))
 
     comparison = compare(on("one"), on("two"), THRESHOLDS)
     assert decision_of(comparison) == "not comparable"
@@ -233,7 +232,7 @@ def test_the_rows_that_are_most_alike_tell_why_none_is_shared() -> None:
 
 
 def test_names_to_ignore_are_known_however_they_are_joined() -> None:
-    fact = Fact(kind="version", name="library build", value="x", binding=True)
+    fact = Attribute(kind="version", name="library build", value="x", binding=True)
     spaced = row("x", [1.0]).model_copy(update={"key": (Setting(name="parameter t", value="1"),)})
     one = table(spaced, facts=(fact,))
     assert meant(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}

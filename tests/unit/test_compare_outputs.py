@@ -7,14 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.compare import document, gate
+from harness.compare import document, export, gate
 from harness.compare.comparison import Comparison, compare
+from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, key
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.report import comparison as blocks
 from harness.report import html, junit, markdown, text
-from harness.tables import export
-from harness.tables.table import Fact, Metric, ResultTable, Row, Sample, key
 
 THRESHOLDS = Thresholds(drift=0.01, drift_known=True)
 RATE = Metric(name="rate", unit="tok/s", better="higher")
@@ -28,7 +27,7 @@ def row(name: str, scale: float, metric: Metric = RATE, problem: str | None = No
 
 
 def table(name: str, *rows: Row) -> ResultTable:
-    return ResultTable(tool="t", name=name, facts=(Fact(kind="version", name="python", value=name),), rows=rows)
+    return ResultTable(tool="t", name=name, facts=(Attribute(kind="version", name="python", value=name),), rows=rows)
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from harness import document
 from harness.claims import Sheet
-from harness.cli import handbook
-from harness.cli.manual import cli_page
-from harness.cli.reference import STARTER
+from harness.cli import docs
+from harness.cli.docs import cli_page
+from harness.cli.info import STARTER, SchemaName, schema
 from harness.config import Config, Measure
+from harness.files import validation
+from harness.files.reader import parse
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -21,7 +22,7 @@ SHEETS = sorted((ROOT / "seeds").glob("*.yaml"))
 
 
 def plain(path: Path) -> Any:
-    return document.load(path, what="file").plain()
+    return validation.load(path, what="file").plain()
 
 
 def test_there_are_configs_and_sheets() -> None:
@@ -31,38 +32,38 @@ def test_there_are_configs_and_sheets() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_examples_fit_the_type_and_the_schema(path: Path) -> None:
-    config = document.read(path, Config, what="config")
-    jsonschema.validate(plain(path), json.loads(handbook.schema("config")))
+    config = validation.read(path, Config, what="config")
+    jsonschema.validate(plain(path), json.loads(schema("config")))
     assert config.sheet is None or (path.parent / config.sheet).is_file()
 
 
 @pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.name)
 def test_sheets_fit_the_type_and_the_schema(path: Path) -> None:
-    document.read(path, Sheet, what="claim sheet")
-    jsonschema.validate(plain(path), json.loads(handbook.schema("sheet")))
+    validation.read(path, Sheet, what="claim sheet")
+    jsonschema.validate(plain(path), json.loads(schema("sheet")))
 
 
 def test_the_starter_fits() -> None:
-    found = document.parse(STARTER, path=Path("starter"), what="config")
-    assert document.validate(found, Config).name == "my-first-run"
+    found = parse(STARTER, path=Path("starter"), what="config")
+    assert validation.validate(found, Config).name == "my-first-run"
 
 
-@pytest.mark.parametrize("name", get_args(handbook.SchemaName))
-def test_schemas_are_current_and_valid(name: handbook.SchemaName) -> None:
-    text = handbook.schema(name)
-    kept = (ROOT / "harness" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
-    assert kept == text, "renew it: python -m harness.cli.manual"
+@pytest.mark.parametrize("name", get_args(SchemaName))
+def test_schemas_are_current_and_valid(name: SchemaName) -> None:
+    text = schema(name)
+    kept = (ROOT / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
+    assert kept == text, "renew it: python -m harness.cli.docs"
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
 def test_pages_are_current() -> None:
-    assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == handbook.config_page()
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == cli_page()
+    assert (ROOT / "docs" / "reference" / "config.md").read_text(encoding="utf-8") == docs.config_page()
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == cli_page()
 
 
 def test_every_key_is_described() -> None:
-    schema = Config.model_json_schema()
-    for definition in (schema, *(schema["$defs"][name] for name in ("Measure", "Routing", "Outputs"))):
+    found = Config.model_json_schema()
+    for definition in (found, *(found["$defs"][name] for name in ("Measure", "RoutingOptions", "Outputs"))):
         for name, field in definition["properties"].items():
             assert field.get("description"), name
 

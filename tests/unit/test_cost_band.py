@@ -4,19 +4,20 @@ import math
 
 import pytest
 
-from harness.catalogue import builtin
-from harness.cost import Deployment, band, deployment_of, project
-from harness.cost.band import Sample, _accuracy, _fit, _quantile, samples
+from harness.catalog.chips import chip
+from harness.catalog.collection import builtin
+from harness.catalog.models import released
 from harness.errors import UsageError
-from harness.hardware import chip
-from harness.models import released
+from harness.roofline.achieved import AchievedSample, _accuracy, _fit, _quantile, achieved_range, deployment_of, samples
+from harness.roofline.deployment import Deployment
+from harness.roofline.projection import project
 
 PHASES = ("prefill", "decode")
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_it_holds_what_it_promises_on_sources_left_out(phase: str) -> None:
-    found = band(phase).loso  # type: ignore[arg-type]
+    found = achieved_range(phase).loso  # type: ignore[arg-type]
     assert found is not None
     assert found.rows >= 9
     assert found.coverage >= 0.85
@@ -25,7 +26,7 @@ def test_it_holds_what_it_promises_on_sources_left_out(phase: str) -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_it_carries_over_to_a_vendor_left_out(phase: str) -> None:
-    found = band(phase).lovo  # type: ignore[arg-type]
+    found = achieved_range(phase).lovo  # type: ignore[arg-type]
     assert found is not None
     assert found.coverage >= 0.85
     assert found.median_error <= 0.25
@@ -33,7 +34,7 @@ def test_it_carries_over_to_a_vendor_left_out(phase: str) -> None:
 
 def test_rates_over_all_packages() -> None:
     """Three rates of one publication: too few for an error, which tests/golden/test_unseen_rates.py measures."""
-    found = band("output_all").loso
+    found = achieved_range("output_all").loso
     assert found is not None
     assert found.coverage >= 0.85
     assert found.median_error <= 0.35
@@ -72,8 +73,8 @@ def test_known_true_rates_never_pass_the_generous_ceiling_nor_the_99_percent_ban
 
 def test_910c_decode_without_its_own_vendor() -> None:
     """Calibrated on Nvidia alone, the measured 910C rates lie inside, and the width has a vendor term."""
-    found = band("decode", vendor="Huawei", exclude_vendors=("Huawei",))
-    own = band("decode", vendor="NVIDIA", exclude_vendors=("Huawei",))
+    found = achieved_range("decode", vendor="Huawei", exclude_vendors=("Huawei",))
+    own = achieved_range("decode", vendor="NVIDIA", exclude_vendors=("Huawei",))
     assert found.sd_log > own.sd_log
     assert {row.vendor for row in found.rows} == {"NVIDIA"}
     projected = project(
@@ -87,7 +88,7 @@ def test_910c_decode_without_its_own_vendor() -> None:
 
 
 def test_what_is_left_out_is_not_in_it() -> None:
-    found = band("decode", exclude_sources=("cloudmatrix384",))
+    found = achieved_range("decode", exclude_sources=("cloudmatrix384",))
     assert "cloudmatrix384" not in found.sources
     assert found.excluded_sources == ("cloudmatrix384",)
     assert all(row.source_id != "cloudmatrix384" for row in found.rows)
@@ -95,19 +96,19 @@ def test_what_is_left_out_is_not_in_it() -> None:
 
 def test_nothing_left_is_an_error_not_a_guess() -> None:
     with pytest.raises(UsageError, match="leave fewer sources out"):
-        band("decode", exclude_vendors=("NVIDIA", "Huawei", "AMD"))
+        achieved_range("decode", exclude_vendors=("NVIDIA", "Huawei", "AMD"))
 
 
 def test_quantiles_are_in_order_and_nested() -> None:
     for phase in ("prefill", "decode", "output_all", "total_all"):
-        found = band(phase)
+        found = achieved_range(phase)
         assert found.low99 < found.low90 < found.mid < found.high90 < found.high99
         assert math.log(found.high90 / found.mid) == pytest.approx(math.log(found.mid / found.low90))
 
 
-def made_up(fractions: dict[str, list[float]]) -> tuple[Sample, ...]:
+def made_up(fractions: dict[str, list[float]]) -> tuple[AchievedSample, ...]:
     return tuple(
-        Sample(
+        AchievedSample(
             rate_id=f"{source}-{i}",
             source_id=source,
             vendor="V",

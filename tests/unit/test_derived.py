@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from harness.model.graph import build
+from harness.catalog.models import preset
+from harness.model.graph.decoder import build
 from harness.model.graph.derived import derived, fold, folded_query, folds, key_scale, query_balance, score_scale
-from harness.model.graph.forms import CACHE_DEVIATIONS
-from harness.model.spec import Precision, Spec
+from harness.model.graph.packing import CACHE_DEVIATIONS
+from harness.model.spec import Spec
 from harness.model.weights import dequantise, generate
-from harness.models import preset
+from harness.vocabulary import RunPrecision
 from tests.parity.architectures import ARCHITECTURES
 
 SPEC = ARCHITECTURES["deepseek-v3-folded"]
 
 
 @pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-6), ("int8", 0.01), ("int4", 0.01)])
-def test_a_folded_query_meets_the_latent_as_the_two_products_do(precision: Precision, error: float) -> None:
+def test_a_folded_query_meets_the_latent_as_the_two_products_do(precision: RunPrecision, error: float) -> None:
     """Scores of random queries against random latents, by the matrix and by the way through n numbers a head."""
     weights, random = generate(SPEC, precision, 0), np.random.default_rng(0)
     stored = weights["layers.1.attention.q"], weights["layers.1.attention.kv"]
@@ -52,7 +53,7 @@ def test_folding_never_changes_the_work(spec: Spec, folded: bool) -> None:
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 @pytest.mark.parametrize("spec", [SPEC, ARCHITECTURES["deepseek-v3"]], ids=["folded", "unfolded"])
-def test_cached_keys_fill_their_range_and_no_more(spec: Spec, precision: Precision) -> None:
+def test_cached_keys_fill_their_range_and_no_more(spec: Spec, precision: RunPrecision) -> None:
     """Rotary keys of normed inputs, in steps of the scale: none is cut off, and the widest uses a half of the range."""
     weights, random = generate(spec, precision, 0), np.random.default_rng(0)
     wanted = frozenset({key_scale(1).name, query_balance(1).name})

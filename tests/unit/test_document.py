@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from harness import document
-from harness.document import reader
 from harness.errors import UsageError
-from harness.frozen import Frozen
+from harness.files import reader, text, validation
+from harness.files.tree import Document, Mark, Plain
+from harness.vocabulary import Frozen
 
 
-def parse(text: str) -> document.Document:
-    return document.parse(text, path=Path("f.yaml"), what="config")
+def parse(text: str) -> Document:
+    return reader.parse(text, path=Path("f.yaml"), what="config")
 
 
-def plain(text: str) -> document.Plain:
+def plain(text: str) -> Plain:
     return parse(text).plain()
 
 
@@ -135,7 +135,7 @@ class Outer(Frozen):
 
 def mistakes(text: str) -> list[str]:
     with pytest.raises(UsageError) as caught:
-        document.validate(parse(text), Outer)
+        validation.validate(parse(text), Outer)
     return str(caught.value).splitlines()
 
 
@@ -225,7 +225,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     def message(path: Path) -> str:
         with pytest.raises(UsageError) as caught:
-            document.load(path, what="claim sheet")
+            validation.load(path, what="claim sheet")
         return str(caught.value)
 
     (tmp_path / "quick.yaml").write_text("a: 1")
@@ -234,7 +234,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no such file" in message(tmp_path / "x" / "y.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: \xe9\n")
     assert ":2:4: not UTF-8" in message(tmp_path / "latin.yaml")
-    (tmp_path / "big.yaml").write_bytes(b"#" * (reader.SIZE_LIMIT_BYTES + 1))
+    (tmp_path / "big.yaml").write_bytes(b"#" * (text.SIZE_LIMIT_BYTES + 1))
     assert "too large" in message(tmp_path / "big.yaml")
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
     assert "cannot be read" in message(tmp_path / "loop.yaml")
@@ -245,11 +245,11 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_json_files_may_be_indented_with_tabs(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{\n\t"a": [\n\t\t1,\n\t\t"\\ud83d\\ude00"\n\t]\n}\n')
-    assert document.load(path, what="config").plain() == {"a": [1, "\U0001f600"]}
+    assert validation.load(path, what="config").plain() == {"a": [1, "\U0001f600"]}
 
 
 def test_marks_are_of_the_nearest_value() -> None:
     found = parse("a:\n  - b: 1\n    c: 2\n")
-    assert found.mark("a", 0, "c") == document.Mark(3, 8)
-    assert found.mark("a", 0, "d") == document.Mark(2, 5)
-    assert found.mark("a", 7) == document.Mark(2, 3)
+    assert found.mark("a", 0, "c") == Mark(3, 8)
+    assert found.mark("a", 0, "d") == Mark(2, 5)
+    assert found.mark("a", 7) == Mark(2, 3)

@@ -8,23 +8,23 @@ from harness.compare.decision import LOOKS
 from harness.compare.procedure import Side
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.measure.duel import Contender, duel
-from harness.plan import Arm, Needs, Plan, Task, Workload
-from harness.record import Observation
-from harness.record.assemble import Kept
+from harness.measure.ab import ABSide, run_ab
+from harness.results.assemble import Kept
+from harness.results.plan import Arm, Needs, Plan, Task, Workload
+from harness.results.record import Observation
 from tests import factories
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 WORKLOAD = Workload(phase="decode", batch=1, prompt_tokens=8, decode_tokens=8)
 
 
-def contender(name: str, cases: int = 1) -> Contender:
+def contender(name: str, cases: int = 1) -> ABSide:
     arm = Arm(model=name, spec=factories.spec(), precision="int8", threads=1)
     workloads = tuple(WORKLOAD.model_copy(update={"batch": i + 1}) for i in range(cases))
     task = Task(kind="arm", round=0, arm=arm, workloads=workloads, threads=1)
     ceilings = Task(kind="ceilings", round=0, threads=1)
     needs = Needs(peak_bytes=1, duration_s=1, basis="made up")
-    return Contender(plan=Plan(name=name, tasks=(ceilings, task, task.model_copy(update={"round": 1})), needs=needs))
+    return ABSide(plan=Plan(name=name, tasks=(ceilings, task, task.model_copy(update={"round": 1})), needs=needs))
 
 
 class Scripted:
@@ -33,7 +33,7 @@ class Scripted:
     def __init__(self, durations_s: dict[str, list[float | None]]) -> None:
         self.durations_s, self.calls = durations_s, list[tuple[str, int]]()
 
-    def __call__(self, side: Contender, round_index: int) -> tuple[Kept, ...]:
+    def __call__(self, side: ABSide, round_index: int) -> tuple[Kept, ...]:
         started = START + dt.timedelta(seconds=len(self.calls))
         self.calls.append((side.plan.name, round_index))
         script = self.durations_s[side.plan.name]
@@ -48,7 +48,7 @@ class Scripted:
 
 def test_what_is_clear_ends_at_the_first_look() -> None:
     runner = Scripted({"a": [1.0, 1.01], "b": [2.0, 2.02]})
-    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (10, "decided")
     assert len(found.old) == len(found.new) == 10
     pairs = [runner.calls[i : i + 2] for i in range(0, 20, 2)]
@@ -60,20 +60,20 @@ def test_each_case_is_settled_by_its_own_margin() -> None:
     """Both cases are 20 % slower, give or take 2: beyond a margin of 3 %, and neither in nor beyond one of 20 %."""
     near = Scripted({"a": [1.0, 1.02, 0.98], "b": [1.2, 1.26, 1.14, 1.21]})
     sides = contender("a", cases=2), contender("b", cases=2)
-    assert duel(*sides, Thresholds(), runner=near).ended == "decided"
-    assert duel(*sides, Thresholds(), runner=near, margins=(0.03, 0.20)).ended == "last look"
+    assert run_ab(*sides, Thresholds(), runner=near).ended == "decided"
+    assert run_ab(*sides, Thresholds(), runner=near, margins=(0.03, 0.20)).ended == "last look"
 
 
 def test_what_stays_unclear_goes_to_the_last_look() -> None:
     runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
-    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (LOOKS[-1], "last look")
 
 
 def test_a_budget_ends_it_after_a_whole_pair() -> None:
     ticks = iter(range(1000))
     runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
-    found = duel(
+    found = run_ab(
         contender("a"), contender("b"), Thresholds(), runner=runner, budget_s=5, clock=lambda: float(next(ticks))
     )
     assert found.ended == "budget" and len(found.old) == len(found.new) == found.pairs < 10
@@ -81,21 +81,21 @@ def test_a_budget_ends_it_after_a_whole_pair() -> None:
 
 def test_failed_processes_cost_their_pairs_only() -> None:
     runner = Scripted({"a": [1.0] * 9 + [None], "b": [2.0] * 10})
-    found = duel(contender("a"), contender("b"), Thresholds(), runner=runner)
+    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (10, "decided")
 
 
 def test_a_side_that_never_answers_ends_it_early() -> None:
     dead = Scripted({"a": [None], "b": [1.0]})
-    found = duel(contender("a"), contender("b"), Thresholds(), runner=dead)
+    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=dead)
     assert (found.pairs, found.ended) == (3, "nothing measured")
     late = Scripted({"a": [None, None, 1.0, 1.0], "b": [1.0]})
-    assert duel(contender("a"), contender("b"), Thresholds(), runner=late).ended != "nothing measured"
+    assert run_ab(contender("a"), contender("b"), Thresholds(), runner=late).ended != "nothing measured"
 
 
 def test_plans_must_have_as_many_cases() -> None:
     with pytest.raises(UsageError, match="1 and 2 cases"):
-        duel(contender("a"), contender("b", cases=2), Thresholds(), runner=Scripted({}))
+        run_ab(contender("a"), contender("b", cases=2), Thresholds(), runner=Scripted({}))
 
 
 def test_each_process_is_kept_before_the_next_one_starts() -> None:
@@ -106,6 +106,6 @@ def test_each_process_is_kept_before_the_next_one_starts() -> None:
         assert len(found) == 1
         seen.append((len(runner.calls), side))
 
-    duel(contender("a"), contender("b"), Thresholds(), runner=runner, keep=keep)
+    run_ab(contender("a"), contender("b"), Thresholds(), runner=runner, keep=keep)
     assert [calls for calls, _ in seen] == list(range(1, 21))
     assert [{"old": "a", "new": "b"}[side] for _, side in seen] == [name for name, _ in runner.calls]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runtime.exactness import exact_byte
+from harness.runtime.session import exact_byte
 
 CPUINFO = Path("/proc/cpuinfo")
 

@@ -7,10 +7,10 @@ import pytest
 
 from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import Decided, decide, decide_pairs
-from harness.compare.family import decide_together
+from harness.compare.multiple_testing import decide_together
+from harness.compare.table import Metric, ResultTable, Row, Sample, key
 from harness.compare.thresholds import Thresholds
 from harness.stats import Estimate
-from harness.tables.table import Metric, ResultTable, Row, Sample, key
 
 RATE = Metric(name="rate", unit="tok/s", better="higher")
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from harness.model.graph import build
+from harness.catalog.models import preset
+from harness.model.graph.decoder import build
 from harness.model.graph.derived import derived
-from harness.model.graph.forms import Byte, form_array
-from harness.model.layout import layout
-from harness.model.spec import Precision
+from harness.model.graph.packing import Byte, form_array
+from harness.model.tensors import tensor_layout
 from harness.model.weights import generate, one_of
-from harness.models import preset
-from harness.plan import Phase
+from harness.vocabulary import Phase, RunPrecision
 from tests.parity.architectures import ARCHITECTURES
 
 TRILLION = preset("moe-article-l").model_copy(
@@ -21,9 +20,9 @@ TRILLION = preset("moe-article-l").model_copy(
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
 @pytest.mark.parametrize(("name", "byte"), [*((name, "int8") for name in ARCHITECTURES), ("deepseek-v3", "uint8")])
-def test_weights_arrive_in_the_declared_form(name: str, byte: Byte, phase: Phase, precision: Precision) -> None:
+def test_weights_arrive_in_the_declared_form(name: str, byte: Byte, phase: Phase, precision: RunPrecision) -> None:
     spec = ARCHITECTURES[name]
-    program, tensors = build(spec, precision, phase, positions=32, byte=byte), {t.name: t for t in layout(spec)}
+    program, tensors = build(spec, precision, phase, positions=32, byte=byte), {t.name: t for t in tensor_layout(spec)}
     weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
     for tensor, made in derived(spec, precision, weights, frozenset(asked)):
         tensors[tensor.name], weights[tensor.name] = tensor, made

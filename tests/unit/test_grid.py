@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.catalog.models import preset
 from harness.errors import UsageError
-from harness.models import preset
-from harness.plan import grid
-from harness.plan.grid import Grid, Model
-from harness.plan.needs import arm_bytes
+from harness.measure import grid
+from harness.measure.grid import Grid, Model
+from harness.measure.needs import arm_bytes
 
 PLENTY = 64 << 30
 

@@ -2,11 +2,9 @@
 
 import pytest
 
-from harness.citation import spread
+from harness.catalog.chips import Chip, ChipEntry, chip, chip_names, chips, to_chip
+from harness.catalog.citation import spread
 from harness.errors import UsageError
-from harness.hardware import chip, chip_names, chips
-from harness.hardware.chip import Chip
-from harness.hardware.entry import ChipEntry, to_chip
 
 WANTED = (
     "ascend-910b ascend-910c ascend-950pr ascend-950dt a100-sxm h100-sxm h800 h20 h200 b200 gb200 gb300 mi300x mi355x"

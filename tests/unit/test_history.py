@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.compare.history import Series, changes, gather, host_changes
-from harness.report import text, trends
-from harness.tables.table import Better, Fact, Metric, ResultTable, Row, Sample, key
+from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, key
+from harness.report import history, text
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -20,8 +20,8 @@ def table(day: int, host: str, better: Better = "higher", **values: float) -> Re
         tool="t",
         name=f"run{day}",
         facts=(
-            Fact(kind="host", name="fingerprint", value=host),
-            Fact(kind="run", name="created", value=(START + dt.timedelta(days=day)).isoformat()),
+            Attribute(kind="host", name="fingerprint", value=host),
+            Attribute(kind="run", name="created", value=(START + dt.timedelta(days=day)).isoformat()),
         ),
         rows=tuple(
             Row(key=key(case=n), metric=metric, sampled="process", samples=(Sample(value=v),))
@@ -89,29 +89,29 @@ def test_when_all_cases_move_at_once_the_host_moved() -> None:
     assert host_changes(found, series) == ("run10",)
     lonely = [c for c in found if c.key == key(case="x")]
     assert host_changes(lonely, series) == ()
-    written = text.render(trends.build(series, found))
+    written = text.render(history.build(series, found))
     assert "the host changed" in written and "run10" in written
-    data = json.loads(trends.as_json(series, found))
+    data = json.loads(history.as_json(series, found))
     assert len(data["series"]) == 4 and {c["key"]["case"] for c in data["changes"]} == {"x", "y", "z"}
 
 
 def test_too_few_runs_are_no_sign_of_steadiness() -> None:
     series = gather([table(i, "h", x=1) for i in range(3)])
-    assert "too few" in text.render(trends.build(series, ()))
+    assert "too few" in text.render(history.build(series, ()))
 
 
 def test_not_having_looked_is_not_no_change() -> None:
     series = gather([table(0, "h", x=1)])
-    assert "not looked for" in text.render(trends.build(series, None))
-    assert json.loads(trends.as_json(series, None))["changes"] is None
+    assert "not looked for" in text.render(history.build(series, None))
+    assert json.loads(history.as_json(series, None))["changes"] is None
 
 
 @pytest.mark.parametrize(
     ("values", "line"), [([1, 2, 3, 4, 5, 6, 7, 8], "▁▂▃▄▅▆▇█"), ([5, 5, 5], "▄▄▄"), ([1.0], "▄"), ([1, 9, 1], "▁█▁")]
 )
 def test_sparklines(values: list[float], line: str) -> None:
-    assert trends.sparkline(values) == line
-    assert len(trends.sparkline(values * 20)) <= trends.SPARK_WIDTH
+    assert history.sparkline(values) == line
+    assert len(history.sparkline(values * 20)) <= history.SPARK_WIDTH
 
 
 def test_other_inputs_and_doubled_rows_are_not_joined() -> None:
@@ -123,7 +123,7 @@ def test_other_inputs_and_doubled_rows_are_not_joined() -> None:
 
     series = gather([seeded(0, "1"), seeded(1, "1"), seeded(2, "2")])
     assert [len(s.points) for s in series] == [2, 1]
-    assert "seed 2" in text.render(trends.build(series, None))
+    assert "seed 2" in text.render(history.build(series, None))
     double = table(0, "h", x=1.0)
     assert gather([double.model_copy(update={"rows": double.rows * 2})]) == ()
 
@@ -132,15 +132,15 @@ def test_runs_are_shown_with_label_and_revision() -> None:
     def labelled(day: int) -> ResultTable:
         made = table(day, "h", x=1.0 if day < 10 else 2.0)
         about = (
-            Fact(kind="run", name="label", value=f"nightly-{day}"),
-            Fact(kind="version", name="commit", value=f"{day:040x}+"),
+            Attribute(kind="run", name="label", value=f"nightly-{day}"),
+            Attribute(kind="version", name="commit", value=f"{day:040x}+"),
         )
         return made.model_copy(update={"facts": (*made.facts, *about)})
 
     series = gather([labelled(i) for i in range(20)])
-    written = text.render(trends.build(series, ()))
+    written = text.render(history.build(series, ()))
     assert "nightly-19" in written and "000000000000+" in written
-    assert json.loads(trends.as_json(series, ()))["series"][0]["points"][3]["label"] == "nightly-3"
+    assert json.loads(history.as_json(series, ()))["series"][0]["points"][3]["label"] == "nightly-3"
     pytest.importorskip("ruptures")
     (change,) = changes(series[0], 0.03)
     assert change.revision == f"{10:040x}+"
@@ -148,5 +148,5 @@ def test_runs_are_shown_with_label_and_revision() -> None:
 
 def test_a_time_without_an_offset_is_universal() -> None:
     made = table(0, "h", x=1.0)
-    naive = made.model_copy(update={"facts": (Fact(kind="run", name="time", value="2026-01-01T00:00:00"),)})
+    naive = made.model_copy(update={"facts": (Attribute(kind="run", name="time", value="2026-01-01T00:00:00"),)})
     assert gather([naive])[0].points[0].created == START

@@ -3,21 +3,20 @@
 import numpy as np
 import pytest
 
-from harness.model.graph import build
-from harness.model.graph.forms import form_array
+from harness.catalog.models import preset
+from harness.model.graph.decoder import build
 from harness.model.graph.nodes import Nodes
+from harness.model.graph.packing import form_array
 from harness.model.graph.parts import linear
-from harness.model.layout import Tensor
-from harness.model.spec import Precision
+from harness.model.tensors import Tensor
 from harness.model.weights import dequantise, quantise
-from harness.models import preset
-from harness.runtime.exactness import exact_byte
-from harness.runtime.session import open_session
+from harness.runtime.session import exact_byte, open_session
+from harness.vocabulary import RunPrecision
 
 _OUT, _IN = 32, 64
 
 
-def relative_errors(precision: Precision, *, uneven: bool) -> list[float]:
+def relative_errors(precision: RunPrecision, *, uneven: bool) -> list[float]:
     """Of each row of a product, the largest error over the row's largest number. The second row is a thousandth of the
     first in size, the third is zero."""
     random, tensor = np.random.default_rng(0), Tensor("w", (_OUT, _IN), "matrix")
@@ -38,14 +37,14 @@ def relative_errors(precision: Precision, *, uneven: bool) -> list[float]:
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_a_small_row_beside_a_large_one_keeps_its_digits(precision: Precision) -> None:
+def test_a_small_row_beside_a_large_one_keeps_its_digits(precision: RunPrecision) -> None:
     assert max(relative_errors(precision, uneven=True)) < 0.03
     large, small = relative_errors(precision, uneven=False)
     assert large < 0.03 and small > 0.5  # what it would lose otherwise
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_prefill_evens_the_rows_of_what_no_norm_made(precision: Precision) -> None:
+def test_prefill_evens_the_rows_of_what_no_norm_made(precision: RunPrecision) -> None:
     """Attention's output, and what a gated activation returns, differ in size from token to token."""
     graph = build(preset("moe-tiny"), precision, "prefill", positions=32).model.graph
     makers = {name: node.op_type for node in graph.node for name in node.output}

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness import measure
 from harness.errors import UnfitHostError
-from harness.host import allowed_cpus, moment
-from harness.measure import Bounds, Progress, run_lock
+from harness.measure.host import description
+from harness.measure.host.description import allowed_cpus
+from harness.measure.lock import run_lock
+from harness.measure.sweep import Bounds, Outcome, SweepProgress, run, worker_environment
 from harness.measure.worker import Message, carry_out, time_steps
-from harness.plan import Phase, Plan, Task, Timing, Workload
-from harness.record import CeilingObservation, Observation
-from harness.record.assemble import cell_round_key, remaining
+from harness.results.assemble import cell_round_key, remaining
+from harness.results.plan import Plan, Task, Timing, Workload
+from harness.results.record import CeilingObservation, Observation
+from harness.vocabulary import Phase
 from tests.clock import ScriptedClock
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED
@@ -74,7 +76,7 @@ def test_the_parent_sleeps_while_a_worker_measures() -> None:
     plan = plans.plan(plans.task(batches=(1, 2), timing=Timing(warmup_steps=1, min_time_s=1.0)))
     seen: list[Observation | CeilingObservation] = []
     before_s = time.process_time()
-    measure.run(plan, sink=lambda *made: seen.append(made[2]), command=(sys.executable, str(ZOO), "tame"))
+    run(plan, sink=lambda *made: seen.append(made[2]), command=(sys.executable, str(ZOO), "tame"))
     spent_s = time.process_time() - before_s
     timed_s = sum(sum(o.durations_s) for o in seen if isinstance(o, Observation))
     assert timed_s > 1.9 and spent_s < 0.01 * timed_s
@@ -137,8 +139,8 @@ def test_a_worker_reports_each_workload_with_what_belongs_to_it() -> None:
     assert made.warmup_s == (0.01, 0.01) and made.durations_s == (0.01,) * 4
     assert made.outside_s == pytest.approx(0.004), "warm-ups do not count"
     assert made.control_s == (1.0, 1.0) and made.coverage == 3.5
-    assert (made.frequency_hz is None) == (moment.frequency_hz(allowed_cpus()) is None)
-    assert (made.memory_wait_s is None) == (moment.memory_wait_s() is None)
+    assert (made.frequency_hz is None) == (description.current_frequency_hz(allowed_cpus()) is None)
+    assert (made.memory_wait_s is None) == (description.memory_stall_s() is None)
     assert made.load_1min is not None
 
 
@@ -160,9 +162,9 @@ def test_a_workload_that_fails_leaves_the_others() -> None:
 Made = tuple[Task, Workload | None]
 
 
-def swept(plan: Plan, **options: object) -> tuple[measure.Outcome, list[Made]]:
+def swept(plan: Plan, **options: object) -> tuple[Outcome, list[Made]]:
     made: list[Made] = []
-    outcome = measure.run(
+    outcome = run(
         plan,
         sink=lambda task, workload, _: made.append((task, workload)),
         command=HURRIED,
@@ -177,7 +179,7 @@ def test_tasks_run_in_the_plans_order_and_each_observation_is_handed_on() -> Non
     assert [(t.kind, t.round, w.batch if w else None) for t, w in made] == [
         (kind, r, batch) for r in (0, 1) for kind, batch in (("ceilings", None), ("arm", 1), ("arm", 2), ("arm", 4))
     ]
-    assert outcome == measure.Outcome(measured=8)
+    assert outcome == Outcome(measured=8)
 
 
 def test_what_is_done_is_not_measured_again() -> None:
@@ -187,7 +189,7 @@ def test_what_is_done_is_not_measured_again() -> None:
     outcome, rest = swept(plan, done=done)
     assert (outcome.measured, outcome.skipped) == (3, 5)
     assert [(t.round, w.batch if w else None) for t, w in rest] == [(1, 1), (1, 2), (1, 4)]
-    assert swept(plan, done={cell_round_key(t, w) for t, w in made})[0] == measure.Outcome(skipped=8)
+    assert swept(plan, done={cell_round_key(t, w) for t, w in made})[0] == Outcome(skipped=8)
 
 
 def test_a_task_keeps_only_what_is_left() -> None:
@@ -206,7 +208,7 @@ def test_no_round_starts_after_the_time_budget() -> None:
 
 
 def test_progress_counts_up_and_says_what_remains() -> None:
-    shown: list[Progress] = []
+    shown: list[SweepProgress] = []
     swept(plans.rounds(2), progress=shown.append)
     assert [p.done for p in shown] == list(range(8)) and all(p.total == 8 for p in shown)
     assert shown[0].remaining_s is None and shown[-1].remaining_s is not None
@@ -218,7 +220,7 @@ def test_a_sink_that_fails_ends_the_run_and_the_worker() -> None:
         raise UnfitHostError("the disk is full")
 
     with pytest.raises(UnfitHostError):
-        measure.run(plans.rounds(1), sink=sink, command=HURRIED)
+        run(plans.rounds(1), sink=sink, command=HURRIED)
 
 
 def test_ctrl_c_ends_the_worker_and_passes_through() -> None:
@@ -230,12 +232,12 @@ def test_ctrl_c_ends_the_worker_and_passes_through() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure.run(plans.rounds(1), sink=sink, command=HURRIED)
+        run(plans.rounds(1), sink=sink, command=HURRIED)
     assert len(kept) == 2
 
 
 def test_workers_get_bounded_thread_pools_and_their_own_package() -> None:
-    made = measure.worker_environment(3, {"PYTHONPATH": "/elsewhere", "OMP_NUM_THREADS": "64", "HOME": "/h"})
+    made = worker_environment(3, {"PYTHONPATH": "/elsewhere", "OMP_NUM_THREADS": "64", "HOME": "/h"})
     assert made["OMP_NUM_THREADS"] == made["OPENBLAS_NUM_THREADS"] == "3" and made["HOME"] == "/h"
     assert made["PYTHONPATH"].endswith("/elsewhere")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.moment import frequency_hz, memory_wait_s
+from harness.measure.host.description import current_frequency_hz, memory_stall_s
 from tests.unit.test_host import tree
 
 CPUINFO = "".join(
@@ -19,24 +19,24 @@ def driver(cpu: int, text: str) -> dict[str, str]:
 
 def test_the_driver_is_believed_before_the_list(tmp_path: Path) -> None:
     root = tree(tmp_path, {"proc/cpuinfo": CPUINFO, **driver(0, "1500000\n"), **driver(1, "2500000\n")})
-    assert frequency_hz((0, 1), root) == 2e9
-    assert frequency_hz((1,), root) == 2.5e9
+    assert current_frequency_hz((0, 1), root) == 2e9
+    assert current_frequency_hz((1,), root) == 2.5e9
 
 
 @pytest.mark.parametrize("text", ["0\n", "<unknown>\n", "", "\xff"])
 def test_a_driver_that_does_not_know_is_no_source(tmp_path: Path, text: str) -> None:
-    assert frequency_hz((0, 1), tree(tmp_path, {"proc/cpuinfo": CPUINFO, **driver(0, text)})) == 2500.5e6
+    assert current_frequency_hz((0, 1), tree(tmp_path, {"proc/cpuinfo": CPUINFO, **driver(0, text)})) == 2500.5e6
 
 
 @pytest.mark.parametrize("files", [{}, {"proc/cpuinfo": "processor : 0\nBogoMIPS : 48\n"}, {"proc/cpuinfo": CPUINFO}])
 def test_a_frequency_that_nobody_tells_is_unknown(tmp_path: Path, files: dict[str, str]) -> None:
-    assert frequency_hz((7,), tree(tmp_path, files)) is None
+    assert current_frequency_hz((7,), tree(tmp_path, files)) is None
 
 
 def test_waits_for_memory_are_those_of_any_task(tmp_path: Path) -> None:
-    assert memory_wait_s(tree(tmp_path, {"proc/pressure/memory": PRESSURE})) == 2.5
+    assert memory_stall_s(tree(tmp_path, {"proc/pressure/memory": PRESSURE})) == 2.5
 
 
 @pytest.mark.parametrize("files", [{}, {"proc/pressure/memory": ""}, {"proc/pressure/memory": "some total=x"}])
 def test_waits_that_the_kernel_hides_are_unknown(tmp_path: Path, files: dict[str, str]) -> None:
-    assert memory_wait_s(tree(tmp_path, files)) is None
+    assert memory_stall_s(tree(tmp_path, files)) is None

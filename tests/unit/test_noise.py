@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.host.noise import Look, Sign, _processors, signs
+from harness.measure.host.noise import Look, Sign, _processors, signs
 
 QUIET = Look(steal_s=0.0, others=((7, "idle", 1.0),))
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.measure.pairing import fit_together, in_turn, waiting
 from harness.measure.sweep import Launch
-from harness.plan import Arm, Task, Workload
+from harness.results.plan import Arm, Task, Workload
 from tests import factories
 
 _WORKER = """

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.catalog.models import preset
 from harness.config import Config
-from harness.model.spec import parameters
-from harness.models.presets import preset
-from harness.plan import Arm, Phase, Plan, Workload, planner
-from harness.plan.needs import arm_bytes, plan_duration_s, task_duration_s, weight_bytes
-from harness.record import Counts, Host
-from harness.record.counting import counts
+from harness.errors import PlanError
+from harness.measure import planner
+from harness.measure.needs import arm_bytes, plan_duration_s, task_duration_s, weight_bytes
+from harness.model.counts import parameters
+from harness.results.counting import counts
+from harness.results.plan import Arm, Plan, Workload
+from harness.results.record import Counts, Host
+from harness.vocabulary import Phase
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -35,8 +38,8 @@ def a_config(**measure: Any) -> Config:
     return Config.model_validate({"harness": 1, "name": "a", "measure": {"models": ("moe-tiny",), **measure}})
 
 
-def refusal(config: Config, host: Host | None = None) -> planner.PlanError:
-    with pytest.raises(planner.PlanError) as caught:
+def refusal(config: Config, host: Host | None = None) -> PlanError:
+    with pytest.raises(PlanError) as caught:
         planner.make(config, host or a_host())
     return caught.value
 
@@ -74,7 +77,7 @@ def test_auto_keeps_its_promise(cache_mib: int, available_gib: int) -> None:
     host = a_host(cache_bytes=cache_mib * MIB, available_bytes=available_gib * GIB)
     try:
         plan = planner.make(a_config(models=("auto",)), host)
-    except planner.PlanError:
+    except PlanError:
         return
     assert plan.needs.peak_bytes <= host.available_bytes / 2
     assert weight_bytes(preset(chosen(plan).pop()), "int8") >= 4 * cache_mib * MIB

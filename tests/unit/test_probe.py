@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.errors import UnfitHostError
-from harness.host.probe import KERNELS, STREAM_KERNELS, Kernel, best_s, graph_of, stream_bytes_of, weights_of
-from harness.runtime import open_session
+from harness.measure.host.ceilings import KERNELS, STREAM_KERNELS, Kernel, best_s, graph_of, stream_bytes_of, weights_of
+from harness.runtime.session import open_session
 from tests.clock import ScriptedClock
 
 SHAPE = (3, 512, 64)

@@ -6,8 +6,9 @@ import pytest
 
 from harness.cli.progress import Remaining, progress
 from harness.config import Config
-from harness.plan import Plan, Task, Workload, planner
-from harness.record import Host
+from harness.measure import planner
+from harness.results.plan import Plan, Task, Workload
+from harness.results.record import Host
 
 
 class Clock:

@@ -8,8 +8,8 @@ import pytest
 from harness.errors import UsageError
 from harness.measure.protocol import SPOKEN, VERSION, Terms, refusal, request, understood
 from harness.measure.worker import Message
-from harness.plan import Arm, Task, Timing, Workload
-from harness.record import Observation
+from harness.results.plan import Arm, Task, Timing, Workload
+from harness.results.record import Observation
 from tests import factories
 
 WORKLOADS = tuple(Workload(phase="decode", batch=b, prompt_tokens=8, decode_tokens=8) for b in (1, 2))

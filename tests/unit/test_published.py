@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.catalogue import builtin
-from harness.published import Rate, rates, source_ids
+from harness.catalog.collection import builtin
+from harness.catalog.rates import PublishedRate, rates, source_ids
 
 
 def test_ids_and_sources() -> None:
@@ -13,7 +13,7 @@ def test_ids_and_sources() -> None:
 
 
 @pytest.mark.parametrize("rate", rates(), ids=lambda r: r.id)
-def test_every_rate_is_of_a_known_model_and_chip(rate: Rate) -> None:
+def test_every_rate_is_of_a_known_model_and_chip(rate: PublishedRate) -> None:
     builtin().chip(rate.chip)
     builtin().model(rate.model)
     assert rate.source.title
@@ -21,7 +21,7 @@ def test_every_rate_is_of_a_known_model_and_chip(rate: Rate) -> None:
 
 
 @pytest.mark.parametrize("rate", [r for r in rates() if r.calibrates], ids=lambda r: r.id)
-def test_what_calibrates_was_measured(rate: Rate) -> None:
+def test_what_calibrates_was_measured(rate: PublishedRate) -> None:
     """No projection, offline mode, test threshold or second-hand figure may shape a band."""
     assert rate.source.grade in ("A", "B")
     assert rate.source.how_seen == "read"
@@ -34,7 +34,7 @@ DECODE = [r for r in rates() if r.phase == "decode" and r.conditions.batch and r
 BORROWED = ("ds-h800-profile-dec", "sgl-h100-dec-4k-simmtp")  # rate and time come from different documents
 
 
-def implied_tok_s(rate: Rate) -> float:
+def implied_tok_s(rate: PublishedRate) -> float:
     """Batch over time per token."""
     assert rate.conditions.batch is not None
     assert rate.conditions.tpot_s is not None
@@ -42,7 +42,7 @@ def implied_tok_s(rate: Rate) -> float:
 
 
 @pytest.mark.parametrize("rate", DECODE, ids=lambda r: r.id)
-def test_batch_over_time_is_the_rate(rate: Rate) -> None:
+def test_batch_over_time_is_the_rate(rate: PublishedRate) -> None:
     """The identity holds within a table; it misses by 6 to 10 % where a table borrows from two documents.
 
     A test's concurrency is the most that its batch can be, so there batch over time bounds the rate from above.

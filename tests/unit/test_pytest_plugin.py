@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.pytest_plugin import cell, cells
-from harness.tables.intake import parse
+from harness.compare.formats.detect import parse
+from harness.pytest_plugin import case, cases
 
 SUITE = """
 import numpy as np
 import pytest
-from harness.pytest_plugin import cell
+from harness.pytest_plugin import case
 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
 def test_tiny(harness_benchmark, phase):
-    assert np.isfinite(harness_benchmark(cell("moe-tiny", phase, tokens=8, threads=1), rounds=3, warmup_rounds=1)).all()
+    assert np.isfinite(harness_benchmark(case("moe-tiny", phase, tokens=8, threads=1), rounds=3, warmup_rounds=1)).all()
 """
 
 
@@ -74,9 +74,9 @@ def test_a_config_gives_its_cells(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     measure = "  models: [moe-tiny, 'moe-tiny:equal-active']\n  batches: [1, 2]\n  threads: 1\n"
     config.write_text(f"harness: 1\nname: x\nmeasure:\n{measure}")
-    found = cells(config)
+    found = cases(config)
     assert len(found) == 2 * 2 * 2 == len({str(c) for c in found})
 
 
 def test_a_cell_says_what_it_is() -> None:
-    assert str(cell("moe-tiny", "prefill", tokens=8, threads=1)) == "moe-tiny-int8-prefill-batch1-tokens8"
+    assert str(case("moe-tiny", "prefill", tokens=8, threads=1)) == "moe-tiny-int8-prefill-batch1-tokens8"

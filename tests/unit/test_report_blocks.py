@@ -3,8 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from harness.record import Record
-from harness.report import build
 from harness.report.blocks import (
     Block,
     Column,
@@ -17,11 +15,13 @@ from harness.report.blocks import (
     Text,
     ThroughputData,
 )
-from harness.report.charted import reported_chart, roofline_chart, throughput_charts
-from harness.report.judged import headline, verdict_blocks
-from harness.report.measured import gains, rows
-from harness.report.ran import measured_table
-from harness.verdict.evidence import Assessment
+from harness.report.chart_data import reported_chart, roofline_chart, throughput_charts
+from harness.report.order import build
+from harness.report.run_tables import measured_table
+from harness.report.verdicts import headline, verdict_blocks
+from harness.results.assessment import Assessment
+from harness.results.gains import gain_rows, measured_rows
+from harness.results.record import Record
 from tests import factories
 
 RECORD = factories.record()
@@ -119,7 +119,7 @@ def test_brief_evidence_leads_with_what_decided() -> None:
 
 def test_one_sample_has_no_interval_and_shows_none() -> None:
     single = RECORD.model_copy(update={"measurements": (factories.measurement(rounds=1),)})
-    (row,) = measured_table(rows(single)).rows
+    (row,) = measured_table(measured_rows(single)).rows
     assert row[3] == "680 –" or str(row[3]).endswith(" –")
     assert row[4] == "1"
 
@@ -138,13 +138,13 @@ def test_an_interrupted_run_says_so() -> None:
 
 
 def test_conditions_that_differ_become_columns_and_others_a_note() -> None:
-    same = measured_table(rows(RECORD))
+    same = measured_table(measured_rows(RECORD))
     assert "Precision" not in [c.name for c in same.columns]
     assert "precision int8" in (same.note or "")
     mixed = Record.model_validate(
         {**dict(RECORD), "measurements": (*RECORD.measurements, factories.measurement(batch=1, precision="int4"))}
     )
-    assert "Precision" in [c.name for c in measured_table(rows(mixed)).columns]
+    assert "Precision" in [c.name for c in measured_table(measured_rows(mixed)).columns]
 
 
 def test_charts_hold_every_usable_cell_and_no_other() -> None:
@@ -180,7 +180,7 @@ def test_reported_rates_take_band_from_the_verdict_and_ceiling_from_the_scaled_r
 
 
 def test_gains_are_paired_and_lie_where_the_rates_say() -> None:
-    found = gains(RECORD)
+    found = gain_rows(RECORD)
     rates = {(m.model, m.phase, m.batch): m.rate_tok_s for m in RECORD.measurements}
     assert len(found) == 16
     for gain in found:
@@ -195,11 +195,11 @@ def test_gains_are_paired_and_lie_where_the_rates_say() -> None:
 def test_an_invalid_cell_enters_no_gain() -> None:
     broken = tuple(m.model_copy(update={"invalid": ("drift",)}) for m in RECORD.measurements if m.phase == "decode")
     kept = tuple(m for m in RECORD.measurements if m.phase == "prefill")
-    assert {g.phase for g in gains(RECORD.model_copy(update={"measurements": (*kept, *broken)}))} == {"prefill"}
+    assert {g.phase for g in gain_rows(RECORD.model_copy(update={"measurements": (*kept, *broken)}))} == {"prefill"}
 
 
 def test_the_ceiling_is_the_lesser_of_reading_and_arithmetic() -> None:
-    for row in rows(RECORD):
+    for row in measured_rows(RECORD):
         assert row.flop_per_byte is not None and row.ceiling_tok_s is not None
         ridge = factories.MATMUL_FLOP_S / factories.READ_BYTES_S
         assert row.binding == ("memory" if row.flop_per_byte < ridge else "compute")
@@ -207,7 +207,9 @@ def test_the_ceiling_is_the_lesser_of_reading_and_arithmetic() -> None:
     faster = faster.model_copy(
         update={"read_bytes_s": faster.read_bytes_s.model_copy(update={"point": 2 * faster.read_bytes_s.point})}
     )
-    for before, after in zip(rows(RECORD), rows(RECORD.model_copy(update={"ceilings": faster})), strict=True):
+    for before, after in zip(
+        measured_rows(RECORD), measured_rows(RECORD.model_copy(update={"ceilings": faster})), strict=True
+    ):
         assert (after.ceiling_tok_s or 0) >= (before.ceiling_tok_s or 0)
 
 

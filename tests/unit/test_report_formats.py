@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from harness.report import build, charts, html, markdown
+from harness.report import charts, html, markdown
 from harness.report.blocks import Chart, Column, Link, Report, Table
+from harness.report.order import build
 from harness.stats import Interval
 from tests import factories
 

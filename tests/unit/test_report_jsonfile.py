@@ -10,41 +10,43 @@ import jsonschema
 import pytest
 
 from harness.errors import UsageError
-from harness.record import seal
-from harness.report import build, jsonfile, text
+from harness.files import output
+from harness.report import text
+from harness.report.order import build
+from harness.results import reportfile
 from tests import factories
 
 RECORD = factories.record()
 ASSESSMENT = factories.assessment()
-DOCUMENT = jsonfile.document(RECORD, ASSESSMENT)
+DOCUMENT = reportfile.document(RECORD, ASSESSMENT)
 
 
 @pytest.mark.parametrize(
     ("record", "assessment"), [(RECORD, ASSESSMENT), (RECORD, None), (None, factories.assessment(None)), (None, None)]
 )
 def test_what_is_written_is_read_back(record: Any, assessment: Any) -> None:
-    assert jsonfile.load(jsonfile.document(record, assessment)) == (record, assessment)
+    assert reportfile.load(reportfile.document(record, assessment)) == (record, assessment)
 
 
 def test_a_file_is_read_like_its_text(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(DOCUMENT, encoding="utf-8")
-    assert jsonfile.load(path) == (RECORD, ASSESSMENT)
+    assert reportfile.load(path) == (RECORD, ASSESSMENT)
 
 
 def test_writing_is_deterministic() -> None:
-    assert jsonfile.document(*jsonfile.load(DOCUMENT)) == DOCUMENT
+    assert reportfile.document(*reportfile.load(DOCUMENT)) == DOCUMENT
 
 
 def test_all_that_is_shown_can_be_made_from_the_document() -> None:
     for details in (False, True):
         shown = text.render(build(RECORD, ASSESSMENT), details=details)
-        assert text.render(build(*jsonfile.load(DOCUMENT)), details=details) == shown
+        assert text.render(build(*reportfile.load(DOCUMENT)), details=details) == shown
 
 
 def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -> None:
     data = json.loads(DOCUMENT)
-    assert data["schema"] == jsonfile.SCHEMA
+    assert data["schema"] == reportfile.SCHEMA
     assert data["record_id"] == RECORD.record_id
     assert data["host_fingerprint"] == RECORD.host.fingerprint
     first = data["measurements"][0]
@@ -65,13 +67,13 @@ def test_derived_figures_are_made_anew_on_the_way_in() -> None:
     data = json.loads(DOCUMENT)
     data["measurements"][0]["rate_tok_s"]["point"] = 1e9
     data["cells"], data["gains"], data["host_fingerprint"] = [], [], "other"
-    assert jsonfile.load(seal.sealed(json.dumps(data))) == (RECORD, ASSESSMENT)
+    assert reportfile.load(output.with_checksum(json.dumps(data))) == (RECORD, ASSESSMENT)
 
 
 def test_any_changed_value_is_noticed_and_no_change_of_form() -> None:
     data = json.loads(DOCUMENT)
     reordered = {key: data[key] for key in reversed(data)}
-    assert jsonfile.load(json.dumps(reordered, ensure_ascii=True)) == (RECORD, ASSESSMENT)
+    assert reportfile.load(json.dumps(reordered, ensure_ascii=True)) == (RECORD, ASSESSMENT)
     for change in (
         lambda d: d["measurements"][0]["observations"][0].update(tokens_per_step=7_777_777),
         lambda d: d["measurements"][0]["rate_tok_s"].update(point=1e9),
@@ -80,16 +82,16 @@ def test_any_changed_value_is_noticed_and_no_change_of_form() -> None:
         lambda d: d.update(checksum="sha256:" + "0" * 64),
     ):
         with pytest.raises(UsageError, match="checksum does not match"):
-            jsonfile.load(edited(change))
+            reportfile.load(edited(change))
     with pytest.raises(UsageError, match="has no 'checksum'"):
-        jsonfile.load(edited(lambda d: d.pop("checksum")))
+        reportfile.load(edited(lambda d: d.pop("checksum")))
 
 
 def test_the_document_fits_its_published_schema() -> None:
-    schema = json.loads(jsonfile.schema())
+    schema = json.loads(reportfile.schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     for pair in ((RECORD, ASSESSMENT), (None, None)):
-        jsonschema.validate(json.loads(jsonfile.document(*pair)), schema)
+        jsonschema.validate(json.loads(reportfile.document(*pair)), schema)
 
 
 def edited(change: Callable[[dict[str, Any]], object]) -> str:
@@ -100,7 +102,7 @@ def edited(change: Callable[[dict[str, Any]], object]) -> str:
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
     """As another program might write it, with a right checksum: the types must notice what does not fit."""
-    return seal.sealed(edited(change))
+    return output.with_checksum(edited(change))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
 )
 def test_damage_is_named(damaged: str, said: str) -> None:
     with pytest.raises(UsageError) as error:
-        jsonfile.load(damaged)
+        reportfile.load(damaged)
     assert said in str(error.value)
     assert "\x1b" not in str(error.value)
     assert "Write the file again" in str(error.value)
@@ -143,7 +145,7 @@ def test_no_cut_or_flipped_byte_escapes_as_another_error(seed: int) -> None:
     cut = seed * len(DOCUMENT) // 60
     for damaged in (DOCUMENT[:cut], DOCUMENT[:cut] + "}" + DOCUMENT[cut + 1 :]):
         try:
-            jsonfile.load(damaged)
+            reportfile.load(damaged)
         except UsageError:
             continue
 
@@ -160,7 +162,7 @@ def test_unreadable_files_are_usage_errors(tmp_path: Path) -> None:
         (tmp_path / "latin.json", "not UTF-8"),
     ):
         with pytest.raises(UsageError, match=said):
-            jsonfile.load(path)
+            reportfile.load(path)
 
 
 def test_a_figure_that_is_no_number_cannot_be_written() -> None:

@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from harness.report import build, text
+from harness.files.text import printable_line, web_address
+from harness.report import text
 from harness.report.blocks import Bullets, Callout, Column, Details, Heading, Link, Report, Table
-from harness.report.printable import line, web_address
+from harness.report.order import build
 from tests import factories
 
 NASTY = (
@@ -51,7 +52,7 @@ def test_the_whole_report_fits_one_hundred_columns() -> None:
 
 def test_long_names_and_wide_characters_fit() -> None:
     for word in NASTY:
-        record = factories.record(model=line(word)[:200] or "m", batches=(1,))
+        record = factories.record(model=printable_line(word)[:200] or "m", batches=(1,))
         verdict = factories.verdict(statement=word, reason=word, missing=(word,), interval_of=word)
         assessment = factories.assessment().model_copy(update={"verdicts": (verdict,), "sheet_title": word})
         for details in (False, True):
@@ -112,9 +113,9 @@ def test_an_empty_table_says_so() -> None:
 
 def test_text_and_json_load_no_drawing_library() -> None:
     code = (
-        "import sys; from harness.report import build, text, markdown, jsonfile; from tests import factories;"
+        "import sys; from harness.report import text, markdown; from harness.report.order import build; from harness.results import reportfile; from tests import factories;"
         "r, a = factories.record(batches=(1,)), factories.assessment();"
-        "text.render(build(r, a)); markdown.render(build(r, a)); jsonfile.document(r, a);"
+        "text.render(build(r, a)); markdown.render(build(r, a)); reportfile.document(r, a);"
         "print(sorted({'altair', 'vl_convert', 'jinja2', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

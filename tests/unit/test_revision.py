@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.measure import build
-from harness.measure.revision import Repository
+from harness.measure.repository import Repository
 
 NOBODY = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 

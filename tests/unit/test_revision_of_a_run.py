@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.revision import revision
+from harness.measure.repository import commit_of
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -15,19 +15,19 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def test_the_commit_and_whether_files_were_changed(tmp_path: Path) -> None:
-    assert revision(tmp_path / "none") is None
+    assert commit_of(tmp_path / "none") is None
     git(tmp_path, "init", "-q")
-    assert revision(tmp_path) is None
+    assert commit_of(tmp_path) is None
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "-q", "-m", "one")
     commit = git(tmp_path, "rev-parse", "HEAD")
     (tmp_path / "new").write_text("of a run: not followed by git")
-    assert revision(tmp_path) == commit
+    assert commit_of(tmp_path) == commit
     (tmp_path / "a").write_text("2")
-    assert revision(tmp_path) == f"{commit}+"
+    assert commit_of(tmp_path) == f"{commit}+"
 
 
 def test_without_git_it_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert revision(Path()) is None
+    assert commit_of(Path()) is None

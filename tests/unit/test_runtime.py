@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from harness.catalog.models import preset
 from harness.errors import UnfitHostError
-from harness.model.graph.forms import code_of_zero
-from harness.model.graph.work import count_work
-from harness.model.layout import cache_token_bytes
-from harness.model.operators import by_part, rows
-from harness.model.spec import Precision, Spec, parameters
-from harness.models import preset
-from harness.plan import Phase
-from harness.runtime import Engine
-from harness.runtime.stepper import Decoder
+from harness.model.counts import parameters
+from harness.model.graph.packing import code_of_zero
+from harness.model.operators import by_part, count_work, rows
+from harness.model.spec import Spec
+from harness.model.tensors import cache_token_bytes
+from harness.runtime.engine import Engine
+from harness.runtime.runner import Decoder
+from harness.vocabulary import Phase, RunPrecision
 
 SPEC = preset("moe-tiny")
 
@@ -86,7 +86,7 @@ def test_a_step_spends_little_outside_the_runtime(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int4"])
-def test_a_cache_takes_the_bytes_that_are_counted(precision: Precision) -> None:
+def test_a_cache_takes_the_bytes_that_are_counted(precision: RunPrecision) -> None:
     engine = Engine.load(SPEC, precision, threads=1, seed=0, first="decode")
     decoder = Decoder(SPEC, precision, engine.session("decode"), batch=3, capacity=7)
     held = sum(array.nbytes for layer in decoder.cache for _, array in layer)
@@ -131,7 +131,7 @@ def test_a_model_larger_than_memory_is_refused_before_it_is_built() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-def test_work_follows_the_active_parameters(phase: Phase, precision: Precision) -> None:
+def test_work_follows_the_active_parameters(phase: Phase, precision: RunPrecision) -> None:
     """Every matrix that a token meets is multiplied once: 2 operations a weight, for the chosen experts only. The head
     runs once a sequence; norms and selection biases are not products."""
     engine, batch, prompt = Engine.load(SPEC, precision, threads=1, seed=0, first=phase), 2, 8

@@ -3,10 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
+from harness.catalog.models import preset, preset_names
 from harness.errors import UsageError
-from harness.model.layout import layout, stored_bytes
-from harness.model.spec import Spec, dense_equal_total, parameters
-from harness.models import preset, preset_names
+from harness.model.counts import dense_equal_total, parameters
+from harness.model.spec import Spec
+from harness.model.tensors import stored_bytes, tensor_layout
 from tests.parity.architectures import ARCHITECTURES
 
 
@@ -37,8 +38,8 @@ def test_controls_match_within_one_percent(name: str) -> None:
 
 @pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_the_layout_has_every_counted_parameter(spec: Spec) -> None:
-    assert sum(tensor.count for tensor in layout(spec)) == parameters(spec).total
-    assert len({tensor.name for tensor in layout(spec)}) == len(layout(spec))
+    assert sum(tensor.count for tensor in tensor_layout(spec)) == parameters(spec).total
+    assert len({tensor.name for tensor in tensor_layout(spec)}) == len(tensor_layout(spec))
 
 
 def test_fp32_stores_four_bytes_a_parameter_and_fewer_bits_store_less() -> None:

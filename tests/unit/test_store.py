@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import Record
-from harness.store import Store, StoreError, check, recover
+from harness.errors import StoreError
+from harness.results.record import Record
 from harness.store.file import APPLICATION_ID, SCHEMA, StoreFile
+from harness.store.recovery import check, recover
+from harness.store.runs import Store
 from tests.reliability import plans, saver
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.document.strictjson import StrictJsonError, decode, encode
+from harness.files.strict import StrictJsonError, decode_json, encode_json
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ from harness.document.strictjson import StrictJsonError, decode, encode
 )
 def test_what_cannot_be_relied_upon_is_refused(text: str, words: str) -> None:
     with pytest.raises(StrictJsonError) as caught:
-        decode(text, what="report")
+        decode_json(text, what="report")
     assert words in str(caught.value) and len(str(caught.value)) < 200
 
 
 def test_the_place_of_a_mistake_is_told() -> None:
     with pytest.raises(StrictJsonError) as caught:
-        decode('{"a": 1,\n "b" 2}', what="report")
+        decode_json('{"a": 1,\n "b" 2}', what="report")
     assert caught.value.place("x.json") == "x.json:2:6"
 
 
 def test_values_come_back_as_they_were_written() -> None:
-    assert decode('{"a": [1, 2.5, null, true, "x"], "b": {}}', what="report") == {
+    assert decode_json('{"a": [1, 2.5, null, true, "x"], "b": {}}', what="report") == {
         "a": [1, 2.5, None, True, "x"],
         "b": {},
     }
@@ -41,6 +41,6 @@ def test_values_come_back_as_they_were_written() -> None:
 
 def test_what_could_drive_a_terminal_is_written_as_an_escape_and_comes_back() -> None:
     value = {"\u202ename": ["\x1b[31m", "\x9b31m", "caf\u00e9 \u2013", "\u2028", 0.1]}
-    text = encode(value)
+    text = encode_json(value)
     assert all(c.isprintable() or c == "\n" for c in text) and "caf\u00e9 \u2013" in text
-    assert decode(text, what="report") == value
+    assert decode_json(text, what="report") == value

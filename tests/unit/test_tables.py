@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.compare.comparison import compare
+from harness.compare.formats import record as own
+from harness.compare.formats.detect import parse
+from harness.compare.table import ResultTable, Row
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.report import benchtable
-from harness.report.bench import rows as bench_rows
-from harness.tables import own
-from harness.tables.intake import parse
-from harness.tables.table import ResultTable, Row
+from harness.report import bench
+from harness.results.bench import rows as bench_rows
 from tests import factories
 
 LLAMA = {
@@ -339,7 +339,7 @@ def test_rows_of_bench_compare_with_the_run_that_they_are_of() -> None:
     arms = {(a.model, a.precision, a.threads) for a in made.arms}
     known = tuple(m for m in made.measurements if (m.model, m.precision, m.threads) in arms)
     record = made.model_copy(update={"measurements": known})
-    lines = "".join(benchtable.json_line(r) for r in bench_rows(record))
+    lines = "".join(bench.json_line(r) for r in bench_rows(record))
     from_lines, from_record = parse(lines, "bench.jsonl"), own.table(record, "run")
     whole = parse(json.dumps([json.loads(line) for line in lines.splitlines()]), "bench.json")
     assert [r.key for r in whole.rows] == [r.key for r in from_lines.rows] == [r.key for r in from_record.rows]

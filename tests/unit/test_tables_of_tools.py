@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.compare.comparison import compare
+from harness.compare.formats.detect import parse
+from harness.compare.table import ResultTable, Row
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.tables.intake import parse
-from harness.tables.table import ResultTable, Row
 
 FILES = Path(__file__).parent.parent / "golden" / "tables"
 NAMES = sorted(path.name for path in FILES.iterdir())

@@ -9,9 +9,9 @@ from harness.compare.comparison import Comparison, RowComparison
 from harness.compare.decision import Decision, decide_pairs
 from harness.compare.gate import exit_code, parse
 from harness.compare.thresholds import Thresholds
-from harness.record import Observation
-from harness.record.disturbance import disturbed
-from harness.record.rule import Context
+from harness.results.disturbance import disturbed
+from harness.results.record import Observation
+from harness.results.rules import RuleContext
 from tests import factories
 
 THRESHOLDS = Thresholds()
@@ -63,7 +63,7 @@ def test_a_disturbance_is_found_in_what_the_processes_kept(
 ) -> None:
     kept = tuple(observation(i, control_s, foreign_cpu_s) for i, control_s in enumerate(controls))
     cell = factories.measurement().model_copy(update={"observations": kept})
-    found = disturbed(cell, Context(host=factories.host()))
+    found = disturbed(cell, RuleContext(host=factories.host()))
     assert found is None if words is None else words in (found or "")
 
 

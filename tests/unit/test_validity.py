@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import CeilingObservation, Counts, Host, Measurement, Observation, Record
-from harness.record.counting import coverage_deviation
-from harness.record.validity import CELL_RULES, Limits, apply, changed_host, findings
+from harness.results.counting import coverage_deviation
+from harness.results.disturbance import changed_host
+from harness.results.record import CeilingObservation, Counts, Host, Measurement, Observation, Record
+from harness.results.rules import Limits
+from harness.results.validity import CELL_RULES, apply, findings
 from tests.factories import host
 from tests.reliability import plans
 

@@ -2,28 +2,28 @@
 
 import pytest
 
-from harness.verdict.controls import REQUIRED, Controls, complete_rates, plants, run_controls, without
 from harness.verdict.knowledge import knowledge_of
+from harness.verdict.selftest import REQUIRED, SelfTest, complete_rates, run_self_test, seeded_errors, without
 
 
 @pytest.fixture(scope="module")
-def controls() -> Controls:
-    return run_controls()
+def controls() -> SelfTest:
+    return run_self_test()
 
 
-def test_no_published_rate_is_refuted_or_called_implausible(controls: Controls) -> None:
+def test_no_published_rate_is_refuted_or_called_implausible(controls: SelfTest) -> None:
     assert controls.false_alarms == ()
     assert controls.true_rows >= 25
 
 
-def test_the_promised_shares_of_plants_are_caught(controls: Controls) -> None:
+def test_the_promised_shares_of_plants_are_caught(controls: SelfTest) -> None:
     found = {d.kind: d for d in controls.detections}
     for kind, share in REQUIRED.items():
         assert found[kind].rate >= share, (kind, found[kind].missed)
     assert controls.passed
 
 
-def test_every_kind_is_planted_often_enough_to_say_something(controls: Controls) -> None:
+def test_every_kind_is_planted_often_enough_to_say_something(controls: SelfTest) -> None:
     for detection in controls.detections:
         assert detection.planted >= 7, detection.kind
 
@@ -33,7 +33,7 @@ def test_a_plant_s_own_publication_is_never_seen() -> None:
     blind = without(known, ("cloudmatrix384",))
     assert len(blind.rates) < len(known.rates)
     assert all(r.source_id != "cloudmatrix384" for r in blind.rates)
-    assert all(p.catalogued_as for p in plants(known) if p.claim.kind == "throughput")
+    assert all(p.catalogued_as for p in seeded_errors(known) if p.claim.kind == "throughput")
 
 
 def test_projections_are_among_the_true_rows() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.record import Measurement, Record
-from harness.verdict.evidence import Verdict
+from harness.results.assessment import Verdict
+from harness.results.record import Measurement, Record
 from tests import factories
 from tests.sheets import judged, one
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from harness.catalog import facts as record
 from harness.claims import Source
-from harness.published import facts as record
-from harness.verdict import assess
-from harness.verdict.evidence import Outcome
+from harness.results.assessment import Outcome
 from harness.verdict.finding import tally
+from harness.verdict.judge import assess
 from tests.sheets import R1_DECODE, judged, one, sheet
 
 REFUTED: Outcome = "refuted"
@@ -172,7 +172,7 @@ def test_second_hand_accounts_never_refute_and_never_support() -> None:
     [base] = [f for f in record.facts() if f.topic == "v4-accepts-images"]
     weak = base.testimony[0].source.model_copy(update={"grade": "C"})
     told = record.Fact(
-        **{**base.model_dump(), "testimony": (record.Testimony(source=weak, shows="so", bearing="against"),)}
+        **{**base.model_dump(), "testimony": (record.Statement(source=weak, shows="so", bearing="against"),)}
     )
     for says, outcome in ((True, "undecided"), (False, "consistent")):
         asked = sheet(one("fact", topic=base.topic, says=says))

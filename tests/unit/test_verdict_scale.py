@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import document
 from harness.claims import Sheet
-from harness.verdict import assess
-from harness.verdict.evidence import Assessment, Scaled
-from harness.verdict.hostcell import host_cell, nearest, sparse_cells
+from harness.files import validation
+from harness.results.assessment import Assessment, Scaled
+from harness.verdict.host_measurement import host_measurement, moe_measurements, nearest
+from harness.verdict.judge import assess
 from tests import factories
 
 ARTICLE = Path(__file__).parents[2] / "seeds" / "deepseek-v4-ascend.yaml"
@@ -16,12 +16,12 @@ ARTICLE = Path(__file__).parents[2] / "seeds" / "deepseek-v4-ascend.yaml"
 
 @pytest.fixture(scope="module")
 def measured() -> Assessment:
-    return assess(document.read(ARTICLE, Sheet, what="sheet"), record=factories.record())
+    return assess(validation.read(ARTICLE, Sheet, what="sheet"), record=factories.record())
 
 
 @pytest.fixture(scope="module")
 def unmeasured() -> Assessment:
-    return assess(document.read(ARTICLE, Sheet, what="sheet"))
+    return assess(validation.read(ARTICLE, Sheet, what="sheet"))
 
 
 def row(found: Assessment, name: str) -> Scaled:
@@ -110,7 +110,7 @@ def test_what_transfers_is_said_in_words(measured: Assessment, unmeasured: Asses
 
 
 def test_a_cell_is_chosen_by_its_balance() -> None:
-    cells = sparse_cells(factories.record(), "decode")
+    cells = moe_measurements(factories.record(), "decode")
     low, high = min(c.balance or 0 for c in cells), max(c.balance or 0 for c in cells)
     chosen = nearest(cells, 100 * high)
     assert chosen is not None and chosen.balance == high
@@ -121,14 +121,14 @@ def test_a_cell_is_chosen_by_its_balance() -> None:
 
 def test_no_measured_rate_is_above_this_host_s_ceiling() -> None:
     found = factories.record()
-    cell = host_cell(found, found.measurements[0])
+    cell = host_measurement(found, found.measurements[0])
     assert cell is not None and cell.fraction is not None and 0 < cell.fraction < 1
-    without = host_cell(found.model_copy(update={"ceilings": None}), found.measurements[0])
+    without = host_measurement(found.model_copy(update={"ceilings": None}), found.measurements[0])
     assert without is not None and without.ceiling_tok_s is None and without.fraction is None
 
 
 def test_other_chips_are_set_beside_each_rate() -> None:
-    article = document.read(ARTICLE, Sheet, what="sheet")
+    article = validation.read(ARTICLE, Sheet, what="sheet")
     found = {s.id: s for s in assess(article, chips=("ascend-910c", "h100-sxm", "mi355x")).scaled}
     beside = found["cloudmatrix-decode-beside-h100-sxm"]
     assert beside.ceiling is not None and beside.hardware is not None

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import document
 from harness.claims import Sheet
+from harness.files import validation
 from harness.verdict.equations import Equation, contradictions, implied, inconsistent, misfit
 from harness.verdict.knowledge import knowledge_of
 from harness.verdict.sets import inconsistent_sets
@@ -72,7 +72,7 @@ def test_a_wider_spread_never_makes_a_contradiction(a: float, b: float, sd: floa
 
 def test_the_article_s_sixty_percent_cannot_stand_beside_its_own_rates() -> None:
     """6,688 / 0.60 = 11,147 where 7,417 is published; 1,943 / 0.60 = 3,238 where 2,172 is."""
-    article = document.read(ARTICLE, Sheet, what="sheet")
+    article = validation.read(ARTICLE, Sheet, what="sheet")
     found = {s.claims: s for s in inconsistent_sets(article, knowledge_of())}
     prefill = found["cloudmatrix-prefill", "inference-60-percent"]
     assert "11,147" in prefill.explanation and "7,417" in prefill.members[-1]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.claims import Source
 from harness.stats import Interval
-from harness.verdict.thresholds import CEILING_SLACK
+from harness.verdict.finding import CEILING_SLACK
 from tests.sheets import R1_DECODE, judged, one
 
 SEVERITY = {"refuted": 3, "implausible": 2, "undecided": 1, "consistent": 1, "supported": 1}

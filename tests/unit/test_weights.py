@@ -7,28 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness.model.layout import layout, stored_bytes
-from harness.model.spec import Precision
+from harness.catalog.models import preset
+from harness.model.tensors import stored_bytes, tensor_layout
 from harness.model.weights import Blocks, PerHead, Plain, Stored, dequantise, generate, quantise, quantise_heads
-from harness.models import preset
+from harness.vocabulary import RunPrecision
 
 SPEC = preset("moe-tiny")
-PRECISIONS: tuple[Precision, ...] = ("fp32", "int8", "int4")
+PRECISIONS: tuple[RunPrecision, ...] = ("fp32", "int8", "int4")
 
 
 @pytest.fixture(scope="module")
-def drawn() -> dict[Precision, dict[str, Stored]]:
+def drawn() -> dict[RunPrecision, dict[str, Stored]]:
     return {precision: generate(SPEC, precision, 3) for precision in PRECISIONS}
 
 
-def test_stored_bytes_are_those_of_the_arrays(drawn: dict[Precision, dict[str, Stored]]) -> None:
+def test_stored_bytes_are_those_of_the_arrays(drawn: dict[RunPrecision, dict[str, Stored]]) -> None:
     for precision, weights in drawn.items():
         assert sum(stored.stored_bytes for stored in weights.values()) == stored_bytes(SPEC, precision)
 
 
-def test_precisions_round_the_same_weights(drawn: dict[Precision, dict[str, Stored]]) -> None:
+def test_precisions_round_the_same_weights(drawn: dict[RunPrecision, dict[str, Stored]]) -> None:
     """Each quantised code is the nearest one to the fp32 weight on its own scale."""
-    for tensor in layout(SPEC):
+    for tensor in tensor_layout(SPEC):
         exact = dequantise(drawn["fp32"][tensor.name])
         for precision in ("int8", "int4"):
             stored = drawn[precision][tensor.name]
@@ -41,9 +41,9 @@ def test_precisions_round_the_same_weights(drawn: dict[Precision, dict[str, Stor
             assert (np.abs(dequantise(stored) - exact) <= half * 1.0001).all()
 
 
-def test_matrices_have_zero_mean_and_keep_a_unit_deviation(drawn: dict[Precision, dict[str, Stored]]) -> None:
+def test_matrices_have_zero_mean_and_keep_a_unit_deviation(drawn: dict[RunPrecision, dict[str, Stored]]) -> None:
     for precision, weights in drawn.items():
-        for tensor in layout(SPEC):
+        for tensor in tensor_layout(SPEC):
             if tensor.role != "matrix":
                 continue
             scaled = dequantise(weights[tensor.name]) * np.sqrt(tensor.shape[-1])
@@ -52,14 +52,14 @@ def test_matrices_have_zero_mean_and_keep_a_unit_deviation(drawn: dict[Precision
             assert abs(scaled.mean()) < 5 / np.sqrt(tensor.count), (precision, tensor.name)
 
 
-def test_the_seed_decides(drawn: dict[Precision, dict[str, Stored]]) -> None:
+def test_the_seed_decides(drawn: dict[RunPrecision, dict[str, Stored]]) -> None:
     again, other = generate(SPEC, "int4", 3), generate(SPEC, "int4", 4)
     for name, stored in drawn["int4"].items():
         assert np.array_equal(dequantise(stored), dequantise(again[name]))
         assert not np.array_equal(dequantise(stored), dequantise(other[name]))
 
 
-def test_the_first_weights_are_what_they_always_were(drawn: dict[Precision, dict[str, Stored]]) -> None:
+def test_the_first_weights_are_what_they_always_were(drawn: dict[RunPrecision, dict[str, Stored]]) -> None:
     """A change of the stream would make old records and new ones different models. Source: numpy's SFC64 at seed 3."""
     stored = drawn["int4"]["head"]
     assert isinstance(stored, Blocks)
@@ -76,7 +76,7 @@ def _matrices() -> st.SearchStrategy[NDArray[np.float32]]:
 
 
 @given(_matrices(), st.sampled_from(["int8", "int4"]))
-def test_rounding_is_off_by_half_a_step_at_most(values: NDArray[np.float32], precision: Precision) -> None:
+def test_rounding_is_off_by_half_a_step_at_most(values: NDArray[np.float32], precision: RunPrecision) -> None:
     stored = quantise(values, precision, 32)
     assert isinstance(stored, Blocks)
     step = np.repeat(stored.scales, 32, axis=-1)

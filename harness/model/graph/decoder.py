@@ -8,24 +8,24 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.model.graph import feedforward
-from harness.model.graph.dispatch import Way
-from harness.model.graph.forms import Byte
+from harness.model.graph.dispatch import Strategy
 from harness.model.graph.grouped import GroupedAttention
-from harness.model.graph.latent import LatentAttention
+from harness.model.graph.mla import MLAttention
 from harness.model.graph.nodes import Nodes, Program
+from harness.model.graph.packing import Byte
 from harness.model.graph.parts import linear, norm, rope_tables
-from harness.model.layout import layout
-from harness.model.runnable import why_not_run
-from harness.model.spec import Phase, Precision, Spec
+from harness.model.spec import Spec
+from harness.model.tensors import tensor_layout, why_not_run
+from harness.vocabulary import Phase, RunPrecision
 
 
 def build(
     spec: Spec,
-    precision: Precision,
+    precision: RunPrecision,
     phase: Phase,
     *,
     positions: int,
-    experts: Way = "operator",
+    experts: Strategy = "operator",
     byte: Byte = "int8",
     threads: int = 1,
 ) -> Program:
@@ -41,11 +41,11 @@ def build(
     if (why := why_not_run(spec)) is not None:
         raise UsageError(f"{spec.model_type} {why}")
     nodes = Nodes(precision, wide=phase == "prefill", byte=byte, threads=threads)
-    tensors = {tensor.name: tensor for tensor in layout(spec)}
+    tensors = {tensor.name: tensor for tensor in tensor_layout(spec)}
     d, eps = spec.hidden_size, spec.rms_norm_eps
     nodes.part = "embedding"
     tokens = nodes.input("tokens", np.int64, ("B", "S" if phase == "prefill" else 1))
-    attention = LatentAttention if spec.attention == "mla" else GroupedAttention
+    attention = MLAttention if spec.attention == "mla" else GroupedAttention
     block = attention(spec, nodes, tensors, phase, rope_tables(spec, nodes, positions))
     hidden = nodes("Gather", nodes.weight(tensors["embedding"], "values"), tokens)
     residual: str | None = None

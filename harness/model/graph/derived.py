@@ -17,11 +17,12 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from harness.model.graph.forms import cache_step, operator_block
+from harness.model.graph.packing import cache_step, operator_block
 from harness.model.graph.parts import rope_gain, score_gain
-from harness.model.layout import Tensor
-from harness.model.spec import Precision, Spec
+from harness.model.spec import Spec
+from harness.model.tensors import Tensor
 from harness.model.weights import Blocks, Plain, Stored, dequantise, quantise
+from harness.vocabulary import RunPrecision
 
 
 def folds(spec: Spec) -> bool:
@@ -58,7 +59,7 @@ def joint_input(spec: Spec, layer: int) -> Tensor:
     return Tensor(f"layers.{layer}.mlp_in", (rows, spec.hidden_size), "matrix")
 
 
-def joins(spec: Spec, precision: Precision) -> bool:
+def joins(spec: Spec, precision: RunPrecision) -> bool:
     """Whether router and shared expert have one form."""
     return precision == "int8" and spec.is_sparse and bool(spec.n_shared_experts) and not spec.moe_bias
 
@@ -70,7 +71,7 @@ def join(router: Stored, shared: Stored) -> Stored:
     return Blocks(codes, scales, router.bits)
 
 
-def fold(spec: Spec, precision: Precision, query: Stored, up: Stored, balance: float = 1.0) -> Stored:
+def fold(spec: Spec, precision: RunPrecision, query: Stored, up: Stored, balance: float = 1.0) -> Stored:
     """[H*(p+r), q] from the queries' [H*(p+n), q] and the latent's [H, n+v, r]: scores' scale included, and the
     rotary rows times `balance`."""
     heads, p, n = spec.num_attention_heads, spec.qk_rope_head_dim or 0, spec.qk_nope_head_dim or 0
@@ -93,7 +94,7 @@ def key_step(spec: Spec, gain: Stored, joint: Stored) -> float:
 
 
 def derived(
-    spec: Spec, precision: Precision, weights: Mapping[str, Stored], wanted: AbstractSet[str]
+    spec: Spec, precision: RunPrecision, weights: Mapping[str, Stored], wanted: AbstractSet[str]
 ) -> Iterator[tuple[Tensor, Stored]]:
     """Those tensors that are `wanted` by name, made from a model's weights."""
     for layer in range(spec.num_hidden_layers):

@@ -11,13 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from harness.model.graph.forms import Form
 from harness.model.graph.nodes import Nodes
+from harness.model.graph.packing import Packing
 from harness.model.graph.router import Routing
-from harness.model.layout import Tensor
-from harness.model.spec import Phase, Precision, Spec
+from harness.model.spec import Spec
+from harness.model.tensors import Tensor
+from harness.vocabulary import Phase, RunPrecision
 
-Way = Literal["operator", "sorted"]
+Strategy = Literal["operator", "sorted"]
 
 _LEAST_PART = 64
 """Columns that a part keeps. With 128 a step was faster (moe-1b, two threads); thinner parts were not tried."""
@@ -27,7 +28,7 @@ _LARGE_BYTES = 512 << 10
 twice 2 us, which is what 0.1 MB take to be read."""
 
 
-def way(spec: Spec, precision: Precision, phase: Phase, batch: int) -> Way:
+def strategy(spec: Spec, precision: RunPrecision, phase: Phase, batch: int) -> Strategy:
     """How the experts of a step are computed."""
     if precision != "fp32" or spec.moe_bias or not spec.is_sparse:
         return "operator"
@@ -90,7 +91,7 @@ def _products(nodes: Nodes, x: str, counts: str, tensor: Tensor) -> str:
     """Each expert's rows of x times its own matrix."""
     experts = range(tensor.shape[0])
     parts: Sequence[str] = nodes("Split", x, counts, outputs=len(experts), axis=0)
-    form: Form = "halves" if tensor.name.endswith(".in") else "values"
+    form: Packing = "halves" if tensor.name.endswith(".in") else "values"
     products = [
         nodes.ms("FusedMatMul", part, nodes.weight(tensor, form, one=e), transB=1)
         for e, part in zip(experts, parts, strict=True)

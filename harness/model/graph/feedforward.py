@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from harness.model.graph.derived import joins, joint_input
-from harness.model.graph.dispatch import Way, parts, sorted_experts
-from harness.model.graph.forms import operator_block
+from harness.model.graph.dispatch import Strategy, parts, sorted_experts
 from harness.model.graph.nodes import Nodes
+from harness.model.graph.packing import operator_block
 from harness.model.graph.parts import ACCURACY_LEVEL, linear
 from harness.model.graph.router import Routing, route, router_logits
-from harness.model.layout import Tensor
 from harness.model.spec import Spec
+from harness.model.tensors import Tensor
 
 
-def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str, way: Way) -> str:
+def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str, way: Strategy) -> str:
     """[B, S, d] -> [B, S, d]"""
     at = f"layers.{layer}"
     if layer < spec.dense_layers:
@@ -67,7 +67,9 @@ def _activation(spec: Spec) -> dict[str, float]:
     return {"activation_alpha": 1.0, "activation_beta": 0.0}
 
 
-def _experts(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Way) -> str:
+def _experts(
+    spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Strategy
+) -> str:
     """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections.
 
     `MoE` deals experts to threads by their number, each thread a range of them, so that of few chosen ones one thread

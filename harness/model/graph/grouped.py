@@ -11,8 +11,9 @@ import numpy as np
 
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear, norm
-from harness.model.layout import Tensor
-from harness.model.spec import Phase, Spec
+from harness.model.spec import Spec
+from harness.model.tensors import Tensor
+from harness.vocabulary import Phase
 
 
 @dataclass

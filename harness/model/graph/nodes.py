@@ -13,9 +13,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from harness.model.graph.forms import Byte, Form, code_of_zero, cut
-from harness.model.layout import Tensor
-from harness.model.spec import Precision
+from harness.model.graph.packing import Byte, Packing, code_of_zero, pack
+from harness.model.tensors import Tensor
+from harness.vocabulary import RunPrecision
 
 OPSET = 24
 """First with TensorScatter, which writes the new rows of a cache in place."""
@@ -39,7 +39,7 @@ class Binding:
 
     name: str
     tensor: str
-    form: Form
+    form: Packing
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     factor: float = 1.0
@@ -58,7 +58,7 @@ class Program:
 class Nodes:
     """Collects operators. Each call adds one and returns the names of its outputs."""
 
-    def __init__(self, precision: Precision, *, wide: bool = False, byte: Byte = "int8", threads: int = 1) -> None:
+    def __init__(self, precision: RunPrecision, *, wide: bool = False, byte: Byte = "int8", threads: int = 1) -> None:
         self.precision = precision
         self.wide = wide
         """Whether products have many rows: prefill, up to the head."""
@@ -94,12 +94,14 @@ class Nodes:
         """The 8-bit code of zero, []."""
         return self.constant(np.array(code_of_zero(self.byte), dtype=self.byte))
 
-    def weight(self, tensor: Tensor, form: Form, factor: float = 1.0, *, one: int | None = None, parts: int = 1) -> str:
+    def weight(
+        self, tensor: Tensor, form: Packing, factor: float = 1.0, *, one: int | None = None, parts: int = 1
+    ) -> str:
         """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser; `parts` is for the
         forms that cut."""
         name = f"{tensor.name}:{form}" if one is None else f"{tensor.name}:{form}:{one}"
         if name not in self._bindings:
-            made = cut(tensor if one is None else tensor.matrix(), form, self.precision, parts)
+            made = pack(tensor if one is None else tensor.matrix(), form, self.precision, parts)
             dtype = self.byte if made.dtype == np.int8 else made.dtype
             self._bindings[name] = Binding(name, tensor.name, form, made.shape, dtype, factor, one, parts)
         return name

@@ -1,14 +1,20 @@
-"""The pieces that every block is made of: linear maps, norms, gated activations, rotary tables. Knows one precision."""
+"""The pieces that every block is made of: linear maps, norms, gated activations, rotary tables, causal attention.
 
+Causal attention of whole prompts runs in blocks of queries, each over the keys up to its own end: one operator over all
+queries multiplies every query with every key, half of which lie after it. Four blocks of queries skip three eighths.
+"""
+
+import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.graph.forms import operator_block
 from harness.model.graph.nodes import Nodes
-from harness.model.layout import Tensor
+from harness.model.graph.packing import operator_block
 from harness.model.spec import RopeScaling, Spec
+from harness.model.tensors import Tensor
 
 ACCURACY_LEVEL = 4
 """MatMulNBits and QMoE round activations to 8 bits by blocks at this level; lower ones compute in fp32 and slower."""
@@ -138,3 +144,48 @@ def score_gain(spec: Spec) -> float:
     """Factor of the scores of latent attention under YaRN (DeepSeek-V2 and V3, `mscale_all_dim`)."""
     scaling = spec.rope_scaling
     return 1.0 if scaling is None else (1 + 0.1 * (scaling.mscale_all_dim or 0.0) * math.log(scaling.factor)) ** 2
+
+
+_BLOCKS = 4
+_HIDDEN = -1e9
+"""Added to the score of a later key; the softmax of it is zero in fp32."""
+
+
+@dataclass(frozen=True)
+class CausalBlocks:
+    """Where each block of queries ends, int64 [1], and what is added to its scores, fp32 [1, 1, Q, K]: computed once
+    from the shape of `tokens` [B, S] and shared by all layers. Blocks of fewer than four tokens may be empty."""
+
+    ends: tuple[str, ...]
+    masks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, nodes: Nodes, tokens: str) -> "CausalBlocks":
+        length, count = nodes("Shape", tokens, start=1, end=2), nodes.constant(np.array([_BLOCKS]))
+        zero, one = (nodes.constant(np.array(v, dtype=np.int64)) for v in (0, 1))
+        first, second = (nodes.constant(np.array([v], dtype=np.int64)) for v in (0, 1))
+        hidden, seen = (nodes.constant(np.array(v, dtype=np.float32)) for v in (_HIDDEN, 0))
+        bounds = [first]
+        bounds += [nodes("Div", nodes("Mul", length, nodes.constant(np.array([i]))), count) for i in range(1, _BLOCKS)]
+        bounds.append(length)
+        edges = [nodes("Squeeze", bound, first) for bound in bounds]
+        masks = []
+        for start, end in itertools.pairwise(edges):
+            queries = nodes("Unsqueeze", nodes("Range", start, end, one), second)
+            keys = nodes("Unsqueeze", nodes("Range", zero, end, one), first)
+            mask = nodes("Where", nodes("Greater", keys, queries), hidden, seen)  # [Q, K]
+            masks.append(nodes("Unsqueeze", mask, nodes.constant(np.array([0, 1]))))
+        return cls(tuple(bounds[1:]), tuple(masks))
+
+    def attend(self, nodes: Nodes, query: str, keys: str, values: str, *, heads: int, scale: float) -> str:
+        """[B, S, H*v] from queries and keys [B, S, H*c] and values [B, S, H*v]."""
+        start, axis = (nodes.constant(np.array([v], dtype=np.int64)) for v in (0, 1))
+        mixed, begin = [], start
+        for end, mask in zip(self.ends, self.masks, strict=True):
+            part = nodes("Slice", query, begin, end, axis)
+            seen = [keys, values]
+            if end != self.ends[-1]:
+                seen = [nodes("Slice", x, start, end, axis) for x in seen]
+            mixed.append(nodes.ms("MultiHeadAttention", part, *seen, "", "", mask, num_heads=heads, scale=scale))
+            begin = end
+        return str(nodes("Concat", *mixed, axis=1))

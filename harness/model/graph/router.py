@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import linear
-from harness.model.layout import Tensor
 from harness.model.spec import Spec
+from harness.model.tensors import Tensor
 
 NEVER = -1e9
 """Score of an expert that must not be chosen; the softmax of it is zero in fp32."""

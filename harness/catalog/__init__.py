@@ -1,0 +1,1 @@
+"""Chips, models, published rates and facts of the public record, each figure with its source."""

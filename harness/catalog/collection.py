@@ -1,0 +1,119 @@
+"""Chips, models and published rates together: those that come with the program, and a user's own files beside them.
+
+An entry of a user's file replaces the built-in one of the same name. A file may hold any of the three lists; its
+sources are its own.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field
+
+from harness.catalog.chips import Chip, ChipEntry, chips, to_chip
+from harness.catalog.citation import Citation, Key
+from harness.catalog.models import ModelEntry, ReleasedModel, released_models, to_model
+from harness.catalog.rates import PublishedRate, RateEntry, rates, to_rate
+from harness.errors import UsageError, unknown
+from harness.files import validation
+from harness.files.tree import Document, Mark
+from harness.vocabulary import Frozen
+
+Entry = TypeVar("Entry")
+Made = TypeVar("Made")
+
+
+class EntryError(UsageError):
+    """One entry of a user's catalogue names something that is not there."""
+
+    def __init__(self, section: str, name: str, message: str) -> None:
+        super().__init__(message)
+        self.section, self.name = section, name
+
+
+class CatalogFile(Frozen):
+    """A user's catalogue: `sources`, and any of `chips`, `models` and `rates`, each by name."""
+
+    sources: dict[Key, Citation]
+    chips: dict[Key, ChipEntry] = Field(default={})
+    models: dict[Key, ModelEntry] = Field(default={})
+    rates: dict[Key, RateEntry] = Field(default={})
+
+
+class Catalog(Frozen):
+    """All that is known of hardware, models and rates elsewhere."""
+
+    chips: tuple[Chip, ...]
+    models: tuple[ReleasedModel, ...]
+    rates: tuple[PublishedRate, ...]
+
+    def chip(self, name: str) -> Chip:
+        """The chip of that name. Raises UsageError, naming the nearest known one."""
+        for chip in self.chips:
+            if chip.name == name:
+                return chip
+        raise UsageError(unknown("chip", name, (c.name for c in self.chips)))
+
+    def model(self, name: str) -> ReleasedModel:
+        """The released model of that name. Raises UsageError, naming the nearest known one."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise UsageError(unknown("model", name, (m.name for m in self.models)))
+
+    def with_file(self, file: CatalogFile) -> "Catalog":
+        """This catalogue with a user's entries added. Raises EntryError for a name that is not there."""
+        new_chips = tuple(_made("chips", name, to_chip, entry, file) for name, entry in file.chips.items())
+        new_models = tuple(_made("models", name, to_model, entry, file) for name, entry in file.models.items())
+        new_rates = tuple(_made("rates", name, to_rate, entry, file) for name, entry in file.rates.items())
+        out = Catalog(
+            chips=tuple(c for c in self.chips if c.name not in file.chips) + new_chips,
+            models=tuple(m for m in self.models if m.name not in file.models) + new_models,
+            rates=tuple(r for r in self.rates if r.id not in file.rates) + new_rates,
+        )
+        for rate in new_rates:
+            try:
+                out.chip(rate.chip)
+                out.model(rate.model)
+            except UsageError as error:
+                raise EntryError("rates", rate.id, str(error)) from error
+        return out
+
+
+def _made(
+    section: str, name: str, make: Callable[[str, Entry, dict[str, Citation]], Made], entry: Entry, file: CatalogFile
+) -> Made:
+    try:
+        return make(name, entry, file.sources)
+    except UsageError as error:
+        raise EntryError(section, name, str(error)) from error
+
+
+@cache
+def builtin() -> Catalog:
+    """The catalogue that comes with the program."""
+    return Catalog(chips=chips(), models=released_models(), rates=rates())
+
+
+def with_files(paths: tuple[Path, ...]) -> Catalog:
+    """The built-in catalogue and the files at `paths`, later ones first in a conflict.
+
+    Raises UsageError with file, line and column for a file that does not parse or does not fit.
+    """
+    found = builtin()
+    for path in paths:
+        parsed = validation.load(path, what="catalogue")
+        file = validation.validate(parsed, CatalogFile)
+        try:
+            found = found.with_file(file)
+        except EntryError as error:
+            raise parsed.error(_mark(parsed, error), f"{error.section}.{error.name}: {error}") from error
+    return found
+
+
+def _mark(parsed: Document, error: EntryError) -> Mark:
+    """Where the entry begins in its file."""
+    top = parsed.root.value
+    section = top[error.section] if isinstance(top, dict) else parsed.root
+    return section.keys.get(error.name, section.mark)

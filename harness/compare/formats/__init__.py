@@ -1,0 +1,1 @@
+"""Readers of result tables, one for each tool that writes them."""

@@ -1,0 +1,81 @@
+"""Which tool wrote a text, and its table. The one place that knows all formats; it reads no file."""
+
+import json
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from harness.compare.formats import bench, google_benchmark, hyperfine, llama_bench, pytest_benchmark
+from harness.compare.formats import record as own
+from harness.compare.formats.source import decode, refuse
+from harness.compare.table import ResultTable
+from harness.errors import UsageError
+from harness.results import reportfile
+
+_JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]], ...] = (
+    (bench.recognises, bench.parse),
+    (pytest_benchmark.recognises, pytest_benchmark.parse),
+    (google_benchmark.recognises, google_benchmark.parse),
+    (hyperfine.recognises, hyperfine.parse),
+    (llama_bench.recognises, llama_bench.parse),
+)
+SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
+KNOWN = (
+    "a JSON of harness run or bench, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, and the "
+    "JSON or CSV of hyperfine or Google Benchmark"
+)
+
+
+def parse(text: str, name: str) -> ResultTable:
+    """The table that `text` holds, whoever wrote it; `name` stands for it in errors and in the comparison.
+
+    Raises UsageError: damaged, or of no known tool.
+    """
+    try:
+        return _parsed(text, name)
+    except ValidationError as error:  # a file of the right form whose values no measurement gives
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        refuse(name, f"{'.'.join(map(str, found['loc'])) or 'a row'}: {found['msg']}")
+
+
+def _parsed(text: str, name: str) -> ResultTable:
+    start = text.lstrip("\ufeff \t\r\n")
+    if not start:
+        refuse(name, f"is empty, expected {KNOWN}")
+    if start[0] in "{[":
+        return _json(start, name)
+    if google_benchmark.csv_start(start) is not None:
+        return google_benchmark.parse_csv(start, name)
+    columns = tuple(cell.strip().strip('"') for cell in start.split("\n", 1)[0].split(","))
+    if llama_bench.recognises_header(columns):
+        return llama_bench.parse_csv(start, name)
+    if hyperfine.recognises_header(columns):
+        return hyperfine.parse_csv(start, name)
+    raise UsageError(f"{name}: of no known tool; expected {KNOWN}")
+
+
+def _json(text: str, name: str) -> ResultTable:
+    if _is_lines(text):
+        ours = bench.recognises(decode(text.split("\n", 1)[0], f"{name}:1"))
+        return bench.parse_lines(text, name) if ours else llama_bench.parse_lines(text, name)
+    data = decode(text, name)
+    if isinstance(data, dict) and "measurements" in data and "schema" in data:
+        record, _ = reportfile.parse(text, where=name)
+        if record is None:
+            refuse(name, "holds verdicts but no measurements", "name the JSON of a run")
+        return own.table(record, name)
+    for recognises, read in _JSON:
+        if recognises(data):
+            return read(text, name)
+    raise UsageError(f"{name}: JSON of no known tool; expected {KNOWN}")
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a whole JSON value ends before the text does."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.msg == "Extra data"
+    except (ValueError, RecursionError):
+        pass  # reported by `decode`, with the place
+    return False

@@ -1,0 +1,87 @@
+"""A record of this program as a result table. One sample a fresh process, with the time at which it started."""
+
+import hashlib
+
+from harness.compare.table import Attribute, AttributeKind, Metric, ResultTable, Row, Sample, Setting, key, plain
+from harness.results.disturbance import disturbed, judge_run
+from harness.results.plan import Arm
+from harness.results.record import Host, Measurement, Record
+from harness.results.rules import Limits, RuleContext
+
+TOOL = "harness"
+RATE = Metric(name="rate", unit="tok/s", better="higher")
+
+
+def table(record: Record, name: str) -> ResultTable:
+    """Every cell of `record`; a cell that failed or broke a validity rule is a row with its reason."""
+    notes = [] if record.state == "complete" else [f"{name}: the run is {record.state}, cells may be missing"]
+    notes += [f"{name}: {finding.line}" for finding in judge_run(record, Limits())]
+    return ResultTable(
+        tool=TOOL,
+        name=name,
+        facts=_facts(record),
+        rows=tuple(_row(m, record) for m in record.measurements),
+        notes=tuple(notes),
+    )
+
+
+def _facts(record: Record) -> tuple[Attribute, ...]:
+    versions = (("python", record.host.python), *record.host.packages, ("harness", record.harness_version))
+    commit = () if record.revision is None else (("commit", record.revision),)
+    run = (("created", record.created.isoformat()), ("label", record.label), ("record", record.record_id))
+    return (
+        *_host(record.host),
+        *(Attribute(kind="version", name=n, value=v) for n, v in (*versions, *commit)),
+        Attribute(kind="input", name="config", value=record.config_digest),
+        *(Attribute(kind="run", name=n, value=v) for n, v in run if v is not None),
+    )
+
+
+def _host(host: Host) -> tuple[Attribute, ...]:
+    found: tuple[tuple[str, object, bool], ...] = (
+        ("cpu", host.cpu, True),
+        ("architecture", host.architecture, True),
+        ("cores", host.cores, True),
+        ("last-level cache (bytes)", host.last_level_cache_bytes, True),
+        ("fingerprint", host.fingerprint, True),
+        ("memory (bytes)", host.memory_bytes, False),
+        ("system", host.system, False),
+        ("kernel", host.kernel, False),
+        ("virtual", host.virtual, False),
+        ("frequency (Hz)", host.frequency_hz, False),
+    )
+    kind: AttributeKind = "host"
+    return tuple(Attribute(kind=kind, name=n, value=plain(v), binding=b) for n, v, b in found if v is not None)
+
+
+def _row(m: Measurement, record: Record) -> Row:
+    good, arms = m.good, record.arms
+    digests = {o.logits_digest for o in good if o.logits_digest}
+    return Row(
+        key=key(**m.named),
+        metric=RATE,
+        sampled="process",
+        samples=tuple(
+            Sample(value=o.tokens_per_step / o.median_s, started=o.started)
+            for o in good
+            if o.median_s and o.tokens_per_step
+        ),
+        inputs=_inputs(
+            next((a for a in arms if (a.model, a.precision, a.threads) == (m.model, m.precision, m.threads)), None)
+        ),
+        outcomes=(Setting(name="output digest", value=", ".join(sorted(digests))),) if digests else (),
+        problem=m.error or "; ".join(m.invalid) or None,
+        disturbed=disturbed(m, RuleContext(host=record.host)),
+    )
+
+
+def _inputs(arm: Arm | None) -> tuple[Setting, ...]:
+    """What decides the work besides the key: architecture, seed of weights and prompts, evenness of routing."""
+    if arm is None:
+        return ()
+    spec = hashlib.sha256(arm.spec.model_dump_json().encode()).hexdigest()[:12]
+    return (
+        Setting(name="architecture", value=spec),
+        Setting(name="routing skew", value=plain(arm.routing_skew)),
+        Setting(name="seed", value=plain(arm.seed)),
+    )

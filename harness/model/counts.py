@@ -1,0 +1,193 @@
+"""Parameter counts of an architecture, the products that a token takes, and dense counterparts of equal size.
+
+A token is multiplied once with each weight that it uses, at two operations each; norms and biases are no products, and
+attention over the context is counted elsewhere.
+"""
+
+from harness.model.spec import Spec
+from harness.vocabulary import Frozen
+
+
+class Parameters(Frozen):
+    """Parameter counts by component. `active` counts the head and leaves out the embedding look-up."""
+
+    embedding: int
+    head: int
+    attention: int
+    indexer: int
+    dense: int
+    router: int
+    experts_total: int
+    experts_active: int
+    shared: int
+    norms: int
+
+    @property
+    def total(self) -> int:
+        """All parameters of the model, without multi-token-prediction layers."""
+        return self._common + self.embedding + self.experts_total
+
+    @property
+    def active(self) -> int:
+        """Parameters used for one token, with the head, without the embedding look-up."""
+        return self._common + self.experts_active
+
+    @property
+    def active_with_embedding(self) -> int:
+        return self.active + self.embedding
+
+    @property
+    def _common(self) -> int:
+        return self.head + self.attention + self.indexer + self.dense + self.router + self.shared + self.norms
+
+
+def attention_parameters(spec: Spec) -> int:
+    """Weights (and biases) of one layer's attention projections, without norms and indexer."""
+    d, heads = spec.hidden_size, spec.num_attention_heads
+    if spec.attention == "mla":
+        dn, p, dv, r, rq = _mla_dims(spec)
+        query = d * heads * (dn + p) if rq is None else d * rq + rq * heads * (dn + p)
+        return query + d * (r + p) + r * heads * (dn + dv) + heads * dv * d
+    if spec.attention == "v4":
+        hd, rq, ro, groups = spec.head_dim, spec.q_lora_rank, spec.o_lora_rank, spec.o_groups
+        assert hd is not None and rq is not None and ro is not None and groups is not None
+        return d * rq + rq * heads * hd + d * hd + heads * hd * ro + groups * ro * d
+    hd, kv_heads = spec.head_dim, spec.num_key_value_heads
+    assert hd is not None and kv_heads is not None
+    bias = (heads + 2 * kv_heads) * hd + d if spec.attention_bias else 0
+    sinks = heads if spec.attention_sinks else 0
+    return 2 * d * heads * hd + 2 * d * kv_heads * hd + bias + sinks
+
+
+def _mla_dims(spec: Spec) -> tuple[int, int, int, int, int | None]:
+    dn, p, dv, r = spec.qk_nope_head_dim, spec.qk_rope_head_dim, spec.v_head_dim, spec.kv_lora_rank
+    assert dn is not None and p is not None and dv is not None and r is not None
+    return dn, p, dv, r, spec.q_lora_rank
+
+
+def expert_parameters(spec: Spec) -> int:
+    """Weights of one expert: gate, up and down projections (`X = 3*d*f`)."""
+    d, f = spec.hidden_size, spec.moe_intermediate_size or 0
+    return 3 * d * f + (2 * f + d if spec.moe_bias else 0)
+
+
+def router_parameters(spec: Spec) -> int:
+    """Weights of one layer's router, with its selection bias where the family has one."""
+    bias = spec.n_routed_experts if spec.topk_method == "noaux_tc" or spec.moe_bias else 0
+    return spec.hidden_size * spec.n_routed_experts + bias
+
+
+def _indexer_parameters(spec: Spec) -> int:
+    """All layers' index projections (V3.2: every layer; V4: the layers that compress by 4)."""
+    if spec.index_n_heads is None or spec.index_head_dim is None:
+        return 0
+    layers = spec.num_hidden_layers
+    if spec.compress_ratios is not None:
+        layers = spec.compress_ratios.count(4)
+    query_rank = spec.q_lora_rank or spec.hidden_size
+    heads, width = spec.index_n_heads, spec.index_head_dim
+    return layers * (query_rank * heads * width + spec.hidden_size * (width + heads))
+
+
+def _norm_parameters(spec: Spec) -> int:
+    """Norm gains: two a layer and the final one, those of the latent ranks, and those of query and key heads."""
+    inner = 0
+    if spec.attention == "mla":
+        inner = (spec.q_lora_rank or 0) + (spec.kv_lora_rank or 0)
+    elif spec.use_qk_norm:
+        inner = 2 * (spec.head_dim or 0)
+    return spec.num_hidden_layers * (2 * spec.hidden_size + inner) + spec.hidden_size
+
+
+def parameters(spec: Spec) -> Parameters:
+    """Count the parameters of `spec` by component, in closed form."""
+    expert = expert_parameters(spec)
+    return Parameters(
+        embedding=spec.vocab_size * spec.hidden_size if not spec.tie_word_embeddings else 0,
+        head=spec.vocab_size * spec.hidden_size,
+        attention=spec.num_hidden_layers * attention_parameters(spec),
+        indexer=_indexer_parameters(spec),
+        dense=spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0),
+        router=spec.moe_layers * router_parameters(spec) if spec.is_sparse else 0,
+        experts_total=spec.moe_layers * spec.n_routed_experts * expert,
+        experts_active=spec.moe_layers * spec.num_experts_per_tok * expert,
+        shared=spec.moe_layers * spec.n_shared_experts * expert,
+        norms=_norm_parameters(spec),
+    )
+
+
+def dense_equal_total(spec: Spec) -> Spec:
+    """A dense control with the attention of `spec` and, within 1 %, as many parameters in total.
+
+    Raises ValueError where no width of the feed-forward layers comes that close.
+    """
+    return _dense(spec, parameters(spec).total - parameters(spec).active, "total")
+
+
+def dense_equal_active(spec: Spec) -> Spec:
+    """A dense control with the attention of `spec` and, within 1 %, as many parameters active for one token."""
+    return _dense(spec, 0, "active")
+
+
+def _dense(spec: Spec, inactive: int, what: str) -> Spec:
+    """`spec` without experts, every layer with one feed-forward width so that the active count grows by `inactive`."""
+    if not spec.is_sparse:
+        raise ValueError("a dense control is derived from a sparse architecture")
+    count = parameters(spec)
+    feed_forward = count.dense + count.router + count.experts_active + count.shared + inactive
+    if what == "total":
+        feed_forward -= count.embedding
+    width = feed_forward / (3 * spec.hidden_size * spec.num_hidden_layers)
+    wanted = getattr(count, what)
+    for step in (s for s in _STEPS if s <= max(16, 0.01 * width)):
+        control = _with_width(spec, max(step, round(width / step) * step))
+        if abs(getattr(parameters(control), what) / wanted - 1) <= 0.01:
+            return control
+    raise ValueError(f"no dense control comes within 1 % of {wanted:,} {what} parameters")
+
+
+_STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
+"""Widths of a control are multiples of the largest of these that comes close; below 16 it runs in fp32 only."""
+
+
+def _with_width(spec: Spec, width: int) -> Spec:
+    """`spec` without experts, each layer with a feed-forward of `width`."""
+    update = {
+        "intermediate_size": width,
+        "first_k_dense_replace": 0,
+        "n_routed_experts": 0,
+        "num_experts_per_tok": 0,
+        "n_shared_experts": 0,
+        "moe_intermediate_size": None,
+        "n_group": 1,
+        "topk_group": 1,
+        "topk_method": "greedy",
+        "moe_bias": False,
+    }
+    return Spec.model_validate(spec.model_copy(update=update).model_dump())
+
+
+def attention_products(spec: Spec) -> int:
+    """Of one layer's projections."""
+    heads, kv_heads, width = spec.num_attention_heads, spec.num_key_value_heads or 0, spec.head_dim or 0
+    bias = (heads + 2 * kv_heads) * width + spec.hidden_size if spec.attention_bias else 0
+    return attention_parameters(spec) - bias - (heads if spec.attention_sinks else 0)
+
+
+def expert_products(spec: Spec) -> int:
+    """Of one expert, routed or shared."""
+    return 3 * spec.hidden_size * (spec.moe_intermediate_size or 0)
+
+
+def token_products(spec: Spec) -> int:
+    """Of all layers, for one token, without the head."""
+    experts = (spec.num_experts_per_tok + spec.n_shared_experts) * expert_products(spec)
+    router = spec.hidden_size * spec.n_routed_experts
+    dense = spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0)
+    attention = spec.num_hidden_layers * attention_products(spec) + parameters(spec).indexer
+    return attention + dense + spec.moe_layers * (experts + router)
+
+
+def head_products(spec: Spec) -> int:
+    """Of the head, for one position."""
+    return spec.vocab_size * spec.hidden_size

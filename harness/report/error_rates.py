@@ -1,0 +1,116 @@
+"""How often the judges and this host are wrong, as blocks and as JSON: self-test, false positives and power."""
+
+import json
+
+from harness import units
+from harness.compare.calibration import Calibration
+from harness.files import strict
+from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
+from harness.stats import Estimate
+from harness.units import interval, number, percent
+from harness.verdict.selftest import Detection, SelfTest
+
+
+def self_test_blocks(found: SelfTest, *, missed: bool = False) -> Report:
+    """The report on the controls; `missed` also names each plant that passed."""
+    blocks: list[Block] = [Text(text=_lead(found), lead=True)]
+    if found.false_alarms:
+        blocks += [Callout(tone="warning", text="True rates that were damned:"), Bullets(items=found.false_alarms)]
+    blocks.append(_table(found))
+    passed = [f"{d.kind}: {', '.join(d.missed)}" for d in found.detections if d.missed]
+    if missed and passed:
+        blocks += [Text(text="Not caught:"), Bullets(items=tuple(passed))]
+    return Report(title="Controls of the judges", blocks=tuple(blocks))
+
+
+def _lead(found: SelfTest) -> str:
+    held = "All required shares are reached." if found.passed else "A required share is not reached."
+    return (
+        f"{held} Of {units.whole(found.true_rows)} published rates {len(found.false_alarms) or 'none'} "
+        f"{'was' if len(found.false_alarms) == 1 else 'were'} refuted or called implausible with the own publication "
+        f"left out; {found.undecided or 'none'} {'was' if found.undecided == 1 else 'were'} undecided."
+    )
+
+
+def _table(found: SelfTest) -> Table:
+    return Table(
+        title="Planted false claims",
+        columns=(
+            Column(name="Kind"),
+            Column(name="Planted", align="right"),
+            Column(name="Caught", align="right"),
+            Column(name="Share", align="right"),
+            Column(name="By a flag alone", align="right"),
+            Column(name="Required", align="right"),
+            Column(name="Reached"),
+        ),
+        rows=tuple(_row(d) for d in found.detections),
+        note="Caught: refuted, implausible, or flagged with the very trap. Without a required share a kind is measured "
+        "only. Plants and band come from the same kind of rate; new publications may do otherwise.",
+    )
+
+
+def _row(d: Detection) -> tuple[str, ...]:
+    required = units.UNKNOWN if d.required is None else units.percent(d.required)
+    reached = units.UNKNOWN if d.required is None else "yes" if d.reached else "no"
+    whole = units.whole
+    return (d.kind, whole(d.planted), whole(d.caught), units.percent(d.rate), whole(d.flagged), required, reached)
+
+
+def self_test_json(found: SelfTest) -> str:
+    """One object: the rates with their counts, and which plants were missed."""
+    body = {"schema": 1, "kind": "controls", **found.model_dump(mode="json")}
+    return strict.encode_json(body)
+
+
+def calibration_blocks(found: Calibration | None, no_op: int, least: int, set_aside: int = 0) -> Report:
+    """The report on `no_op` comparisons of identical code and their companions. `set_aside` more were measured by
+    another procedure or with another runtime."""
+    title = "Reliability of comparisons on this host"
+    if found is None:
+        return Report(title=title, blocks=(Text(text="Nothing was measured yet: harness calibrate does.", lead=True),))
+    blocks: list[Block] = [Text(text=f"Side by side, {found.sentence}.", lead=True)]
+    if no_op < least:
+        blocks.append(Callout(tone="note", text=f"{no_op} of at least {least}: verdicts do not quote it yet; go on."))
+    if set_aside:
+        text = f"{set_aside} comparisons of an earlier procedure or another ONNX Runtime are kept and not counted."
+        blocks.append(Callout(tone="note", text=text))
+    level = percent(found.false_alarms.level)
+    identical = (_share(s) for s in (found.false_alarms, found.false_warnings, found.unmeasurable))
+    rows = [("identical code", str(found.false_alarms.n), *identical)]
+    rows += [
+        (f"{percent(p.injected)} slower", str(p.slower.n), _share(p.slower), _share(p.noticed), _share(p.unmeasurable))
+        for p in found.power
+    ]
+    blocks.append(
+        Table(
+            title="What comparisons with a known answer were called",
+            columns=(
+                Column(name="what was compared"),
+                Column(name="comparisons", align="right"),
+                Column(name="alarm", align="right"),
+                Column(name="warning (slower: or alarm)", align="right"),
+                Column(name="unmeasurable", align="right"),
+            ),
+            rows=tuple(rows),
+            note=f"Shares with {level} intervals. Alarm: faster or slower; for what was slowed down, slower. "
+            f"Half of the comparisons of identical code took {number(found.median_pairs)} pairs or fewer.",
+        )
+    )
+    return Report(title=title, blocks=tuple(blocks))
+
+
+def calibration_json(found: Calibration | None, no_op: int, set_aside: int = 0) -> str:
+    """`calibration` is null where nothing was measured."""
+    body = {
+        "schema": 1,
+        "kind": "calibration",
+        "no_op_comparisons": no_op,
+        "set_aside": set_aside,
+        "calibration": None if found is None else {**found.model_dump(mode="json"), "sentence": found.sentence},
+    }
+    return json.dumps(body, indent=2, allow_nan=False) + "\n"
+
+
+def _share(rate: Estimate) -> str:
+    return f"{percent(rate.point)} {interval(rate.low, rate.high, 'fraction', 2)}"

@@ -1,0 +1,130 @@
+"""Rules on what else went on at the host while a run was measured: others' work, stolen time, waits for memory,
+changed frequency, an unsteady control kernel. Pure.
+
+All but a changed host warn: the figures are true, but may be less exact than they look. What a host does not tell
+breaks no rule.
+"""
+
+from collections.abc import Callable
+
+from harness.results.record import Host, Measurement, Observation, Record
+from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule
+from harness.stats import median
+from harness.units import number, percent, si
+
+
+def share_of(m: Measurement, value: Callable[[Observation], float | None]) -> float | None:
+    """A time over all processes, divided by the timed sections that it fell into. Over all, not the median of each: the
+    kernel counts processor time in ticks of a hundredth of a second, which is coarse beside one process's section."""
+    timed = [(part, sum(o.durations_s)) for o in m.good if (part := value(o)) is not None]
+    whole_s = sum(section_s for _, section_s in timed)
+    return sum(part_s for part_s, _ in timed) / whole_s if whole_s > 0 else None
+
+
+def _foreign(m: Measurement, context: RuleContext) -> Breach | None:
+    share, limit = share_of(m, lambda o: o.foreign_cpu_s), context.limits.foreign_share
+    if share is None or share <= limit:
+        return None
+    return Breach(share, limit, f"others used {number(share, 2)} processors meanwhile ({limit:g} allowed)")
+
+
+def _steal(m: Measurement, context: RuleContext) -> Breach | None:
+    share, limit = share_of(m, lambda o: o.steal_s), context.limits.steal_share
+    if share is None or share <= limit:
+        return None
+    return Breach(share, limit, f"the hypervisor took {number(share, 2)} processors meanwhile ({limit:g} allowed)")
+
+
+def _memory_wait(m: Measurement, context: RuleContext) -> Breach | None:
+    share, limit = share_of(m, lambda o: o.memory_wait_s), context.limits.memory_wait_share
+    if share is None or share <= limit:
+        return None
+    return Breach(share, limit, f"tasks waited for memory in {percent(share)} of the time ({percent(limit)} allowed)")
+
+
+def _frequency(m: Measurement, context: RuleContext) -> Breach | None:
+    seen = [o.frequency_hz for o in m.good if o.frequency_hz is not None]
+    if len(seen) < 2:
+        return None
+    spread, limit = (max(seen) - min(seen)) / median(seen), context.limits.frequency_spread
+    if spread <= limit:
+        return None
+    words = f"the processors ran at {si(min(seen), 'Hz')} to {si(max(seen), 'Hz')} in different processes"
+    return Breach(spread, limit, f"{words} ({percent(limit)} apart allowed)")
+
+
+RULES = (
+    ValidityRule("busy-neighbours", "warning", _foreign, "end other work on this host and measure again"),
+    ValidityRule("stolen-time", "warning", _steal, "measure on a host of your own, or at a quieter hour"),
+    ValidityRule(
+        "memory-pressure", "warning", _memory_wait, "close other programs, or measure a smaller model or batch"
+    ),
+    ValidityRule(
+        "frequency", "warning", _frequency, "fix the frequency (`harness doctor` says how), or let the host cool"
+    ),
+)
+"""Rules of a cell."""
+
+
+def _controls(record: Record) -> tuple[tuple[float, ...], ...]:
+    """The control kernel's durations, one tuple a process and workload."""
+    observed = [o.control_s for m in record.measurements for o in m.good]
+    return tuple(c for c in (*observed, *(o.control_s for o in record.ceiling_observations)) if len(c) >= 2)
+
+
+def judge_run(record: Record, limits: Limits) -> tuple[RuleBreach, ...]:
+    """Rules that concern the whole run: how steady the control kernel, and with it the host, was.
+
+    Both warn here. A comparison of two arms that they leave unsettled is 'unmeasurable' (it asks for more of the host).
+    """
+    return _judge_controls(_controls(record), limits)
+
+
+def disturbed(m: Measurement, context: RuleContext) -> str | None:
+    """What disturbed the host while this cell was measured, in words; None where nothing was found."""
+    controls = tuple(o.control_s for o in m.good if len(o.control_s) >= 2)
+    broken = (rule.check(m, context) for rule in RULES)
+    words = [f.message for f in _judge_controls(controls, context.limits)] + [b.message for b in broken if b]
+    return "; ".join(words) or None
+
+
+def _judge_controls(controls: tuple[tuple[float, ...], ...], limits: Limits) -> tuple[RuleBreach, ...]:
+    found = []
+    quiet = "end other work on this host, or compare only interleaved runs (`harness ab`)"
+    medians = sorted(median(c) for c in controls)
+    if len(medians) >= 2:
+        # the middle 80 %, so that one slow process among many does not speak for all
+        cut = len(medians) // 10
+        inner = medians[cut : len(medians) - cut]
+        spread = (inner[-1] - inner[0]) / median(medians)
+        if spread > limits.control_spread:
+            words = f"the control kernel spread by {percent(spread)} between processes"
+            found.append(_run_finding("control-spread", spread, limits.control_spread, words, quiet))
+    if controls:
+        drift = median([abs(median(c[len(c) // 2 :]) / median(c[: len(c) // 2]) - 1) for c in controls])
+        if drift > limits.control_drift:
+            words = f"the control kernel changed by {percent(drift)} while a workload was timed"
+            found.append(_run_finding("control-drift", drift, limits.control_drift, words, quiet))
+    return tuple(found)
+
+
+def _run_finding(rule: str, value: float, limit: float, words: str, remedy: str) -> RuleBreach:
+    message = f"{words} ({percent(limit)} allowed)"
+    return RuleBreach(
+        rule=rule, severity="warning", cell=None, value=value, limit=limit, message=message, remedy=remedy
+    )
+
+
+def changed_host(before: Host, after: Host) -> RuleBreach | None:
+    """The rule for a run that goes on elsewhere: two hosts' figures do not belong into one record."""
+    if before.fingerprint == after.fingerprint:
+        return None
+    return RuleBreach(
+        rule="host-changed",
+        severity="invalid",
+        cell=None,
+        value=2,
+        limit=1,
+        message=f"begun on {before.cpu} with {before.cores} cores, gone on with on {after.cpu} with {after.cores}",
+        remedy="begin a new run on this host, or resume on the other one",
+    )

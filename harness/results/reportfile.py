@@ -1,0 +1,271 @@
+"""A run and its assessment as one JSON document, written and read again. Holds all that the tables show.
+
+A checksum over all values stands at its end: a document that was cut or changed is refused. Figures that follow from
+others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and made anew when read: the
+raw durations are the truth. Knows no store and writes no file.
+"""
+
+import datetime as dt
+import json
+import stat
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self
+
+from pydantic import ConfigDict, Field, ValidationError, computed_field, model_validator
+
+from harness.errors import UsageError
+from harness.files import output, strict
+from harness.files.strict import StrictJsonError
+from harness.files.text import printable_line
+from harness.results.assessment import Assessment, InconsistentSet, Scaled, Verdict
+from harness.results.gains import GainRow, MeasuredRow, gain_rows, measured_rows
+from harness.results.plan import Arm
+from harness.results.record import CeilingObservation, Ceilings, Host, Measurement, Record, RecordId
+from harness.vocabulary import Frozen
+
+SCHEMA: Literal[2] = 2
+"""2 added to observations the frequency, the wait for memory and the load: one of 1 is read as not knowing them."""
+
+_READ = range(1, SCHEMA + 1)
+SIZE_LIMIT_BYTES = 256 << 20  # a thousand cells of a thousand processes stay far below it
+_ERRORS_SHOWN = 10
+_ADVICE = "Write the file again from the stored run, or name another one."
+
+
+class Run(Frozen):
+    """What a record says of the run itself."""
+
+    name: str
+    label: str | None
+    created: dt.datetime
+    state: Literal["complete", "interrupted", "running"]
+    harness_version: str
+    config_digest: str
+    config_text: str
+    revision: str | None = Field(default=None, description="git commit of the folder that the run was started in")
+
+
+class JudgedSheet(Frozen):
+    """What was judged, and on which run."""
+
+    id: str
+    title: str
+    record_id: str | None
+
+
+class ReportFile(Frozen):
+    """The document. What a record would say is null or empty without one, and so is what a sheet would say."""
+
+    model_config = ConfigDict(
+        title="harness report",
+        serialize_by_alias=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+    schema_version: Literal[2] = Field(alias="schema", description="version of this document's schema")
+    record_id: RecordId | None
+    run: Run | None
+    host: Host | None
+    ceilings: Ceilings | None
+    ceiling_observations: tuple[CeilingObservation, ...]
+    arms: tuple[Arm, ...]
+    measurements: tuple[Measurement, ...]
+    notes: tuple[str, ...]
+    sheet: JudgedSheet | None
+    scaled: tuple[Scaled, ...]
+    verdicts: tuple[Verdict, ...]
+    inconsistencies: tuple[InconsistentSet, ...] = Field(description="sets of claims that cannot all hold, explained")
+    transfers: tuple[str, ...]
+
+    checksum: str | None = Field(
+        default=None,
+        pattern=output.CHECKSUM_PATTERN,
+        description="SHA-256 over all other values (keys sorted, no white space)",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        parts = (self.run is None, self.host is None, self.record_id is None)
+        if self.run is not None and any(parts):
+            raise ValueError("a run has a record_id and a host")
+        return self
+
+    @computed_field(description="each measurement beside this host's ceilings")  # type: ignore[prop-decorator]
+    @property
+    def cells(self) -> tuple[MeasuredRow, ...]:
+        record = self.record()
+        return measured_rows(record) if record else ()
+
+    @computed_field(description="sparse models over their dense controls")  # type: ignore[prop-decorator]
+    @property
+    def gains(self) -> tuple[GainRow, ...]:
+        record = self.record()
+        return gain_rows(record) if record else ()
+
+    @computed_field(description="ids of claims that cannot all hold, set by set")  # type: ignore[prop-decorator]
+    @property
+    def inconsistent_sets(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(s.claims for s in self.inconsistencies)
+
+    @computed_field(description="runs with different ones are not comparable")  # type: ignore[prop-decorator]
+    @property
+    def host_fingerprint(self) -> str | None:
+        return self.host.fingerprint if self.host else None
+
+    def record(self) -> Record | None:
+        if self.run is None or self.host is None or self.record_id is None:
+            return None
+        return Record(
+            record_id=self.record_id,
+            name=self.run.name,
+            label=self.run.label,
+            created=self.run.created,
+            state=self.run.state,
+            harness_version=self.run.harness_version,
+            config_digest=self.run.config_digest,
+            config_text=self.run.config_text,
+            revision=self.run.revision,
+            host=self.host,
+            ceilings=self.ceilings,
+            ceiling_observations=self.ceiling_observations,
+            arms=self.arms,
+            measurements=self.measurements,
+            notes=self.notes,
+        )
+
+    def assessment(self) -> Assessment | None:
+        if self.sheet is None:
+            return None
+        return Assessment(
+            sheet_id=self.sheet.id,
+            sheet_title=self.sheet.title,
+            record_id=self.sheet.record_id,
+            scaled=self.scaled,
+            verdicts=self.verdicts,
+            inconsistent_sets=self.inconsistencies,
+            transfers=self.transfers,
+        )
+
+
+def document(record: Record | None, assessment: Assessment | None) -> str:
+    """The JSON text of a run, of a judged sheet, or of both; indented, with its checksum and a final newline."""
+    return output.with_checksum(_file(record, assessment).model_dump_json(by_alias=True))
+
+
+def schema() -> str:
+    """The JSON Schema of `document`'s text."""
+    return json.dumps(ReportFile.model_json_schema(mode="serialization"), indent=2) + "\n"
+
+
+def load(source: Path | str) -> tuple[Record | None, Assessment | None]:
+    """What `document` wrote, from a file or from its text.
+
+    Raises UsageError: unreadable, not JSON (with line and column), not such a document, another schema version, fields
+    that do not fit (each named, at most ten), or a checksum that does not match.
+    """
+    if isinstance(source, Path):
+        return parse(_read(source), where=str(source))
+    return parse(source)
+
+
+def parse(text: str, *, where: str = "report") -> tuple[Record | None, Assessment | None]:
+    """`load` for text that was read already; `where` names it in errors."""
+    data = _decode(text, where)
+    if not isinstance(data, dict) or "schema" not in data or "measurements" not in data or "verdicts" not in data:
+        _refuse(where, "not a harness report: expected an object with 'schema', 'measurements' and 'verdicts'")
+    if type(data["schema"]) is not int or data["schema"] not in _READ:
+        found = printable_line(json.dumps(data["schema"]))[:40]
+        _refuse(
+            where,
+            f"schema {found}, expected at most {SCHEMA}: it was written by another version of harness; "
+            "install that one or a newer one, for example `pip install --upgrade harness`",
+        )
+    problem = output.checksum_error(data)
+    if problem is not None:
+        _refuse(where, problem)
+    try:
+        read = ReportFile.model_validate_json(json.dumps({**_without_computed(data), "schema": SCHEMA}), strict=True)
+    except ValidationError as error:
+        _refuse(where, *_findings(error))
+    return read.record(), read.assessment()
+
+
+def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
+    return ReportFile(
+        schema_version=SCHEMA,
+        record_id=record.record_id if record else assessment.record_id if assessment else None,
+        run=_run(record) if record else None,
+        host=record.host if record else None,
+        ceilings=record.ceilings if record else None,
+        ceiling_observations=record.ceiling_observations if record else (),
+        arms=record.arms if record else (),
+        measurements=record.measurements if record else (),
+        notes=record.notes if record else (),
+        sheet=_sheet(assessment) if assessment else None,
+        scaled=assessment.scaled if assessment else (),
+        verdicts=assessment.verdicts if assessment else (),
+        inconsistencies=assessment.inconsistent_sets if assessment else (),
+        transfers=assessment.transfers if assessment else (),
+    )
+
+
+def _sheet(assessment: Assessment) -> JudgedSheet:
+    return JudgedSheet(id=assessment.sheet_id, title=assessment.sheet_title, record_id=assessment.record_id)
+
+
+def _run(record: Record) -> Run:
+    return Run(
+        name=record.name,
+        label=record.label,
+        created=record.created,
+        state=record.state,
+        harness_version=record.harness_version,
+        config_digest=record.config_digest,
+        config_text=record.config_text,
+        revision=record.revision,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        status = path.stat()
+        if status.st_size > SIZE_LIMIT_BYTES:
+            _refuse(str(path), f"{status.st_size} bytes, expected at most {SIZE_LIMIT_BYTES}")
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():
+            _refuse(str(path), "is not a regular file, expected a harness report")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(str(path), f"byte {error.start} is not UTF-8, expected UTF-8 text")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        _refuse(str(path), f"cannot be read ({reason}), expected a harness report")
+
+
+def _decode(text: str, where: str) -> Any:
+    try:
+        return strict.decode_json(text, what="harness report")
+    except StrictJsonError as error:
+        _refuse(error.place(where), str(error))
+
+
+def _without_computed(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` without what is derived on writing; what is not of the expected shape is left for the types to refuse."""
+    kept = {key: value for key, value in data.items() if key not in ReportFile.model_computed_fields}
+    if isinstance(kept["measurements"], list):
+        kept["measurements"] = [
+            {k: v for k, v in m.items() if k not in Measurement.model_computed_fields} if isinstance(m, dict) else m
+            for m in kept["measurements"]
+        ]
+    return kept
+
+
+def _findings(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_context=False)
+    texts = [f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}" for e in found[:_ERRORS_SHOWN]]
+    return texts if len(found) <= _ERRORS_SHOWN else [*texts, f"and {len(found) - _ERRORS_SHOWN} more"]
+
+
+def _refuse(where: str, *what: str) -> NoReturn:
+    raise UsageError("\n".join(f"{where}: {printable_line(text)}" for text in what) + f"\n{_ADVICE}")

@@ -1,0 +1,329 @@
+"""What fraction of a reference point published systems reach, with an interval that allows for a new source.
+
+The reference point of a deployment is `tokens / (t_compute + t_memory + t_activations + t_launch + x * t_link)`: what a
+package does by itself, one part after the other, and the share x of communication that overlap does not hide. x is
+fitted to the same published rates as the band, by the least spread between sources; nothing else is fitted.
+
+Fractions are taken as log-normal. The unit of sampling is a publication: its rows share code, cluster and authors, so
+they are averaged first. The variance between publications is shrunk towards that of uncalibrated analytical models,
+because few publications that happen to agree do not prove a narrow spread; a new vendor adds a term of its own.
+Knows neither the claim under test nor its source: the caller names what must be left out.
+"""
+
+import math
+from functools import lru_cache
+
+from harness.catalog.collection import Catalog, builtin
+from harness.catalog.rates import PublishedRate
+from harness.errors import UsageError
+from harness.model.spec import Spec
+from harness.roofline.ceiling import Ceiling, ceiling, with_context
+from harness.roofline.deployment import Deployment
+from harness.roofline.scenarios import cache_open
+from harness.vocabulary import Frozen, RatePhase
+
+# Spread of analytical models that were not calibrated on the target: 20 to 30 % for large expert-parallel MoE (the
+# targets and errors that aiconfigurator, msmodeling and BLIS publish). It counts as much as four publications.
+PRIOR_SD = 0.25
+PRIOR_WEIGHT = 4.0
+# Spread between vendors' software at the same fraction; counts as much as two vendors. Matched pairs of 910C and H100
+# differ by 0.84 to 1.05 once their ceilings are divided out.
+PRIOR_VENDOR_SD = 0.15
+PRIOR_VENDOR_WEIGHT = 2.0
+# Rates over all packages depend also on how prefill and decode share them, which the model takes to be perfect; the
+# one publication at hand spreads by as much again as a phase of its own.
+MIXED_SD = PRIOR_SD
+_EXPOSED = tuple(i / 20 for i in range(21))
+
+
+class AchievedSample(Frozen):
+    """A published rate in times per token: what it took, and what the model says of the parts."""
+
+    rate_id: str
+    source_id: str
+    vendor: str
+    phase: RatePhase
+    measured_s: float
+    local_s: float
+    link_s: float
+
+    def fraction(self, exposed: float) -> float:
+        """Share of the reference point that the rate reaches."""
+        return (self.local_s + exposed * self.link_s) / self.measured_s
+
+
+class AchievedRow(Frozen):
+    """A published rate that made a band."""
+
+    rate_id: str
+    source_id: str
+    vendor: str
+    phase: RatePhase
+    fraction: float
+
+
+class Accuracy(Frozen):
+    """How a band does on rates it has not seen."""
+
+    rows: int
+    coverage: float
+    """share of left-out rates inside the stated 90 % interval"""
+    median_error: float
+    """median of |predicted / published - 1|"""
+
+
+class AchievedRange(Frozen):
+    """Fraction of the reference point, as quantiles for one rate of a new publication."""
+
+    phase: RatePhase
+    exposed_link: float
+    low90: float
+    mid: float
+    high90: float
+    low99: float
+    high99: float
+    sd_log: float
+    degrees: float
+    rows: tuple[AchievedRow, ...]
+    sources: tuple[str, ...]
+    excluded_sources: tuple[str, ...]
+    excluded_vendors: tuple[str, ...]
+    loso: Accuracy | None
+    """leaving one source out; None where fewer than two sources are left"""
+    lovo: Accuracy | None
+    """leaving one vendor out; None where fewer than two vendors are left"""
+
+    @property
+    def coverage_loso(self) -> float | None:
+        return self.loso.coverage if self.loso else None
+
+    @property
+    def coverage_lovo(self) -> float | None:
+        return self.lovo.coverage if self.lovo else None
+
+
+def deployment_of(rate: PublishedRate) -> Deployment:
+    """The deployment that a published rate states; what it leaves out stays None."""
+    c = rate.conditions
+    return Deployment(
+        precision=c.precision,
+        batch=c.batch,
+        context_tokens=c.context_tokens,
+        prompt_tokens=c.prompt_tokens,
+        output_tokens=c.output_tokens,
+        chips=c.chips,
+        mtp_drafts=c.mtp_drafts,
+        mtp_acceptance=c.mtp_acceptance,
+        attention_precision=c.attention_precision,
+        kv_bytes=c.kv_bytes,
+    )
+
+
+def _local_s(limits: Ceiling) -> float:
+    return limits.compute_s + limits.memory_s + limits.activation_s + limits.launch_s
+
+
+def reference_tok_s(limits: Ceiling, exposed: float) -> float:
+    """The reference point of a deployment whose limits are known."""
+    return limits.tokens / (_local_s(limits) + exposed * (limits.link_s or 0.0))
+
+
+def _complete(rate: PublishedRate, spec: Spec) -> Deployment | None:
+    """The rate's deployment where it gives all that its phase needs, or None."""
+    found = with_context(deployment_of(rate))
+    if spec.num_nextn_predict_layers == 0 and found.mtp_drafts is None:
+        found = found.model_copy(update={"mtp_drafts": 0})
+    needed: list[object] = [found.precision, found.chips]
+    if rate.phase != "decode":
+        needed.append(found.prompt_tokens)
+    if rate.phase != "prefill":
+        needed += [found.batch, found.context_tokens, found.mtp_drafts, found.tokens_per_step]
+    if rate.phase in ("output_all", "total_all"):
+        needed.append(found.output_tokens)
+    if rate.phase != "prefill" and cache_open(spec, found):
+        return None
+    return None if any(value is None for value in needed) else found
+
+
+def sample(rate: PublishedRate, catalogue: Catalog) -> AchievedSample | None:
+    """A published rate beside its limits; None where its source leaves out a condition that the limits need."""
+    chip, spec = catalogue.chip(rate.chip), catalogue.model(rate.model).spec
+    found = _complete(rate, spec)
+    if found is None:
+        return None
+    limits = ceiling(spec, chip, found, rate.phase)
+    return AchievedSample(
+        rate_id=rate.id,
+        source_id=rate.source_id,
+        vendor=chip.vendor,
+        phase=rate.phase,
+        measured_s=1 / rate.rate_tok_s,
+        local_s=_local_s(limits) / limits.tokens,
+        link_s=(limits.link_s or 0.0) / limits.tokens,
+    )
+
+
+def samples(catalogue: Catalog) -> tuple[AchievedSample, ...]:
+    """All rates that may make a band and state every condition that their limits need."""
+    found = (sample(rate, catalogue) for rate in catalogue.rates if rate.calibrates)
+    return tuple(s for s in found if s is not None)
+
+
+@lru_cache(maxsize=1)
+def _builtin_samples() -> tuple[AchievedSample, ...]:
+    return samples(builtin())
+
+
+def _bears(have: RatePhase, wanted: RatePhase) -> bool:
+    """Whether a rate of one phase bears on another: mixed phases are made of prefill and decode."""
+    return have == wanted or wanted in ("output_all", "total_all")
+
+
+def _source_means(rows: tuple[AchievedSample, ...], exposed: float) -> dict[tuple[str, str], list[float]]:
+    """Logarithms of the fractions, by phase and publication."""
+    out: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        out.setdefault((row.phase, row.source_id), []).append(math.log(row.fraction(exposed)))
+    return out
+
+
+def _spread(groups: dict[tuple[str, str], list[float]]) -> float:
+    """Squares of source means about their phase's mean, summed."""
+    total = 0.0
+    for phase in {p for p, _ in groups}:
+        means = [math.fsum(v) / len(v) for (p, _), v in groups.items() if p == phase]
+        centre = math.fsum(means) / len(means)
+        total += math.fsum((m - centre) ** 2 for m in means)
+    return total
+
+
+@lru_cache(maxsize=256)
+def exposed_link(rows: tuple[AchievedSample, ...]) -> float:
+    """Share of communication that stays exposed: the one with the least spread between publications."""
+    return min(_EXPOSED, key=lambda x: _spread(_source_means(rows, x)))
+
+
+def _deviations(values: list[list[float]]) -> tuple[float, int]:
+    """Squares of rows about their own group's mean, with their degrees of freedom."""
+    total = math.fsum((x - math.fsum(v) / len(v)) ** 2 for v in values for x in v)
+    return total, sum(len(v) - 1 for v in values)
+
+
+class _Fit(Frozen):
+    exposed: float
+    centre: float
+    sd: float
+    degrees: float
+
+
+def _vendor_variance(rows: tuple[AchievedSample, ...], exposed: float) -> float:
+    by_vendor: dict[str, list[float]] = {}
+    for row in rows:
+        by_vendor.setdefault(row.vendor, []).append(math.log(row.fraction(exposed)))
+    means = [math.fsum(v) / len(v) for v in by_vendor.values()]
+    centre = math.fsum(means) / len(means)
+    squares = math.fsum((m - centre) ** 2 for m in means)
+    return (PRIOR_VENDOR_WEIGHT * PRIOR_VENDOR_SD**2 + squares) / (PRIOR_VENDOR_WEIGHT + len(means) - 1)
+
+
+def _fit(pool: tuple[AchievedSample, ...], phase: RatePhase, vendor: str | None) -> _Fit:
+    """Centre and spread of the log-fraction for one rate of a new publication of `vendor` (None: a new vendor)."""
+    exposed = exposed_link(pool)
+    rows = tuple(r for r in pool if _bears(r.phase, phase))
+    groups = _source_means(rows, exposed)
+    means = [math.fsum(v) / len(v) for v in groups.values()]
+    n = len(means)
+    centre = math.fsum(means) / n
+    squares = math.fsum((m - centre) ** 2 for m in means)
+    between = (PRIOR_WEIGHT * PRIOR_SD**2 + squares) / (PRIOR_WEIGHT + n - 1)
+    inside, degrees = _deviations(list(groups.values()))
+    within = inside / degrees if degrees else 0.0
+    extra = 0.0 if any(r.vendor == vendor for r in rows) else _vendor_variance(rows, exposed)
+    mixed = MIXED_SD**2 if phase in ("output_all", "total_all") else 0.0
+    sd = math.sqrt(between * (1 + 1 / n) + within + extra + mixed)
+    return _Fit(exposed=exposed, centre=centre, sd=sd, degrees=PRIOR_WEIGHT + n - 1)
+
+
+def _quantile(fit: _Fit, probability: float) -> float:
+    from scipy.special import stdtrit
+
+    return math.exp(fit.centre + fit.sd * float(stdtrit(fit.degrees, probability)))
+
+
+def _accuracy(pool: tuple[AchievedSample, ...], phase: RatePhase, by: str) -> Accuracy | None:
+    """Predict each publication's (or vendor's) rows from the others'."""
+    own = tuple(r for r in pool if r.phase == phase)
+    inside, errors = 0, []
+    for group in sorted({getattr(r, by) for r in own}):
+        rest = tuple(r for r in pool if getattr(r, by) != group)
+        if not any(_bears(r.phase, phase) for r in rest):
+            continue
+        for row in (r for r in own if getattr(r, by) == group):
+            fit = _fit(rest, phase, row.vendor)
+            fraction = row.fraction(fit.exposed)
+            inside += _quantile(fit, 0.05) <= fraction <= _quantile(fit, 0.95)
+            errors.append(abs(math.exp(fit.centre) / fraction - 1))
+    if not errors:
+        return None
+    errors.sort()
+    half = len(errors) // 2
+    middle = errors[half] if len(errors) % 2 else (errors[half - 1] + errors[half]) / 2
+    return Accuracy(rows=len(errors), coverage=inside / len(errors), median_error=middle)
+
+
+@lru_cache(maxsize=256)
+def _achieved_range(
+    pool: tuple[AchievedSample, ...],
+    phase: RatePhase,
+    vendor: str | None,
+    sources: tuple[str, ...],
+    vendors: tuple[str, ...],
+) -> AchievedRange:
+    fit = _fit(pool, phase, vendor)
+    rows = tuple(r for r in pool if _bears(r.phase, phase))
+    return AchievedRange(
+        phase=phase,
+        exposed_link=fit.exposed,
+        low90=_quantile(fit, 0.05),
+        mid=math.exp(fit.centre),
+        high90=_quantile(fit, 0.95),
+        low99=_quantile(fit, 0.005),
+        high99=_quantile(fit, 0.995),
+        sd_log=fit.sd,
+        degrees=fit.degrees,
+        rows=tuple(
+            AchievedRow(
+                rate_id=r.rate_id,
+                source_id=r.source_id,
+                vendor=r.vendor,
+                phase=r.phase,
+                fraction=r.fraction(fit.exposed),
+            )
+            for r in rows
+        ),
+        sources=tuple(dict.fromkeys(r.source_id for r in rows)),
+        excluded_sources=sources,
+        excluded_vendors=vendors,
+        loso=_accuracy(pool, phase, "source_id"),
+        lovo=_accuracy(pool, phase, "vendor"),
+    )
+
+
+def achieved_range(
+    phase: RatePhase,
+    *,
+    vendor: str | None = None,
+    exclude_sources: tuple[str, ...] = (),
+    exclude_vendors: tuple[str, ...] = (),
+    catalogue: Catalog | None = None,
+) -> AchievedRange:
+    """The fraction of its reference point that a new publication's rate of `phase` reaches.
+
+    `vendor` is the chip's; where no published rate of that vendor is left, the width has a vendor term. Raises
+    UsageError where nothing is left to make a band from.
+    """
+    pool = _builtin_samples() if catalogue is None else samples(catalogue)
+    kept = tuple(r for r in pool if r.source_id not in exclude_sources and r.vendor not in exclude_vendors)
+    if not any(_bears(r.phase, phase) for r in kept):
+        raise UsageError(f"no published {phase} rate is left to make a band from; leave fewer sources out")
+    return _achieved_range(kept, phase, vendor, tuple(exclude_sources), tuple(exclude_vendors))

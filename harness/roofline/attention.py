@@ -1,0 +1,117 @@
+"""Work and memory of attention over the context, for every family. Knows no chip and no number format.
+
+Letters: n cached tokens, H heads, r latent rank, p rope width, dn no-rope width, dv value width, hd head width,
+Hi index heads, di index width. One multiply-add counts as two operations. Softmax, norms and rope are left out: they
+are below one percent of the operations and are not matrix products.
+"""
+
+from typing import Literal
+
+from harness.model.spec import Spec
+from harness.vocabulary import Frozen
+
+INDEX_STRIDE = 4  # V4 keeps one compressed entry for four tokens in indexed layers (V4 report, CSA)
+
+
+class ContextWork(Frozen):
+    """All layers together, for one position of one sequence."""
+
+    core_flop: float
+    indexer_flop: float
+    read_elements: float
+    """cached elements that one position reads"""
+    stored_elements: float
+    """cached elements that one sequence keeps"""
+
+
+def _mean_up_to(limit: float | None, n: float, causal: bool) -> float:
+    """Entries attended to by the n-th token, itself among them: min(n, limit); if `causal`, the mean over all n."""
+    if not causal:
+        return n if limit is None else min(n, limit)
+    if limit is None or n <= limit:
+        return (n + 1) / 2
+    return limit - limit * (limit - 1) / (2 * n)
+
+
+def _mla(spec: Spec, n: float, causal: bool) -> ContextWork:
+    heads, layers = spec.num_attention_heads, spec.num_hidden_layers
+    r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
+    dn, dv = spec.qk_nope_head_dim or 0, spec.v_head_dim or 0
+    topk = spec.index_topk if spec.model_type == "deepseek_v32" else None
+    attended = _mean_up_to(topk, n, causal)
+    # Decode absorbs the expansion of keys and values and works in the latent space, r + p wide for the scores and r
+    # for the values; prefill expands them, dn + p and dv wide (DeepSeek-V2, section 2.1.2). Sparse prefill picks
+    # latent entries, or attends to all where that is cheaper.
+    core = 2 * heads * (2 * r + p) * attended * layers
+    if causal:
+        expanded = 2 * heads * (dn + p + dv) * _mean_up_to(None, n, causal) * layers
+        core = expanded if topk is None else min(core, expanded)
+    index_flop = index_elements = 0.0
+    if topk is not None:
+        hi, di = spec.index_n_heads or 0, spec.index_head_dim or 0
+        index_flop = 2 * hi * di * _mean_up_to(None, n, causal) * layers
+        index_elements = n * di * layers
+    stored = n * (r + p) * layers
+    read = attended * (r + p) * layers + index_elements
+    return ContextWork(
+        core_flop=core, indexer_flop=index_flop, read_elements=read, stored_elements=stored + index_elements
+    )
+
+
+def _v4(spec: Spec, n: float, causal: bool) -> ContextWork:
+    heads, hd = spec.num_attention_heads, spec.head_dim or 0
+    window = spec.sliding_window or 0
+    ratios = spec.compress_ratios or (0,) * spec.num_hidden_layers
+    hi, di, topk = spec.index_n_heads or 0, spec.index_head_dim or 0, spec.index_topk
+    core = index_flop = read = stored = 0.0
+    for ratio in ratios:
+        entries = _mean_up_to(window, n, causal)
+        kept = min(n, window)
+        if ratio == INDEX_STRIDE:
+            entries += _mean_up_to(topk, n / ratio, causal)
+            kept += n / ratio
+            index_flop += 2 * hi * di * _mean_up_to(None, n / ratio, causal)
+            stored += n / ratio * di
+            read += n / ratio * di
+        elif ratio:
+            entries += _mean_up_to(None, n / ratio, causal)
+            kept += n / ratio
+        core += 2 * heads * 2 * hd * entries
+        read += entries * hd
+        stored += kept * hd
+    return ContextWork(core_flop=core, indexer_flop=index_flop, read_elements=read, stored_elements=stored)
+
+
+def _gqa(spec: Spec, n: float, causal: bool) -> ContextWork:
+    heads, kv_heads, hd = spec.num_attention_heads, spec.num_key_value_heads or 0, spec.head_dim or 0
+    core = elements = stored = 0.0
+    for layer in range(spec.num_hidden_layers):
+        window = spec.sliding_window if spec.slides(layer) else None
+        attended = _mean_up_to(window, n, causal)
+        core += 2 * heads * 2 * hd * attended
+        elements += 2 * kv_heads * hd * attended
+        stored += 2 * kv_heads * hd * (n if window is None else min(n, window))
+    return ContextWork(core_flop=core, indexer_flop=0.0, read_elements=elements, stored_elements=stored)
+
+
+def over_context(spec: Spec, tokens: float, mode: Literal["decode", "prefill"]) -> ContextWork:
+    """Attention over `tokens` of context: one decode position, or the mean position of a causal prefill.
+
+    In prefill, `core_flop` and `indexer_flop` are means over the prompt's positions; `stored_elements` is what the
+    whole prompt leaves in the cache.
+    """
+    by_kind = {"mla": _mla, "v4": _v4, "gqa": _gqa}
+    return by_kind[spec.attention](spec, tokens, mode == "prefill")
+
+
+def kv_bytes(spec: Spec, tokens: float, element_bytes: float = 2.0) -> float:
+    """Cache of one sequence of `tokens`, index keys included, in bytes."""
+    return over_context(spec, tokens, "decode").stored_elements * element_bytes
+
+
+def flop_per_token(spec: Spec, tokens: float) -> float:
+    """Decode operations of one token at `tokens` of context: twice the active weights, and attention."""
+    from harness.model.counts import parameters
+
+    context = over_context(spec, tokens, "decode")
+    return 2 * parameters(spec).active + context.core_flop + context.indexer_flop

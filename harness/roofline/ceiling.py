@@ -1,0 +1,342 @@
+"""The rate that a chip's limits allow for one deployment: an upper bound, and a serial estimate. Knows no measurement.
+
+The overlap ceiling takes compute, memory and links to run at their peaks, all at once and without a gap:
+`tokens / max(t_compute, t_memory, t_link)`. It may refute a claim and never supports one. The serial point takes
+them one after another: `tokens / (t_compute + t_memory + t_link)`. It is an estimator, never a bound.
+
+Assumptions: linear work at the peak of its number format, the attention core at the BF16 peak unless told otherwise;
+experts chosen evenly; every weight read once a step. `most_generous` lets every figure and choice that the conditions
+leave open fall in the rate's favour, and is the one to refute with.
+"""
+
+import math
+from typing import Literal
+
+from harness.catalog.chips import Chip
+from harness.catalog.citation import Range
+from harness.errors import UsageError
+from harness.model.spec import Spec
+from harness.roofline.deployment import Deployment, number_format
+from harness.roofline.overheads import launch_s
+from harness.roofline.work import Arithmetic, Component, Work, work
+from harness.vocabulary import Frozen, PeakName, Precision, RatePhase
+
+Binding = Literal["compute", "memory", "link", "capacity"]
+
+
+class Share(Frozen):
+    """One component's time in a step, were it alone on the package."""
+
+    name: str
+    compute_s: float
+    memory_s: float
+    link_s: float
+
+    @property
+    def longest_s(self) -> float:
+        return max(self.compute_s, self.memory_s, self.link_s)
+
+
+class Ceiling(Frozen):
+    """Limits of one deployment on one chip, per package.
+
+    For `output_all` and `total_all` the times are of one token instead of one step: prefill and decode packages are
+    taken to be split so that both are busy.
+    """
+
+    phase: RatePhase
+    rate_tok_s: float
+    serial_tok_s: float
+    binding: Binding
+    tokens: float
+    """that the times below are of: those of a step, or one"""
+    compute_s: float
+    memory_s: float
+    link_s: float | None
+    """None where the chip's links are unknown"""
+    activation_s: float
+    """time of the traffic between kernels: in no ceiling and not in the serial point, only in a band's reference"""
+    launch_s: float
+    """fixed time of starting kernels (see `harness.roofline.overheads`): likewise only in a band's reference"""
+    shares: tuple[Share, ...]
+    tpot_floor_s: float | None
+    """least time per output token of a sequence at this batch; None where the phase has none"""
+    latency_floor_s: float | None
+    """least time per output token that expert-parallel messages allow (see `expert_parallel_limit_s`)"""
+    weight_bytes: float
+    cache_bytes: float
+    memory_bytes: float
+    """weights, cache and communication buffers"""
+    memory_limit_bytes: float | None
+    fits: bool | None
+    """None where the chip's memory is unknown"""
+
+    @property
+    def step_s(self) -> float:
+        return max(self.compute_s, self.memory_s, self.link_s or 0.0)
+
+
+def expert_parallel_limit_s(
+    tokens: float, destinations: float, hidden: int, layers: int, link_bytes_s: float, element_bytes: float = 3.0
+) -> tuple[float, float]:
+    """Least time of one layer's dispatch and combine, and of one output token (DeepSeek, ISCA 2025, section 4.3).
+
+    `tokens` is one micro-batch of one device; two micro-batches alternate, so a layer costs two exchanges. The
+    default of three bytes an element is an 8-bit dispatch and a 16-bit combine.
+    """
+    exchange = element_bytes * tokens * destinations * hidden / link_bytes_s
+    return exchange, layers * 2 * exchange
+
+
+def _pick(values: Range | None, generous: bool) -> float | None:
+    if values is None:
+        return None
+    return values.high if generous else values.best
+
+
+def peak_flop_s(chip: Chip, precision: PeakName, generous: bool = False) -> float:
+    """The dense peak. Raises UsageError where the chip does not have that arithmetic, or no source gives it."""
+    value = _pick(chip.peak(precision), generous)
+    if value is not None:
+        return value
+    have = ", ".join(p.precision for p in chip.peaks if p.supported)
+    if chip.supports(precision) is False:
+        raise UsageError(f"{chip.name} has no {precision} arithmetic (it has {have}); choose one of these")
+    raise UsageError(f"no source gives the {precision} peak of {chip.name} (known: {have}); choose one of these")
+
+
+def arithmetic_of(chip: Chip, precision: Precision) -> PeakName:
+    """The peak that products of this format run at on this chip: its own, or the one that stands in for it."""
+    form = number_format(precision)
+    if form.stand_in is not None and not chip.supports(form.peak):
+        return form.stand_in
+    return form.peak
+
+
+def runs(chip: Chip, precision: Precision) -> bool | None:
+    """Whether the chip computes with weights of this format; None where no source says."""
+    return chip.supports(arithmetic_of(chip, precision))
+
+
+def _with_projections(chip: Chip, deployment: Deployment) -> Deployment:
+    """Settle the format of the attention projections: the one usual beside the experts', or the next that runs."""
+    if deployment.projection_precision is not None or deployment.precision is None:
+        return deployment
+    usual: tuple[Precision, ...] = (number_format(deployment.precision).surrounding, "int8", "bf16")
+    chosen = next((p for p in usual if runs(chip, p)), usual[0])
+    return deployment.model_copy(update={"projection_precision": chosen})
+
+
+def with_context(deployment: Deployment) -> Deployment:
+    """Fill in the mean decode context where prompt and output lengths imply it: prompt plus half of the output."""
+    if deployment.context_tokens is not None or deployment.prompt_tokens is None:
+        return deployment
+    if deployment.output_tokens is None:
+        return deployment
+    mean = deployment.prompt_tokens + deployment.output_tokens / 2
+    return deployment.model_copy(update={"context_tokens": mean})
+
+
+def _crosses(chip: Chip, chips: int) -> bool:
+    """Whether the group is larger than the scale-up network joins."""
+    return chip.scale_up_packages is not None and chips > chip.scale_up_packages
+
+
+def _link_bytes_s(chip: Chip, chips: int, generous: bool) -> float | None:
+    if _crosses(chip, chips):
+        return _pick(chip.scale_out, generous)
+    return _pick(chip.link, generous)
+
+
+def remote_destinations(spec: Spec, chip: Chip, chips: int) -> float:
+    """Fewest copies of a token that must leave a package for a group of `chips`, on average.
+
+    Within the scale-up network one copy for each chosen expert that lives elsewhere. Beyond it one for each remote
+    node chosen, as kernels that forward inside the node send it: k uniform choices touch
+    `N * (1 - (1 - 1/N)^k)` of N nodes, node-limited routing caps that at the groups chosen (DeepSeek-V3 report,
+    section 2.1.2), and one in N of them is the own node.
+    """
+    k = spec.num_experts_per_tok
+    if chips == 1:
+        return 0.0
+    if not _crosses(chip, chips) or chip.scale_up_packages is None:
+        return k * (1 - 1 / chips)
+    nodes = chips / chip.scale_up_packages
+    touched = nodes * (1 - (1 - 1 / nodes) ** k)
+    if spec.n_group > 1:
+        touched = min(touched, float(spec.topk_group))
+    return touched * (1 - 1 / nodes)
+
+
+def _format_peak(chip: Chip, precision: Precision, generous: bool) -> float:
+    """The peak for weights of this format; storage alone may, generously, be widened to whatever is fastest."""
+    own = arithmetic_of(chip, precision)
+    if generous and own != number_format(precision).peak:
+        return max(peak_flop_s(chip, p.precision, generous) for p in chip.peaks if p.supported)
+    return peak_flop_s(chip, own, generous)
+
+
+def _arithmetic_peaks(chip: Chip, deployment: Deployment, generous: bool) -> dict[Arithmetic, float]:
+    if deployment.precision is None:
+        raise UsageError("a ceiling depends on 'precision', which is not given; give it, or use a projection")
+    projection = deployment.projection_precision or number_format(deployment.precision).surrounding
+    core: PeakName = deployment.attention_precision or "bf16"
+    if generous and deployment.attention_precision is None and chip.supports("fp8"):
+        core = "fp8"
+    return {
+        "expert": _format_peak(chip, deployment.precision, generous),
+        "projection": _format_peak(chip, projection, generous),
+        "core": peak_flop_s(chip, core, generous),
+    }
+
+
+def _times(
+    components: tuple[Component, ...], peaks: dict[Arithmetic, float], bandwidth: float, link: float | None
+) -> tuple[Share, ...]:
+    return tuple(
+        Share(
+            name=c.name,
+            compute_s=c.flop / peaks[c.arithmetic] if c.arithmetic else 0.0,
+            memory_s=c.read_bytes / bandwidth,
+            link_s=c.link_bytes / link if link else 0.0,
+        )
+        for c in components
+    )
+
+
+def _favoured(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
+    """The open choices of a deployment, made in the rate's favour."""
+    chips = deployment.chips or 1
+    devices = chips * chip.devices_per_package
+    return deployment.model_copy(
+        update={
+            "kv_bytes": deployment.kv_bytes or 1.0,
+            "head_bytes": deployment.head_bytes or 1.0,
+            "expert_slots": deployment.expert_slots or max(spec.n_routed_experts / chips, 1e-9),
+            "destinations": deployment.destinations or remote_destinations(spec, chip, chips) or None,
+            "dense_shards": deployment.dense_shards or devices,
+        }
+    )
+
+
+def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Work:
+    """The work of one step, with the traffic that the phase's kernels send."""
+    chips = deployment.chips
+    if phase == "prefill" and deployment.destinations is None and chips is not None and chips > 1:
+        # Prefill kernels send a token once to each node and forward it there; decode kernels send every copy.
+        few = remote_destinations(spec, chip, chips)
+        deployment = deployment.model_copy(update={"destinations": few})
+    step = work(spec, deployment, phase, devices_per_package=chip.devices_per_package)
+    if generous:  # tensor-parallel reductions are a choice, so a bound leaves them out
+        kept = tuple(c for c in step.components if c.name != "all_reduce")
+        step = step.model_copy(update={"components": kept})
+    return step
+
+
+def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
+    if deployment.chips is None:
+        raise UsageError("a ceiling depends on 'chips', which is not given; give it, or use a projection")
+    step = _step(spec, chip, deployment, phase, generous)
+    bandwidth = _pick(chip.bandwidth, generous)
+    if bandwidth is None:
+        raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalogue of your own")
+    link = _link_bytes_s(chip, deployment.chips, generous)
+    shares = _times(step.components, _arithmetic_peaks(chip, deployment, generous), bandwidth, link)
+    times: dict[Binding, float] = {
+        "compute": math.fsum(s.compute_s for s in shares),
+        "memory": math.fsum(s.memory_s for s in shares),
+        "link": math.fsum(s.link_s for s in shares),
+    }
+    binding = max(times, key=lambda name: times[name])
+    limit = chip.memory.high if chip.memory else None
+    fits = None if limit is None else step.resident_bytes <= limit
+    decodes, kept = phase == "decode", deployment.tokens_per_step or 1.0
+    return Ceiling(
+        phase=phase,
+        rate_tok_s=step.tokens / times[binding],
+        serial_tok_s=step.tokens / math.fsum(times.values()),
+        binding="capacity" if fits is False else binding,
+        tokens=step.tokens,
+        compute_s=times["compute"],
+        memory_s=times["memory"],
+        link_s=None if link is None and step.link_bytes else times["link"],
+        activation_s=step.activation_bytes / bandwidth,
+        launch_s=launch_s(spec, exchanges=deployment.chips > 1),
+        shares=shares,
+        tpot_floor_s=times[binding] / kept if decodes else None,
+        latency_floor_s=times["link"] / kept if decodes and times["link"] else None,
+        weight_bytes=step.weight_bytes,
+        cache_bytes=step.cache_bytes,
+        memory_bytes=step.resident_bytes,
+        memory_limit_bytes=limit,
+        fits=fits,
+    )
+
+
+def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
+    prompt, output = deployment.prompt_tokens, deployment.output_tokens
+    if prompt is None or output is None:
+        raise UsageError(f"'{phase}' depends on prompt and output lengths; give both, or use a projection")
+    decode = _step_ceiling(spec, chip, deployment, "decode", generous)
+    alone = deployment.model_copy(update={"batch": None})
+    prefill = _step_ceiling(spec, chip, alone, "prefill", generous)
+    ratio = prompt / output
+    tokens = 1.0 if phase == "output_all" else 1.0 + ratio
+
+    def rate(of_decode: float, of_prefill: float) -> float:
+        return tokens / (1 / of_decode + ratio / of_prefill)
+
+    per_decode, per_prefill = decode.tokens, prefill.tokens
+    shares = tuple(
+        Share(
+            name=f"{side}.{s.name}",
+            compute_s=s.compute_s * weight,
+            memory_s=s.memory_s * weight,
+            link_s=s.link_s * weight,
+        )
+        for side, part, weight in (
+            ("decode", decode, 1 / per_decode / tokens),
+            ("prefill", prefill, ratio / per_prefill / tokens),
+        )
+        for s in part.shares
+    )
+    longer = decode if 1 / decode.rate_tok_s >= ratio / prefill.rate_tok_s else prefill
+    return Ceiling(
+        phase=phase,
+        rate_tok_s=rate(decode.rate_tok_s, prefill.rate_tok_s),
+        serial_tok_s=rate(decode.serial_tok_s, prefill.serial_tok_s),
+        binding="capacity" if decode.fits is False else longer.binding,
+        tokens=1.0,
+        compute_s=math.fsum(s.compute_s for s in shares),
+        memory_s=math.fsum(s.memory_s for s in shares),
+        link_s=None if decode.link_s is None else math.fsum(s.link_s for s in shares),
+        activation_s=(decode.activation_s / per_decode + ratio * prefill.activation_s / per_prefill) / tokens,
+        launch_s=(decode.launch_s / per_decode + ratio * prefill.launch_s / per_prefill) / tokens,
+        shares=shares,
+        tpot_floor_s=decode.tpot_floor_s,
+        latency_floor_s=decode.latency_floor_s,
+        weight_bytes=decode.weight_bytes,
+        cache_bytes=decode.cache_bytes,
+        memory_bytes=decode.memory_bytes,
+        memory_limit_bytes=decode.memory_limit_bytes,
+        fits=decode.fits,
+    )
+
+
+def ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool = False) -> Ceiling:
+    """Limits at the preferred sourced figures (or, `generous`, at the largest, with open choices in the rate's favour).
+
+    The deployment must give every condition that the phase needs; `project` ranges over those it does not. Raises
+    UsageError for one that is missing, and for arithmetic that the chip does not have.
+    """
+    deployment = _with_projections(chip, with_context(deployment))
+    if generous:
+        deployment = _favoured(spec, chip, deployment)
+    if phase in ("prefill", "decode"):
+        return _step_ceiling(spec, chip, deployment, phase, generous)
+    return _mixed(spec, chip, deployment, phase, generous)
+
+
+def most_generous(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Ceiling:
+    """The ceiling to refute with: largest sourced figures, every open choice in the rate's favour."""
+    return ceiling(spec, chip, deployment, phase, generous=True)

@@ -1,0 +1,82 @@
+"""Fixed time of a step: starting its kernels and handing over between them. An estimate, no bound; knows no batch.
+
+Counted in kernels as fused as in the disclosed systems. Small batches wait for it more than for memory; at large ones
+it vanishes beside the work. In no ceiling: a fused kernel or a longer graph avoids part of it.
+
+MERGED: Memory traffic of activations: what operators hand to one another, written once and read once. Estimates, no bound.
+
+Fused kernels avoid part of it, so it is in no ceiling; the reference point of a band counts it, because in prefill on
+fast chips it takes a fifth to a third of the time. Counted per position and layer, for kernels fused as in the
+disclosed systems: one kernel a projection, one for the attention core, grouped matrix products for experts.
+"""
+
+from harness.model.spec import Attention, Spec
+from harness.roofline.deployment import number_format
+from harness.vocabulary import Precision
+
+# Fixed time of a kernel on top of its work: aiconfigurator's systems files add 3 us to each operator, Huawei's
+# msmodeling 5 us to a matrix product and 2 us to a vector kernel; both add 10 us to an exchange between devices.
+KERNEL_S = 3e-6
+EXCHANGE_S = 10e-6
+# Start of one captured graph: 0.6 to 0.8 ms (CloudMatrix384).
+STEP_S = 0.7e-3
+
+# Kernels of a layer. Latent attention: norm, both down-projections as one, norm of their outputs, up-projection of
+# queries, absorption, rotation with the cache's write, core, absorption of outputs, output projection; DeepSeek-V4 has
+# compression and two output projections in place of the absorptions. Grouped-query attention: norm, projections as one,
+# rotation with the cache's write, core, output projection. An indexer adds projections, scores and a choice.
+_ATTENTION_KERNELS: dict[Attention, int] = {"mla": 9, "v4": 9, "gqa": 5}
+_INDEXER_KERNELS = 3
+# Feed-forward: norm, gate and up as one, activation with quantisation, down.
+_DENSE_KERNELS = 4
+# Experts: norm, router, choice, order, both grouped products, activation, weighted sum; shared experts run beside.
+_MOE_KERNELS = 8
+_EXCHANGES = 2  # dispatch and combine; or the two reductions of a tensor-parallel layer
+
+
+def launch_s(spec: Spec, *, exchanges: bool) -> float:
+    """Fixed time of one step; `exchanges` where layers talk to other packages."""
+    attention = _ATTENTION_KERNELS[spec.attention]
+    indexer = _INDEXER_KERNELS if spec.index_topk else 0
+    kernels = spec.num_hidden_layers * (attention + indexer)
+    kernels += spec.moe_layers * _MOE_KERNELS + spec.dense_layers * _DENSE_KERNELS
+    talking = spec.moe_layers if spec.is_sparse else spec.num_hidden_layers
+    return STEP_S + kernels * KERNEL_S + (talking * _EXCHANGES * EXCHANGE_S if exchanges else 0.0)
+
+
+WIDE_BYTES = 2.0  # activations between kernels are BF16 where they are not an input of an 8-bit product
+TWICE = 2.0  # written by one kernel, read by the next
+
+
+def _feed_forward_bytes(spec: Spec, narrow_bytes: float, width: int, copies: float) -> float:
+    """One gated feed-forward network: input in the narrow format, both halves, their product, and the output."""
+    d = spec.hidden_size
+    elements = narrow_bytes * (d + width) + WIDE_BYTES * (2 * width + d)
+    return TWICE * copies * elements
+
+
+def _attention_bytes(spec: Spec, decode: bool) -> float:
+    """Queries, keys, values and outputs of one layer, as the core reads and leaves them."""
+    heads = spec.num_attention_heads
+    if spec.attention == "mla":
+        dn, p = spec.qk_nope_head_dim or 0, spec.qk_rope_head_dim or 0
+        dv, r = spec.v_head_dim or 0, spec.kv_lora_rank or 0
+        absorbed = (dn + p) + (r + p) + r + dv  # queries before and after absorption, latent outputs, outputs
+        expanded = 2 * (dn + p) + 2 * dv  # queries, keys, values, outputs
+        elements = heads * (absorbed if decode else expanded)
+    else:
+        hd, kv = spec.head_dim or 0, spec.num_key_value_heads or 1
+        elements = hd * (2 * heads + 2 * kv)
+    return TWICE * WIDE_BYTES * elements
+
+
+def activation_bytes(spec: Spec, precision: Precision, *, decode: bool) -> float:
+    """Bytes of one position through all layers."""
+    narrow = number_format(precision).dispatch_bytes
+    layers = spec.num_hidden_layers
+    total = layers * _attention_bytes(spec, decode)
+    # Twice a layer the residual stream and its normed copy are written and read.
+    total += layers * 2 * TWICE * WIDE_BYTES * 2 * spec.hidden_size
+    total += spec.dense_layers * _feed_forward_bytes(spec, narrow, spec.intermediate_size or 0, 1.0)
+    copies = float(spec.num_experts_per_tok + spec.n_shared_experts)
+    return total + spec.moe_layers * _feed_forward_bytes(spec, narrow, spec.moe_intermediate_size or 0, copies)

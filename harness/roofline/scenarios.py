@@ -1,0 +1,217 @@
+"""Which conditions a deployment leaves open, and what they could be. Knows no published rate.
+
+A condition that is not given is a range, not a default. `admissible` spans the range with few values, extremes
+included; a ceiling or a bound is taken over all of them. `likely` is the part of the range that published systems
+work in; only the middle of an interval is taken from it, never an end.
+"""
+
+import itertools
+
+from harness.catalog.chips import Chip
+from harness.errors import UsageError
+from harness.model.spec import Spec
+from harness.roofline.ceiling import runs, with_context
+from harness.roofline.deployment import Deployment
+from harness.roofline.work import work
+from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
+
+# Group sizes of disclosed deployments: one package, a node of eight, EP16 to EP320 (DeepSeek, SGLang, CloudMatrix384).
+_CHIPS = (1, 2, 4, 8, 16, 32, 72, 144, 320)
+_CONTEXTS = (256.0, 2048.0, 8192.0, 32768.0)
+_PROMPTS = (256.0, 4096.0, 32768.0)
+_OUTPUTS = (64.0, 1024.0, 8192.0)
+# Accepted drafts for each draft token: 0.7 is assumed by CloudMatrix384 and SGLang; the DeepSeek-V3 report, section
+# 5.4.3, measures 0.85 to 0.90 for the second token.
+_DRAFTS = ((0, 0.0), (1, 0.5), (1, 0.9), (3, 1.2), (3, 2.7))
+_LIKELY_DRAFTS = ((0, 0.0), (1, 0.7))
+# Published rates that state their batch lie above the one and between the others of the largest that fits, latency
+# runs apart.
+_LIKELY_LEAST = 64.0
+_LIKELY_FILL = (1 / 8, 2 / 3)
+_LIKELY_CONTEXT = 4096.0
+_LIKELY_OUTPUT = 1024.0
+# Bytes of a cached element beside weights of 8 bits or fewer. Disclosed systems with latent attention keep 16 bits;
+# released FP8 and FP4 checkpoints of grouped-query models come with a cache in FP8, INT8 ones with either.
+_CACHE_BYTES = (1.0, 2.0)
+_WIDE: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+_EIGHT_BIT: tuple[Precision, ...] = ("fp8", "int8")
+BATCH_LIMIT = 4096.0
+
+
+class Scenarios(Frozen):
+    """Deployments without open conditions."""
+
+    missing: tuple[str, ...]
+    admissible: tuple[Deployment, ...]
+    likely: tuple[Deployment, ...]
+
+
+def missing(spec: Spec, deployment: Deployment, phase: RatePhase) -> tuple[str, ...]:
+    """Names of the conditions that `phase` needs and `deployment` leaves open."""
+    deployment = with_context(deployment)
+    decodes = phase != "prefill"
+    mixed = phase in ("output_all", "total_all")
+    drafts_open = spec.num_nextn_predict_layers > 0 and deployment.mtp_drafts is None
+    acceptance_open = bool(deployment.mtp_drafts) and deployment.mtp_acceptance is None
+    wanted = (
+        ("precision", deployment.precision is None),
+        ("chips", deployment.chips is None),
+        ("batch", decodes and deployment.batch is None),
+        ("cache", decodes and cache_open(spec, deployment)),
+        ("context", decodes and not mixed and deployment.context_tokens is None),
+        ("prompt", phase != "decode" and deployment.prompt_tokens is None),
+        ("output", mixed and deployment.output_tokens is None),
+        ("mtp", decodes and drafts_open),
+        ("acceptance", decodes and acceptance_open),
+    )
+    return tuple(name for name, is_open in wanted if is_open)
+
+
+def cache_open(spec: Spec, deployment: Deployment) -> bool:
+    """Whether the format of the cache is a condition that is not given."""
+    return spec.attention == "gqa" and deployment.kv_bytes is None and deployment.precision not in _WIDE
+
+
+def _caches(spec: Spec, deployment: Deployment, likely: bool) -> tuple[float | None, ...]:
+    if not cache_open(spec, deployment):
+        return (deployment.kv_bytes,)
+    return _CACHE_BYTES[:1] if likely and deployment.precision in ("fp8", "fp4") else _CACHE_BYTES
+
+
+def _precisions(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[tuple[Precision, ...], tuple[Precision, ...]]:
+    if deployment.precision is not None:
+        return (deployment.precision,), (deployment.precision,)
+    all_of = tuple(p for p in PRECISIONS if p not in ("fp16", "fp32") and runs(chip, p))
+    native: Precision | None = "fp4" if spec.model_type in ("deepseek_v4", "gpt_oss") else None
+    eight = tuple(p for p in _EIGHT_BIT if p in all_of)[:1]
+    likely = (native,) if native is not None and native in all_of else eight or ("bf16",)
+    return all_of, likely
+
+
+def _drafts(spec: Spec, deployment: Deployment, likely: bool) -> tuple[tuple[int, float], ...]:
+    given, accepted = deployment.mtp_drafts, deployment.mtp_acceptance
+    if given is None:
+        if spec.num_nextn_predict_layers == 0:
+            return ((0, 0.0),)
+        return _LIKELY_DRAFTS if likely else _DRAFTS
+    if given == 0:
+        return ((0, 0.0),)
+    if accepted is not None:
+        return ((given, accepted),)
+    return ((given, 0.7 * given),) if likely else ((given, 0.4 * given), (given, 0.9 * given))
+
+
+def _largest_batch(spec: Spec, chip: Chip, deployment: Deployment) -> float | None:
+    """Sequences whose cache fits beside the weights; None where the weights alone do not, or memory is unknown."""
+    if chip.memory is None:
+        return BATCH_LIMIT
+    one = work(
+        spec, deployment.model_copy(update={"batch": 1.0}), "decode", devices_per_package=chip.devices_per_package
+    )
+    room = chip.memory.high - one.weight_bytes - one.buffer_bytes
+    if room <= 0:
+        return None
+    return min(BATCH_LIMIT, room / max(one.cache_bytes, 1.0))
+
+
+def _batches(largest: float, likely: bool) -> tuple[float, ...]:
+    if likely:
+        least = min(largest, _LIKELY_LEAST)
+        low, high = (max(least, fill * largest) for fill in _LIKELY_FILL)
+        return tuple(dict.fromkeys((low, (low * high) ** 0.5, high)))
+    return tuple(dict.fromkeys(largest**x for x in (0.0, 1 / 3, 2 / 3, 1.0))) if largest > 1 else (largest,)
+
+
+def _with_batch(spec: Spec, chip: Chip, found: Deployment, likely: bool) -> list[Deployment]:
+    """The deployment at several batches where the batch is open; none where its weights do not fit."""
+    largest = _largest_batch(spec, chip, found)
+    if found.batch is not None or largest is None:
+        return [found] if largest is not None and (found.batch or 0) <= largest else []
+    return [found.model_copy(update={"batch": b}) for b in _batches(largest, likely)]
+
+
+def _span(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, likely: bool) -> list[Deployment]:
+    all_of, usual = _precisions(spec, chip, deployment)
+    top = float(spec.max_position_embeddings)
+    contexts: tuple[float | None, ...] = (deployment.context_tokens,)
+    prompts: tuple[float | None, ...] = (deployment.prompt_tokens,)
+    outputs: tuple[float | None, ...] = (deployment.output_tokens,)
+    open_names = missing(spec, deployment, phase)
+    if "context" in open_names:
+        contexts = (_LIKELY_CONTEXT,) if likely else tuple(c for c in _CONTEXTS if c <= top) or (top,)
+    if "prompt" in open_names:
+        prompts = (_LIKELY_CONTEXT,) if likely else tuple(p for p in _PROMPTS if p <= top) or (top,)
+    if "output" in open_names:
+        outputs = (_LIKELY_OUTPUT,) if likely else _OUTPUTS
+    chips = (deployment.chips,) if deployment.chips is not None else _CHIPS
+    drafts = _drafts(spec, deployment, likely) if phase != "prefill" else ((0, 0.0),)
+    out: list[Deployment] = []
+    for precision, count, context, prompt, answer, (draft, accepted) in itertools.product(
+        usual if likely else all_of, chips, contexts, prompts, outputs, drafts
+    ):
+        found = with_context(
+            deployment.model_copy(
+                update={
+                    "precision": precision,
+                    "chips": count,
+                    "context_tokens": context,
+                    "prompt_tokens": prompt,
+                    "output_tokens": answer,
+                    "mtp_drafts": draft,
+                    "mtp_acceptance": accepted,
+                }
+            )
+        )
+        if phase == "prefill":
+            probe = found.model_copy(update={"context_tokens": prompt})
+            if _largest_batch(spec, chip, probe) is not None:
+                out.append(found)
+            continue
+        for element in _caches(spec, found, likely):
+            out += _with_batch(spec, chip, found.model_copy(update={"kv_bytes": element}), likely)
+    return _usual_groups(out, chips) if likely else out
+
+
+def _usual_groups(found: list[Deployment], chips: tuple[int, ...]) -> list[Deployment]:
+    """Drop the smallest group that only just fits and the largest, where there are others between."""
+    sizes = sorted({d.chips or 0 for d in found})
+    kept = sizes if len(chips) == 1 or len(sizes) < 4 else sizes[1:-1]
+    return [d for d in found if (d.chips or 0) in kept]
+
+
+def scenarios(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Scenarios:
+    """Every open condition, ranged over. A deployment without open conditions is its own only completion.
+
+    Completions that do not fit the chip's memory are dropped; if none fits, one that does not fit is kept, and its
+    ceiling says so. Raises UsageError where the chip has none of the formats.
+    """
+    deployment = with_context(deployment)
+    names = missing(spec, deployment, phase)
+    if spec.num_nextn_predict_layers == 0 and deployment.mtp_drafts is None:
+        deployment = deployment.model_copy(update={"mtp_drafts": 0, "mtp_acceptance": 0.0})
+    if not names:
+        return Scenarios(missing=(), admissible=(deployment,), likely=(deployment,))
+    admissible = _span(spec, chip, deployment, phase, likely=False)
+    likely = _span(spec, chip, deployment, phase, likely=True)
+    if not admissible:
+        admissible = [_too_large(spec, chip, deployment)]
+    return Scenarios(missing=names, admissible=tuple(admissible), likely=tuple(likely) or tuple(admissible))
+
+
+def _too_large(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
+    """A completion that is kept although it does not fit, so that the answer can say by how much."""
+    all_of, usual = _precisions(spec, chip, deployment)
+    if not all_of:
+        raise UsageError(f"no source gives {chip.name} arithmetic in any known precision")
+    drafts, accepted = _drafts(spec, deployment, likely=True)[0]
+    open_values = {
+        "precision": usual[0],
+        "chips": _CHIPS[-1],
+        "batch": 1.0,
+        "context_tokens": _LIKELY_CONTEXT,
+        "prompt_tokens": _LIKELY_CONTEXT,
+        "output_tokens": _LIKELY_OUTPUT,
+        "mtp_drafts": drafts,
+        "mtp_acceptance": accepted,
+    }
+    return deployment.model_copy(update={k: v for k, v in open_values.items() if getattr(deployment, k) is None})

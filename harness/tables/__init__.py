@@ -1,1 +1,0 @@
-"""Result tables of this program and of others, read into one type. Compares nothing."""

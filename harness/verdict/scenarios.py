@@ -1,0 +1,142 @@
+"""What a claim's missing conditions could be: the model, the phase and the unit meant, over the cost model's ranges.
+
+Knows no rate. A condition that the source gives is kept as it is. Where there are many completions a fixed, seeded
+sample of them is taken, evenly over models, phases and units.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+
+from harness.catalog.chips import Chip
+from harness.catalog.models import ReleasedModel
+from harness.claims import StatedConditions, Unit
+from harness.roofline.deployment import Deployment
+from harness.roofline.scenarios import missing as missing_in_cost
+from harness.roofline.scenarios import scenarios as serving_scenarios
+from harness.verdict.finding import DRAWS, SEED
+from harness.vocabulary import Frozen, RatePhase
+
+PACKAGES_OF_A_NODE = 8
+"""Servers of every catalogued chip hold eight packages, GB200 and GB300 racks apart."""
+_WORDS = {
+    "precision": "precision",
+    "chips": "chips of the group",
+    "batch": "batch",
+    "cache": "format of the cache",
+    "context": "context length",
+    "prompt": "prompt length",
+    "output": "output length",
+    "mtp": "drafted tokens",
+    "acceptance": "acceptance of drafts",
+}
+
+
+class Scenario(Frozen):
+    """One way to fill in what is missing."""
+
+    model: ReleasedModel
+    phase: RatePhase
+    per: Unit
+    packages_per_unit: float
+    """packages of the unit that the rate is of: a half for one die of two"""
+    deployment: Deployment
+
+
+class ScenarioSet(Frozen):
+    """All ways that are looked at, and what they fill in."""
+
+    missing: tuple[str, ...]
+    each: tuple[Scenario, ...]
+
+
+def deployment_of(conditions: StatedConditions) -> Deployment:
+    """The conditions as the cost model names them."""
+    return Deployment(
+        precision=conditions.precision,
+        batch=conditions.batch,
+        context_tokens=conditions.context_tokens,
+        prompt_tokens=conditions.prompt_tokens,
+        output_tokens=conditions.output_tokens,
+        chips=conditions.chips,
+        mtp_drafts=conditions.mtp_drafts,
+        mtp_acceptance=conditions.mtp_acceptance,
+    )
+
+
+def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float], ...]:
+    """The units that the rate could be of, with the packages of each."""
+    die: tuple[Unit, float] = ("die", 1.0 / chip.dies_per_package)
+    match conditions.per:
+        case "package":
+            return (("package", 1.0),)
+        case "die":
+            return (die,)
+        case "node":
+            return (("node", float(conditions.packages_per_unit or PACKAGES_OF_A_NODE)),)
+        case "system":
+            whole = conditions.packages_per_unit or conditions.chips or chip.scale_up_packages or PACKAGES_OF_A_NODE
+            return (("system", float(whole)),)
+        case None:
+            return (("package", 1.0), die) if chip.devices_per_package > 1 else (("package", 1.0),)
+
+
+def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[ReleasedModel]) -> ScenarioSet:
+    """What `conditions` leave open, filled in. Raises ValueError for no models."""
+    if not models:
+        raise ValueError("completions need at least one model")
+    phases: tuple[RatePhase, ...] = ("prefill", "decode") if conditions.phase is None else (conditions.phase,)
+    units = _units(conditions, chip)
+    given = deployment_of(conditions)
+    names: list[str] = [] if len(models) == 1 else ["model"]
+    names += [] if conditions.phase is not None else ["phase"]
+    names += [] if len(units) == 1 else ["unit (package or die)"]
+    if conditions.per in ("node", "system") and conditions.packages_per_unit is None:
+        names.append("packages of a unit")
+    strata = [(m, p, u) for m in models for p in phases for u in units]
+    each: list[Scenario] = []
+    share = max(1, math.ceil(DRAWS / len(strata)))
+    generator = random.Random(SEED)
+    for model, phase, (per, packages) in strata:
+        names += [_WORDS[n] for n in missing_in_cost(model.spec, given, phase)]
+        found = serving_scenarios(model.spec, chip, given, phase).admissible
+        for deployment in found if len(found) <= share else generator.sample(found, share):
+            each.append(Scenario(model=model, phase=phase, per=per, packages_per_unit=packages, deployment=deployment))
+    return ScenarioSet(missing=tuple(dict.fromkeys(names)), each=tuple(each))
+
+
+def largest_effect(each: Sequence[Scenario], ceilings: Sequence[float]) -> str | None:
+    """The condition whose values move the ceiling most: largest spread of mean log ceilings over its values."""
+    if len(each) < 2:
+        return None
+    logs = [math.log(c) for c in ceilings]
+    effects = {}
+    for name, values in _columns(each).items():
+        groups: dict[object, list[float]] = {}
+        for value, log in zip(values, logs, strict=True):
+            groups.setdefault(value, []).append(log)
+        means = [sum(g) / len(g) for g in groups.values()]
+        effects[name] = max(means) - min(means)
+    name = max(effects, key=lambda n: effects[n])
+    return name if effects[name] > 0 else None
+
+
+def _columns(each: Sequence[Scenario]) -> dict[str, list[object]]:
+    fields = {
+        "precision": "precision",
+        "chips of the group": "chips",
+        "batch": "batch",
+        "context length": "context_tokens",
+        "prompt length": "prompt_tokens",
+        "output length": "output_tokens",
+        "drafted tokens": "mtp_drafts",
+        "format of the cache": "kv_bytes",
+    }
+    columns: dict[str, list[object]] = {
+        "model": [c.model.name for c in each],
+        "phase": [c.phase for c in each],
+        "unit (package or die)": [c.per for c in each],
+    }
+    for words, field in fields.items():
+        columns[words] = [getattr(c.deployment, field) for c in each]
+    return columns
