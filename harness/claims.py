@@ -1,5 +1,4 @@
-"""What a source states: a sheet of checkable claims in our own words. Knows no theory and no measurement.
-
+"""What a source states: a sheet of checkable claims in our own words.
 A claim names its place in the source, its quantity with a unit, the conditions that the source gives, and those that
 it leaves out. What is left out is unknown, never defaulted.
 """
@@ -28,7 +27,7 @@ class Source(Frozen):
     )
     catalogued_as: tuple[Identifier, ...] = Field(
         default=(),
-        description="names under which the catalogue of published rates holds this very source; no source is "
+        description="names under which the catalog of published rates holds this very source; no source is "
         "evidence for itself",
     )
     note: Text | None = None
@@ -61,7 +60,7 @@ class ClaimBase(Frozen):
     statement: Text = Field(description="in our own words")
     attributed_to: Text | None = Field(default=None, description="whom the source names for it")
     attribution: Identifier | None = Field(
-        default=None, description="topic of the facts catalogue on whether the one named said so"
+        default=None, description="topic of the facts catalog on whether the one named said so"
     )
     hedge: Hedge = "exactly"
     conditions: StatedConditions = StatedConditions()
@@ -157,7 +156,7 @@ class Arithmetic(ClaimBase):
 
 
 class PublicFact(ClaimBase):
-    """A statement that the public record can confirm or contradict, named by a topic of the facts catalogue."""
+    """A statement that the public record can confirm or contradict, named by a topic of the facts catalog."""
 
     kind: Literal["fact"]
     topic: Identifier

@@ -31,7 +31,7 @@ class Measure(Frozen):
         min_length=1,
         max_length=32,
         description="presets ('auto' picks the article's scale model for this host); "
-        "a control is a sparse model's name with ':equal-total' or ':equal-active'",
+        "a counterpart is a sparse model's name with ':equal-total' or ':equal-active'",
     )
     phases: tuple[Phase, ...] = Field(
         default=("prefill", "decode"), min_length=1, description="read prompts, generate tokens, or both"
@@ -49,10 +49,10 @@ class Measure(Frozen):
         default=("int8",), min_length=1, description="how weights are stored and multiplied"
     )
     threads: Threads | Literal["auto"] = Field(default="auto", description="'auto': one a physical core")
-    repetitions: int = Field(default=5, ge=1, le=1000, description="fresh processes for each cell")
+    repetitions: int = Field(default=5, ge=1, le=1000, description="fresh processes for each case")
     seed: int = Field(default=0, ge=0, lt=1 << 32, description="of weights, tokens and order")
     routing: RoutingOptions = Field(default=RoutingOptions(), description="how evenly experts are chosen")
-    step_time_s: float = Field(default=0.4, gt=0, le=3600, description="timed length of a cell in one process")
+    step_time_s: float = Field(default=0.4, gt=0, le=3600, description="timed length of a case in one process")
     process_timeout_s: float = Field(
         default=120.0, gt=0, le=86400, description="a measuring process that takes longer is ended and counts as failed"
     )

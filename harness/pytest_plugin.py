@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from harness.results.plan import Arm, Workload
+    from harness.results.plan import Variant, Workload
     from harness.runtime.engine import Engine
     from harness.vocabulary import Phase, RunPrecision
 
@@ -29,13 +29,13 @@ WARMUP_ROUNDS = 2
 class TimedCase:
     """One model with one workload: what a benchmark of this plugin times."""
 
-    arm: "Arm"
+    variant: "Variant"
     workload: "Workload"
 
     def __str__(self) -> str:
         w = self.workload
         tokens = w.prompt_tokens if w.phase == "prefill" else w.decode_tokens
-        return f"{self.arm.model}-{self.arm.precision}-{w.phase}-batch{w.batch}-tokens{tokens}"
+        return f"{self.variant.model}-{self.variant.precision}-{w.phase}-batch{w.batch}-tokens{tokens}"
 
 
 def case(
@@ -49,17 +49,19 @@ def case(
     threads: int | None = None,
     seed: int = 0,
 ) -> TimedCase:
-    """A preset, or a control of one (`moe-tiny:equal-active`), with a workload of `tokens` a sequence.
+    """A preset, or a counterpart of one (`moe-tiny:equal-active`), with a workload of `tokens` a sequence.
 
     `threads` defaults to the cores that this process may use. Raises UsageError for an unknown model.
     """
     from harness.catalog.models import preset
     from harness.measure.host.description import usable_cores
-    from harness.results.plan import Arm, Workload
+    from harness.results.plan import Variant, Workload
 
     prefill = phase == "prefill"
     return TimedCase(
-        arm=Arm(model=model, spec=preset(model), precision=precision, threads=threads or usable_cores(), seed=seed),
+        variant=Variant(
+            model=model, spec=preset(model), precision=precision, threads=threads or usable_cores(), seed=seed
+        ),
         workload=Workload(
             phase=phase,
             batch=batch,
@@ -79,7 +81,7 @@ def cases(config: Path | str) -> tuple[TimedCase, ...]:
     from harness.measure.host.description import describe
 
     made = planner.make(validation.read(Path(config), Config, what="config"), describe())
-    found = [TimedCase(arm=t.arm, workload=w) for t in made.tasks if t.arm is not None for w in t.workloads]
+    found = [TimedCase(variant=t.variant, workload=w) for t in made.tasks if t.variant is not None for w in t.workloads]
     return tuple(dict.fromkeys(found))
 
 
@@ -87,21 +89,21 @@ def cases(config: Path | str) -> tuple[TimedCase, ...]:
 class Loaded:
     """The model of the latest test, kept for the next one: models are large, and one at a time is in memory."""
 
-    arm: "Arm | None" = None
+    variant: "Variant | None" = None
     engine: "Engine | None" = None
     facts: dict[str, str] = field(default_factory=dict)
 
     def get(self, case: TimedCase) -> "Engine":
         from harness.runtime.engine import Engine
 
-        if self.engine is None or self.arm != case.arm:
-            self.arm, self.engine = case.arm, None
+        if self.engine is None or self.variant != case.variant:
+            self.variant, self.engine = case.variant, None
             self.engine = Engine.load(
-                case.arm.spec,
-                case.arm.precision,
-                threads=case.arm.threads,
-                seed=case.arm.seed,
-                routing_skew=case.arm.routing_skew,
+                case.variant.spec,
+                case.variant.precision,
+                threads=case.variant.threads,
+                seed=case.variant.seed,
+                routing_skew=case.variant.routing_skew,
                 first=case.workload.phase,
                 batch=case.workload.batch,
             )
@@ -134,37 +136,37 @@ class ModelBenchmark:
         inputs that must agree for two files to be comparable.
         """
         w = case.workload
-        stepper = self.loaded.get(case).open(
+        runner = self.loaded.get(case).open(
             w.phase,
             batch=w.batch,
             prompt_tokens=w.prompt_tokens,
             decode_tokens=w.decode_tokens,
             depth=w.depth,
-            seed=case.arm.seed,
+            seed=case.variant.seed,
         )
         info: dict[str, Any] = self.benchmark.extra_info
         info.update(self.loaded.host())
-        info["harness_tokens"] = stepper.tokens_per_step
+        info["harness_tokens"] = runner.tokens_per_step
         info.update({f"harness_input_{name}": value for name, value in _inputs(case).items()})
         self.benchmark.pedantic(  # type: ignore[no-untyped-call]
-            stepper.step, rounds=rounds, warmup_rounds=warmup_rounds
+            runner.step, rounds=rounds, warmup_rounds=warmup_rounds
         )
         if self.benchmark.enabled and self.benchmark.stats is not None:
-            info["harness_rate_tok_s"] = stepper.tokens_per_step / self.benchmark.stats.stats.median
-        return stepper.logits().copy()
+            info["harness_rate_tok_s"] = runner.tokens_per_step / self.benchmark.stats.stats.median
+        return runner.logits().copy()
 
 
 def _inputs(case: TimedCase) -> dict[str, str | int | float]:
     """What decides the work of a step."""
     import hashlib
 
-    arm, w = case.arm, case.workload
+    variant, w = case.variant, case.workload
     return {
-        "architecture": hashlib.sha256(arm.spec.model_dump_json().encode()).hexdigest()[:12],
-        "precision": arm.precision,
-        "threads": arm.threads,
-        "seed": arm.seed,
-        "routing_skew": arm.routing_skew,
+        "architecture": hashlib.sha256(variant.spec.model_dump_json().encode()).hexdigest()[:12],
+        "precision": variant.precision,
+        "threads": variant.threads,
+        "seed": variant.seed,
+        "routing_skew": variant.routing_skew,
         "phase": w.phase,
         "batch": w.batch,
         "prompt_tokens": w.prompt_tokens,

@@ -1,5 +1,4 @@
-"""From samples to estimates: medians, paired ratios and their intervals. Knows no unit and no clock.
-
+"""From samples to estimates: medians, paired ratios and their intervals.
 The unit of sampling is one fresh process; samples inside a process are not independent and never come here.
 Intervals are distribution-free where the number of samples allows it: the k-th smallest and k-th largest sample
 enclose the median with a probability that follows from the binomial distribution alone (David and Nagaraja, Order
@@ -100,7 +99,7 @@ def median_estimate(samples: Sequence[float], level: float = LEVEL) -> Estimate:
 def paired_ratio(numerator: Sequence[float], denominator: Sequence[float], level: float = LEVEL) -> Estimate:
     """Median of the ratios of samples taken in turn (same round, same inputs), with its interval.
 
-    Pairing cancels what both arms of a round share, which on a shared machine is most of the noise.
+    Pairing cancels what both variants of a round share, which on a shared machine is most of the noise.
     Raises ValueError where the two differ in length.
     """
     if len(numerator) != len(denominator):
@@ -109,11 +108,11 @@ def paired_ratio(numerator: Sequence[float], denominator: Sequence[float], level
 
 
 def interleaved_ratio(numerator: Sequence[float], denominator: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Ratio of two arms measured turn by turn in ABBA order: Hodges and Lehmann's estimate on paired log-ratios.
+    """Ratio of two variants measured turn by turn in ABBA order: Hodges and Lehmann's estimate on paired log-ratios.
 
     The point is the median of all pairwise means of the log-ratios; the interval inverts Wilcoxon's signed-rank test
     (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, section 3.3). Its one assumption, symmetry, holds
-    by design: which arm of a pair runs first alternates. Where the number of pairs cannot reach `level` (fewer than
+    by design: which variant of a pair runs first alternates. Where the number of pairs cannot reach `level` (fewer than
     8 for 99 %), Student's t on the log-ratios is used, which assumes log-normal noise. One pair has no interval.
     Raises ValueError for lengths that differ, for no pairs, and for samples that are not positive and finite.
     """
@@ -168,7 +167,7 @@ def separate_ratio(numerator: Estimate, denominator: Estimate, drift: float, lev
     """
     shift = math.log(numerator.point) - math.log(denominator.point)
     n = min(numerator.n, denominator.n)
-    a, b = _arms(numerator), _arms(denominator)
+    a, b = _variants(numerator), _variants(denominator)
     if a is None or b is None:
         return Estimate(point=_exp(shift), low=None, high=None, level=level, n=n)
     between = drift_half_width(drift, level)
@@ -191,10 +190,10 @@ def geometric_mean(ratios: Sequence[Estimate], shared: float = 0.0, level: float
         raise ValueError("the mean of no ratios is unknown")
     count, n = len(ratios), min(r.n for r in ratios)
     centre = math.fsum(math.log(r.point) for r in ratios) / count
-    arms = [arm for arm in map(_arms, ratios) if arm is not None]
-    if len(arms) < count:
+    variants = [variant for variant in map(_variants, ratios) if variant is not None]
+    if len(variants) < count:
         return Estimate(point=_exp(centre), low=None, high=None, level=level, n=n)
-    below, above = (math.hypot(*(arm[side] for arm in arms)) / count for side in (0, 1))
+    below, above = (math.hypot(*(variant[side] for variant in variants)) / count for side in (0, 1))
     return Estimate(
         point=_exp(centre),
         low=_exp(centre - math.hypot(below, shared)),
@@ -263,7 +262,7 @@ def _normal(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def _arms(estimate: Estimate) -> tuple[float, float] | None:
+def _variants(estimate: Estimate) -> tuple[float, float] | None:
     """How far an interval reaches below and above its point, in logarithms."""
     if estimate.low is None or estimate.high is None:
         return None

@@ -9,7 +9,7 @@ import random
 from harness.model.counts import parameters
 from harness.model.spec import Spec
 from harness.results.assessment import Assessment, ChainLink, Evidence, InconsistentSet, Scaled, Verdict
-from harness.results.plan import Arm
+from harness.results.plan import Variant
 from harness.results.record import Ceilings, Counts, Host, MatmulCeiling, Measurement, Observation, Record
 from harness.stats import Interval, median_estimate
 from harness.vocabulary import Phase, RunPrecision
@@ -86,12 +86,12 @@ def counts(batch: int, tokens: int = 1) -> Counts:
         bits_per_weight=8.25,
         bytes_per_token=step_bytes / positions,
         flop_per_token=2.0 * p.active,
-        expected_coverage=shape.n_routed_experts * share,
+        expected_experts_activated=shape.n_routed_experts * share,
         quantisation_error=0.004,
     )
 
 
-def observation(rate_tok_s: float, *, round_: int, tokens: int, coverage: float | None = None) -> Observation:
+def observation(rate_tok_s: float, *, round_: int, tokens: int, experts_activated: float | None = None) -> Observation:
     """Five steps at about `rate_tok_s`, of one process."""
     noise = random.Random(f"{rate_tok_s}/{round_}")
     step_s = tokens / rate_tok_s * noise.lognormvariate(0, 0.06)
@@ -101,10 +101,10 @@ def observation(rate_tok_s: float, *, round_: int, tokens: int, coverage: float 
         durations_s=tuple(step_s * noise.lognormvariate(0, 0.01) for _ in range(5)),
         tokens_per_step=tokens,
         outside_s=0.0002,
-        coverage=coverage,
+        experts_activated=experts_activated,
         peak_rss_bytes=612 << 20,
         load_s=1.4,
-        control_s=(0.0101, 0.0102),
+        reference_kernel_s=(0.0101, 0.0102),
         logits_digest="a1b2c3",
         started=BEGUN + dt.timedelta(seconds=10 * round_),
     )
@@ -121,14 +121,16 @@ def measurement(
     invalid: tuple[str, ...] = (),
     error: str | None = None,
 ) -> Measurement:
-    """One cell. Without a rate given it runs at 55 % of the made-up host's ceiling."""
+    """One case. Without a rate given it runs at 55 % of the made-up host's ceiling."""
     prompt = 128 if phase == "prefill" else 0
     counted = counts(batch, max(1, prompt))
     if rate_tok_s is None:
         reach = min(READ_BYTES_S / counted.bytes_per_token, MATMUL_FLOP_S / counted.flop_per_token)
         rate_tok_s = 0.55 * reach
-    seen = counted.expected_coverage if ":" not in model else None
-    made = [observation(rate_tok_s, round_=r, tokens=batch * max(1, prompt), coverage=seen) for r in range(rounds)]
+    seen = counted.expected_experts_activated if ":" not in model else None
+    made = [
+        observation(rate_tok_s, round_=r, tokens=batch * max(1, prompt), experts_activated=seen) for r in range(rounds)
+    ]
     failed = Observation(round=0, started=BEGUN, error=error)
     return Measurement(
         model=model,
@@ -139,27 +141,27 @@ def measurement(
         depth=0 if phase == "prefill" else 128,
         precision=precision,
         threads=2,
-        counts=counted if ":" not in model else counted.model_copy(update={"expected_coverage": None}),
+        counts=counted if ":" not in model else counted.model_copy(update={"expected_experts_activated": None}),
         observations=(failed,) if error else tuple(made),
         invalid=invalid,
     )
 
 
 def record(model: str = "v4-scale", batches: tuple[int, ...] = (1, 4, 16, 32)) -> Record:
-    """A complete run of a sparse model and both of its controls, with one cell set aside and one failed."""
-    cells = []
+    """A complete run of a sparse model and both of its counterparts, with one case set aside and one failed."""
+    cases = []
     for phase, scale in (("prefill", 1.0), ("decode", 1.0)):
         for batch in batches:
             base = measurement(model, phase, batch)  # type: ignore[arg-type]
             rate = base.rate_tok_s
             assert rate is not None
-            cells.append(base)
-            for control, slower in (("equal-total", 9.0), ("equal-active", 1.4 / (1 + 0.05 * batch))):
-                cells.append(
-                    measurement(f"{model}:{control}", phase, batch, rate_tok_s=scale * rate.point / slower)  # type: ignore[arg-type]
+            cases.append(base)
+            for counterpart, slower in (("equal-total", 9.0), ("equal-active", 1.4 / (1 + 0.05 * batch))):
+                cases.append(
+                    measurement(f"{model}:{counterpart}", phase, batch, rate_tok_s=scale * rate.point / slower)  # type: ignore[arg-type]
                 )
-    cells.append(measurement(model, "decode", 64, invalid=("control kernel drifted by 7 %, at most 5 % is valid",)))
-    cells.append(measurement(model, "decode", 128, error="needs 9.1 GiB, 6.0 GiB are available"))
+    cases.append(measurement(model, "decode", 64, invalid=("reference kernel drifted by 7 %, at most 5 % is valid",)))
+    cases.append(measurement(model, "decode", 128, error="needs 9.1 GiB, 6.0 GiB are available"))
     return Record(
         record_id="2026-04-10-093000-7f3a",
         name="deepseek-v4-ascend",
@@ -170,8 +172,8 @@ def record(model: str = "v4-scale", batches: tuple[int, ...] = (1, 4, 16, 32)) -
         config_text="harness: 1\nname: deepseek-v4-ascend\n",
         host=host(),
         ceilings=ceilings(),
-        arms=(Arm(model=model, spec=spec(), precision="int8", threads=2),),
-        measurements=tuple(cells),
+        variants=(Variant(model=model, spec=spec(), precision="int8", threads=2),),
+        measurements=tuple(cases),
         notes=("Scale model chosen to fit 6.0 GiB of available memory.",),
     )
 
@@ -202,7 +204,7 @@ def verdict(**changes: object) -> Verdict:
                 basis="published",
                 source="Serving Large Language Models on CloudMatrix384, table 3",
                 url="https://arxiv.org/abs/2506.12708",
-                bearing="supports",
+                stance="supports",
             ),
             Evidence(
                 quantity="overlap ceiling, 910C, mixed INT8 and BF16",
@@ -211,7 +213,7 @@ def verdict(**changes: object) -> Verdict:
                 interval=Interval(low=15500, high=17200),
                 basis="modelled",
                 source="work and bytes of the released architecture over vendor's peaks",
-                bearing="allows",
+                stance="allows",
                 note="attention core at the BF16 peak",
             ),
         ),
@@ -228,7 +230,7 @@ def _other_verdicts() -> tuple[Verdict, ...]:
         basis="published",
         source="matched pair of disclosures",
         url="https://arxiv.org/abs/2506.12708",
-        bearing="contradicts",
+        stance="contradicts",
     )
     return (
         verdict(
@@ -266,7 +268,7 @@ def _other_verdicts() -> tuple[Verdict, ...]:
             outcome="undecided",
             also="supported",
             flags=(),
-            reason="The measured gain over a dense control of equal total size straddles 1.5 at the largest batch.",
+            reason="The measured gain over a dense counterpart of equal total size straddles 1.5 at the largest batch.",
             interval=None,
             interval_of=None,
             binding=None,
@@ -301,7 +303,7 @@ def _scaled() -> tuple[Scaled, ...]:
         ),
         ChainLink(text="this host's ceiling for the same work", value=2243.0, unit="tok/s", basis="modelled"),
         ChainLink(text="fraction of the ceiling reached here", value=0.55, unit="fraction", basis="measured"),
-        ChainLink(text="a CPU's fraction is not an NPU's", basis="modelled", walkable=False),
+        ChainLink(text="a CPU's fraction is not an NPU's", basis="modelled", transferable=False),
         ChainLink(text="ceiling of a 910C for R1", value=16372.0, unit="tok/s", basis="modelled"),
         ChainLink(text="reported", value=6688.0, unit="tok/s", basis="published"),
     )

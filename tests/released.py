@@ -1,4 +1,4 @@
-"""The config.json files of four releases, less fields that no computation reads, by name in the catalogue."""
+"""The config.json files of four releases, less fields that no computation reads, by name in the catalog."""
 
 from typing import Any
 

@@ -31,8 +31,8 @@ class SimulatedHost:
         slow = np.where(rng.random(count) < self.slow_share, rng.uniform(0.2, 0.7, count), 0.0)
         return np.asarray(host + self.own * rng.standard_normal(count) + slow)
 
-    def arms(self, rng: np.random.Generator, pairs: int, slow_down: float = 0.0) -> tuple[list[float], list[float]]:
-        """Speeds of a new and an old arm in ABBA order; the new one takes `slow_down` (a share) longer."""
+    def variants(self, rng: np.random.Generator, pairs: int, slow_down: float = 0.0) -> tuple[list[float], list[float]]:
+        """Speeds of a new and an old variant in ABBA order; the new one takes `slow_down` (a share) longer."""
         levels = self.levels(rng, 2 * pairs)
         first = np.arange(pairs) % 2
         old = levels[2 * np.arange(pairs) + first]

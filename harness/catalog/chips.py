@@ -1,7 +1,8 @@
-"""Chips: sourced peaks, memory, links and power, how a catalog file writes them, and the list that comes with the program.
+"""Chips: sourced peaks, memory, links and power, how a catalog file writes them, and the list that comes with the
+program.
 
-All figures are of one *package* (what is sold and counted); a package may hold several dies. Peak rates are dense; rates
-with structured sparsity are kept apart, because they need sparse weights.
+All figures are of one *package* (what is sold and counted); a package may hold several dies. Peak rates are dense;
+rates with structured sparsity are kept apart, because they need sparse weights.
 """
 
 from functools import cache
@@ -138,9 +139,7 @@ class ChipFile(Frozen):
 @cache
 def chips() -> tuple[Chip, ...]:
     """All built-in chips, in the file's order."""
-    found = validation.validate(
-        validation.load(Path(__file__).with_name("chips.yaml"), what="chip catalogue"), ChipFile
-    )
+    found = validation.validate(validation.load(Path(__file__).with_name("chips.yaml"), what="chip catalog"), ChipFile)
     return tuple(to_chip(name, entry, found.sources) for name, entry in found.chips.items())
 
 

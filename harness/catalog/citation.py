@@ -1,4 +1,4 @@
-"""Where a figure was seen, and a figure with its citation. Knows nothing of what the figure is used for."""
+"""Where a figure was seen, and a figure with its citation."""
 
 from typing import Annotated, Literal
 

@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 
 
 class EntryError(UsageError):
-    """One entry of a user's catalogue names something that is not there."""
+    """One entry of a user's catalog names something that is not there."""
 
     def __init__(self, section: str, name: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class EntryError(UsageError):
 
 
 class CatalogFile(Frozen):
-    """A user's catalogue: `sources`, and any of `chips`, `models` and `rates`, each by name."""
+    """A user's catalog: `sources`, and any of `chips`, `models` and `rates`, each by name."""
 
     sources: dict[Key, Citation]
     chips: dict[Key, ChipEntry] = Field(default={})
@@ -63,7 +63,7 @@ class Catalog(Frozen):
         raise UsageError(unknown("model", name, (m.name for m in self.models)))
 
     def with_file(self, file: CatalogFile) -> "Catalog":
-        """This catalogue with a user's entries added. Raises EntryError for a name that is not there."""
+        """This catalog with a user's entries added. Raises EntryError for a name that is not there."""
         new_chips = tuple(_made("chips", name, to_chip, entry, file) for name, entry in file.chips.items())
         new_models = tuple(_made("models", name, to_model, entry, file) for name, entry in file.models.items())
         new_rates = tuple(_made("rates", name, to_rate, entry, file) for name, entry in file.rates.items())
@@ -92,18 +92,18 @@ def _made(
 
 @cache
 def builtin() -> Catalog:
-    """The catalogue that comes with the program."""
+    """The catalog that comes with the program."""
     return Catalog(chips=chips(), models=released_models(), rates=rates())
 
 
 def with_files(paths: tuple[Path, ...]) -> Catalog:
-    """The built-in catalogue and the files at `paths`, later ones first in a conflict.
+    """The built-in catalog and the files at `paths`, later ones first in a conflict.
 
     Raises UsageError with file, line and column for a file that does not parse or does not fit.
     """
     found = builtin()
     for path in paths:
-        parsed = validation.load(path, what="catalogue")
+        parsed = validation.load(path, what="catalog")
         file = validation.validate(parsed, CatalogFile)
         try:
             found = found.with_file(file)

@@ -1,5 +1,4 @@
-"""The public record by topic: statements that sources confirm or contradict. Knows no claim and no model's arithmetic.
-
+"""The public record by topic: statements that sources confirm or contradict.
 A topic either has a figure (`value`) or is a yes or no (`holds`); `holds: null` means that the sources disagree or that
 none settles it. Each source says in our words what it shows, and for which side.
 """
@@ -20,12 +19,12 @@ FIRM_GRADES = ("A", "B")
 """Grades that settle a topic: measured and read at source, or primary but partial (see `harness.catalog.citation`)."""
 
 
-class Statement(Frozen):
+class FactSource(Frozen):
     """What one source shows of a topic."""
 
     source: Citation
     shows: str = Field(min_length=1, description="in our own words")
-    bearing: Literal["for", "against", "context"]
+    stance: Literal["for", "against", "context"]
 
     @property
     def firm(self) -> bool:
@@ -44,7 +43,7 @@ class Fact(Frozen):
     misattributed: str | None = Field(default=None, description="who really said it, where accounts name somebody else")
     other_model: str | None = Field(default=None, description="the model that the statement is really about")
     superseded: str | None = Field(default=None, description="what came later and changed the answer")
-    testimony: tuple[Statement, ...] = Field(min_length=1)
+    sources: tuple[FactSource, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
@@ -52,17 +51,17 @@ class Fact(Frozen):
             raise ValueError("a topic has either 'holds' or 'value'")
         return self
 
-    def firmly(self, bearing: Literal["for", "against"]) -> bool:
+    def firmly(self, stance: Literal["for", "against"]) -> bool:
         """Whether a source that settles a topic stands on this side."""
-        return any(t.firm and t.bearing == bearing for t in self.testimony)
+        return any(t.firm and t.stance == stance for t in self.sources)
 
 
-class StatementEntry(Frozen):
+class SourceEntry(Frozen):
     """A source by its key, and what it shows."""
 
     source: Key
     shows: str
-    bearing: Literal["for", "against", "context"]
+    stance: Literal["for", "against", "context"]
 
 
 class FactEntry(Frozen):
@@ -76,7 +75,7 @@ class FactEntry(Frozen):
     misattributed: str | None = None
     other_model: str | None = None
     superseded: str | None = None
-    testimony: tuple[StatementEntry, ...] = Field(min_length=1, max_length=50)
+    sources: tuple[SourceEntry, ...] = Field(min_length=1, max_length=50)
 
 
 class FactsFile(Frozen):
@@ -92,7 +91,7 @@ def to_facts(file: FactsFile) -> tuple[Fact, ...]:
 
 
 def _to_fact(topic: str, entry: FactEntry, sources: dict[str, Citation]) -> Fact:
-    for item in entry.testimony:
+    for item in entry.sources:
         if item.source not in sources:
             raise UsageError(f"fact '{topic}': {unknown('source', item.source, sources)}; list it under 'sources'")
     return Fact(
@@ -105,7 +104,7 @@ def _to_fact(topic: str, entry: FactEntry, sources: dict[str, Citation]) -> Fact
         misattributed=entry.misattributed,
         other_model=entry.other_model,
         superseded=entry.superseded,
-        testimony=tuple(Statement(source=sources[t.source], shows=t.shows, bearing=t.bearing) for t in entry.testimony),
+        sources=tuple(FactSource(source=sources[t.source], shows=t.shows, stance=t.stance) for t in entry.sources),
     )
 
 

@@ -29,7 +29,7 @@ class ReleasedModel(Frozen):
 
 
 class ModelEntry(Frozen):
-    """One released model, as it is written in a catalogue file."""
+    """One released model, as it is written in a catalog file."""
 
     title: str
     vendor: str
@@ -69,7 +69,7 @@ def to_model(name: str, entry: ModelEntry, sources: dict[str, Citation]) -> Rele
 def released_models() -> tuple[ReleasedModel, ...]:
     """All built-in released models, in the file's order."""
     found = validation.validate(
-        validation.load(Path(__file__).with_name("models.yaml"), what="model catalogue"), ModelFile
+        validation.load(Path(__file__).with_name("models.yaml"), what="model catalog"), ModelFile
     )
     return tuple(to_model(name, entry, found.sources) for name, entry in found.models.items())
 
@@ -86,7 +86,7 @@ def released(name: str) -> ReleasedModel:
     raise UsageError(unknown("model", name, released_names()))
 
 
-_CONTROLS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
+_COUNTERPARTS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
 
 
 @cache
@@ -103,16 +103,16 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset(name: str) -> Spec:
-    """The architecture called `name`, or the dense control `NAME:equal-total` or `NAME:equal-active` of it.
+    """The architecture called `name`, or the dense counterpart `NAME:equal-total` or `NAME:equal-active` of it.
 
     Raises UsageError for an unknown name, with the nearest known one.
     """
-    base, _, control = name.partition(":")
+    base, _, counterpart = name.partition(":")
     if base not in _presets():
         raise UsageError(unknown("model", name, preset_names()))
     spec = _presets()[base]
-    if not control:
+    if not counterpart:
         return spec
-    if control not in _CONTROLS:
-        raise UsageError(unknown(f"control of {base}", control, _CONTROLS))
-    return _CONTROLS[control](spec)
+    if counterpart not in _COUNTERPARTS:
+        raise UsageError(unknown(f"counterpart of {base}", counterpart, _COUNTERPARTS))
+    return _COUNTERPARTS[counterpart](spec)

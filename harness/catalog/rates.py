@@ -46,7 +46,7 @@ class PublishedRate(Frozen):
 
 
 class RateEntry(Frozen):
-    """One published rate as it is written in a catalogue file. Conditions that the source leaves out stay absent."""
+    """One published rate as it is written in a catalog file. Conditions that the source leaves out stay absent."""
 
     source: Key
     system: str

@@ -15,7 +15,7 @@ from harness.cli.show import STORE
 from harness.cli.variants import Side, Wanted, sides
 from harness.compare import procedure
 from harness.compare.comparison import compare
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.formats import record
 from harness.compare.gate import NOTHING_COMPARED
 from harness.compare.table import ResultTable, key
@@ -25,12 +25,12 @@ from harness.measure.host import description
 from harness.measure.lock import Policy, run_lock
 from harness.results.assemble import Kept, State, assemble
 from harness.results.counting import counts
-from harness.results.record import Record, cell_key
+from harness.results.record import Record, case_key
 from harness.store.runs import Store
 
 _ENDED = {
     "decided": "every case is decided",
-    "last look": f"that is the last look, at {LOOKS[-1]} pairs",
+    "last interim analysis": f"that is the last interim analysis, at {ANALYSES[-1]} pairs",
     "budget": "the time budget is used up",
     "nothing measured": "one side has measured nothing",
 }
@@ -58,7 +58,7 @@ def ab_command(options: AbOptions) -> int:
     here = description.describe()
     path = options.store or STORE
     old, new = sides(options.wanted, here, path.parent / "environments", _quiet if options.quiet else _say)
-    check_alike(old.contender, new.contender)
+    check_alike(old.side, new.side)
     policy: Policy = "force" if options.force else "wait" if options.wait else "refuse"
     with (
         run_lock(
@@ -70,8 +70,8 @@ def ab_command(options: AbOptions) -> int:
         notes = () if alone else (BESIDE,)
         records = tuple(_put_together(store, side, "complete", (*notes, _turns(fought))) for side in (old, new))
     a, b = (record.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
-    # Looked at several times, so each look has its share of the alarms.
-    shared = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / len(LOOKS)})
+    # Looked at several times, so each interim analysis has its share of the alarms.
+    shared = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / len(ANALYSES)})
     comparison = compare(a, b, shared, ignore=_on_purpose(a, b) | frozenset(options.choices.ignore))
     said = tuple(f"{side.title}: {note}" for side in (old, new) for note in side.header.notes)
     comparison = comparison.model_copy(update={"notes": (*comparison.notes, *said, *notes, _turns(fought))})
@@ -90,15 +90,15 @@ def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, st
     def keep(name: procedure.Side, found: tuple[Kept, ...]) -> None:
         header = by_name[name].header
         for one in found:
-            task = next(t for t in header.plan.tasks if t.arm == one.arm)
+            task = next(t for t in header.plan.tasks if t.variant == one.variant)
             if one.observation is not None:
                 task = task.model_copy(update={"round": one.observation.round})
                 store.keep(header.record_id, task, one.workload, one.observation)
 
     try:
         return run_ab(
-            old.contender,
-            new.contender,
+            old.side,
+            new.side,
             thresholds,
             margins=_margins(old, new, thresholds),
             seed=options.seed,
@@ -116,8 +116,8 @@ def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, st
 
 def _margins(old: Side, new: Side, thresholds: Thresholds) -> tuple[float, ...]:
     """Of each case, by the settings that both sides share: those by which its row will be judged."""
-    both = zip(old.contender.cells, new.contender.cells, strict=True)
-    shared = (set(key(**cell_key(*a).named)) & set(key(**cell_key(*b).named)) for a, b in both)
+    both = zip(old.side.cases, new.side.cases, strict=True)
+    shared = (set(key(**case_key(*a).named)) & set(key(**case_key(*b).named)) for a, b in both)
     return tuple(thresholds.margin_of(record.RATE, tuple(settings)) for settings in shared)
 
 

@@ -133,7 +133,7 @@ def run(
 ) -> int:
     """Measure what a config asks for, judge its claim sheet, and print the report.
 
-    The sheet and catalogues named in a config are found beside the config; output files are written
+    The sheet and catalogs named in a config are found beside the config; output files are written
     below the folder where you are.
 
     \b

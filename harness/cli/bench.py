@@ -22,7 +22,7 @@ def bench(
         list[str],
         typer.Argument(
             help="Presets (harness models lists them), YAML files with a spec, or a Hugging Face config.json or its "
-            "folder; each also with ':equal-total' or ':equal-active' for its dense control.",
+            "folder; each also with ':equal-total' or ':equal-active' for its dense counterpart.",
             metavar="MODEL...",
         ),
     ],

@@ -11,7 +11,7 @@ from harness.errors import UsageError, unknown
 from harness.files import validation
 from harness.measure import grid
 from harness.measure.grid import Grid, Model
-from harness.measure.planner import CONTROLS
+from harness.measure.planner import COUNTERPARTS
 from harness.model.checkpoint import read_spec
 from harness.model.spec import Spec
 from harness.model.tensors import why_not_run
@@ -75,8 +75,8 @@ def _models(names: tuple[str, ...]) -> tuple[Model, ...]:
 
 def _model(name: str) -> Model:
     """A preset, the spec in a YAML file, or the architecture in a Hugging Face config.json, named itself or by its
-    folder; with a control's name behind a colon its dense control."""
-    base, _, control = name.rpartition(":") if ":" in name else (name, "", "")
+    folder; with a counterpart's name behind a colon its dense counterpart."""
+    base, _, counterpart = name.rpartition(":") if ":" in name else (name, "", "")
     path = Path(base)
     if base in preset_names():
         spec, called = preset(base), base
@@ -92,12 +92,12 @@ def _model(name: str) -> Model:
         )
     if (why := why_not_run(spec)) is not None:
         raise UsageError(f"{name}: {why}")
-    if not control:
+    if not counterpart:
         return Model(name=called, spec=spec)
-    if control not in CONTROLS:
-        raise UsageError(f"{name}: {unknown('control', control, CONTROLS)}")
+    if counterpart not in COUNTERPARTS:
+        raise UsageError(f"{name}: {unknown('counterpart', counterpart, COUNTERPARTS)}")
     try:
-        return Model(name=f"{called}:{control}", spec=CONTROLS[control](spec))
+        return Model(name=f"{called}:{counterpart}", spec=COUNTERPARTS[counterpart](spec))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
 

@@ -23,18 +23,18 @@ from harness.measure.grid import BenchCase, Grid
 from harness.measure.host import description
 from harness.measure.inspector import inspect
 from harness.measure.lock import run_lock
-from harness.measure.needs import arm_bytes
+from harness.measure.needs import variant_bytes
 from harness.measure.planner import MEMORY_SHARE
 from harness.measure.repository import commit_of
 from harness.measure.sweep import Bounds, run
 from harness.measure.worker import failed
 from harness.report import bench
 from harness.results.assemble import Header, Kept, State, assemble, new_record_id
-from harness.results.bench import ArmProfile, BenchRow, Inspections, rows
+from harness.results.bench import BenchRow, Inspections, VariantProfile, rows
 from harness.results.counting import counts
 from harness.results.inspection import FidelityRequest, ProfileRequest
-from harness.results.plan import Arm, Plan, Task, Workload
-from harness.results.record import CeilingObservation, CellKey, Counts, Host, Measurement, Observation, Record, cell_key
+from harness.results.plan import Plan, Task, Variant, Workload
+from harness.results.record import CaseKey, CeilingObservation, Counts, Host, Measurement, Observation, Record, case_key
 from harness.store.runs import Store
 from harness.vocabulary import Phase, RunPrecision
 
@@ -46,10 +46,10 @@ def bench_command(options: BenchOptions) -> int:
     """Measure the grid and print its rows. Returns the exit code; raises HarnessError for what the user can mend."""
     here = description.describe()
     asked = grid_of(options, here)
-    cells = grid.cells(asked, here.available_bytes)
+    cases = grid.cases(asked, here.available_bytes)
     if any(d > 0 for d in asked.depths) and any(p > 0 for p in asked.prompt_tokens) and not options.quiet:
         typer.echo("note: -d concerns decode rows; prompts are read into an empty cache", err=True)
-    bench = _Bench(options, asked, cells, here)
+    bench = _Bench(options, asked, cases, here)
     try:
         bench.carry_out()
     except KeyboardInterrupt:
@@ -67,10 +67,10 @@ class _Bench:
 
     options: BenchOptions
     grid: Grid
-    cells: tuple[BenchCase, ...]
+    cases: tuple[BenchCase, ...]
     host: Host
     inspections: tuple[Inspections, ...] = ()
-    profiles: tuple[ArmProfile, ...] = ()
+    profiles: tuple[VariantProfile, ...] = ()
     finished: list[BenchRow] = field(default_factory=list)
     running: "_Run | None" = None
     printed: int = 0
@@ -93,7 +93,7 @@ class _Bench:
         return 0 if valid else ALL_FAILED
 
     def carry_out(self) -> None:
-        if all(cell.refusal for cell in self.cells):
+        if all(case.refusal for case in self.cases):
             for threads in self.grid.threads:
                 self._take(_Run(self, threads, None, alone=True))
             return
@@ -103,7 +103,7 @@ class _Bench:
         with lock as alone, Store(self.options.store or STORE) as store:
             self._inspect()
             for threads in self.grid.threads:
-                self.running = _Run(self, threads, grid.plan(self.cells, self.grid, threads), alone=alone)
+                self.running = _Run(self, threads, grid.plan(self.cases, self.grid, threads), alone=alone)
                 self.running.carry_out(store)
                 self._take(self.running)
 
@@ -111,7 +111,7 @@ class _Bench:
         self.running = None
         self.finished += run.rows("complete")
         if self.streams:
-            run.print_lines(self.finished[-len(run.cells) :])
+            run.print_lines(self.finished[-len(run.cases) :])
             self.printed = len(self.finished)
 
     def print_rest(self) -> None:
@@ -134,52 +134,52 @@ class _Bench:
 
     def _inspect(self) -> None:
         """What needs no clock: distance from fp32 weights, and profiles."""
-        runnable = [cell for cell in self.cells if cell.refusal is None]
+        runnable = [case for case in self.cases if case.refusal is None]
         self.inspections = tuple(
-            self._compared([c for c in runnable if c.arm.model == model.name]) for model in self.grid.models
+            self._compared([c for c in runnable if c.variant.model == model.name]) for model in self.grid.models
         )
         if not self.options.profile:
             return
-        loads: dict[tuple[Arm, Phase], list[Workload]] = {}
-        for cell in runnable:
-            loads.setdefault((cell.arm, cell.workload.phase), []).append(cell.workload)
-        found: list[ArmProfile] = []
-        for (arm, phase), workloads in loads.items():
-            self.say(f"profile: {arm.model} {arm.precision} {phase}, {arm.threads} threads")
-            inspected = inspect(ProfileRequest(arm=arm, workloads=tuple(workloads)), self.bounds)
-            found += [ArmProfile(arm=arm, profile=profile) for profile in inspected.profiles]
+        loads: dict[tuple[Variant, Phase], list[Workload]] = {}
+        for case in runnable:
+            loads.setdefault((case.variant, case.workload.phase), []).append(case.workload)
+        found: list[VariantProfile] = []
+        for (variant, phase), workloads in loads.items():
+            self.say(f"profile: {variant.model} {variant.precision} {phase}, {variant.threads} threads")
+            inspected = inspect(ProfileRequest(variant=variant, workloads=tuple(workloads)), self.bounds)
+            found += [VariantProfile(variant=variant, profile=profile) for profile in inspected.profiles]
             if inspected.problem:
                 typer.echo(f"profile: {inspected.problem}", err=True)
         self.profiles = tuple(found)
 
-    def _compared(self, cells: list[BenchCase]) -> Inspections:
-        quantised = tuple(dict.fromkeys(c.arm.precision for c in cells if c.arm.precision != "fp32"))
+    def _compared(self, cases: list[BenchCase]) -> Inspections:
+        quantised = tuple(dict.fromkeys(c.variant.precision for c in cases if c.variant.precision != "fp32"))
         if not quantised:
-            return Inspections(model=cells[0].arm.model if cells else "")
-        arm, phases = cells[0].arm, tuple(dict.fromkeys(c.workload.phase for c in cells))
-        exact = arm.model_copy(update={"precision": "fp32"})
-        need = arm_bytes(exact, (Workload(phase="prefill", batch=32, prompt_tokens=16, decode_tokens=0),))
+            return Inspections(model=cases[0].variant.model if cases else "")
+        variant, phases = cases[0].variant, tuple(dict.fromkeys(c.workload.phase for c in cases))
+        exact = variant.model_copy(update={"precision": "fp32"})
+        need = variant_bytes(exact, (Workload(phase="prefill", batch=32, prompt_tokens=16, decode_tokens=0),))
         if need > MEMORY_SHARE * self.host.available_bytes:
-            return Inspections(model=arm.model, problem="fp32 weights to compare with do not fit into memory")
-        self.say(f"comparing logits with fp32: {arm.model} {', '.join(quantised)}")
-        inspected = inspect(FidelityRequest(arm=arm, precisions=quantised, phases=phases), self.bounds)
-        return Inspections(model=arm.model, fidelities=inspected.fidelities, problem=inspected.problem)
+            return Inspections(model=variant.model, problem="fp32 weights to compare with do not fit into memory")
+        self.say(f"comparing logits with fp32: {variant.model} {', '.join(quantised)}")
+        inspected = inspect(FidelityRequest(variant=variant, precisions=quantised, phases=phases), self.bounds)
+        return Inspections(model=variant.model, fidelities=inspected.fidelities, problem=inspected.problem)
 
-    def quantisation_error(self, arm: Arm, phase: Phase) -> float | None:
-        if arm.precision == "fp32":
+    def quantisation_error(self, variant: Variant, phase: Phase) -> float | None:
+        if variant.precision == "fp32":
             return 0.0
-        found = (f for i in self.inspections if i.model == arm.model for f in i.fidelities)
-        wanted: tuple[RunPrecision, Phase] = (arm.precision, phase)
+        found = (f for i in self.inspections if i.model == variant.model for f in i.fidelities)
+        wanted: tuple[RunPrecision, Phase] = (variant.precision, phase)
         return next((f.logits_error for f in found if (f.precision, f.phase) == wanted), None)
 
 
 class _Run:
-    """The cells of one thread count: one run in the store, because ceilings depend on the number of threads."""
+    """The cases of one thread count: one run in the store, because ceilings depend on the number of threads."""
 
     def __init__(self, bench: _Bench, threads: int, plan: Plan | None, *, alone: bool) -> None:
         now = dt.datetime.now(dt.UTC)
         self.bench, self.plan = bench, plan
-        self.cells = tuple(cell for cell in bench.cells if cell.arm.threads == threads)
+        self.cases = tuple(case for case in bench.cases if case.variant.threads == threads)
         needs = {"peak_bytes": 0, "duration_s": 0.0, "basis": "nothing can run"}
         self.header = Header(
             record_id=new_record_id(now, secrets.token_hex(3)),
@@ -196,8 +196,8 @@ class _Run:
             process_timeout_s=bench.options.timeout_s,
         )
         self.kept: list[Kept] = []
-        self.made: Counter[tuple[Arm, Workload]] = Counter()
-        self.said: set[CellKey] = set()
+        self.made: Counter[tuple[Variant, Workload]] = Counter()
+        self.said: set[CaseKey] = set()
 
     def carry_out(self, store: Store) -> None:
         """Measure the plan, each observation kept as it is made. A run that is cut short is kept as interrupted."""
@@ -221,18 +221,18 @@ class _Run:
             store.finish(self.record(state))
 
     def _is_refused(self, row: BenchRow) -> bool:
-        return any(cell.refusal and cell_key(cell.arm, cell.workload) == row.key for cell in self.cells)
+        return any(case.refusal and case_key(case.variant, case.workload) == row.key for case in self.cases)
 
     def _keep(self, task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
         if isinstance(observation, CeilingObservation):
             self.kept.append(Kept(ceiling=observation))
             return
-        self.kept.append(Kept(arm=task.arm, workload=workload, observation=observation))
-        if task.arm is None or workload is None:
+        self.kept.append(Kept(variant=task.variant, workload=workload, observation=observation))
+        if task.variant is None or workload is None:
             return
-        self.made[task.arm, workload] += 1
-        if self.bench.streams and self.made[task.arm, workload] == self.bench.grid.repetitions:
-            key = cell_key(task.arm, workload)
+        self.made[task.variant, workload] += 1
+        if self.bench.streams and self.made[task.variant, workload] == self.bench.grid.repetitions:
+            key = case_key(task.variant, workload)
             self.print_lines([row for row in self.rows("running") if row.key == key])
 
     def print_lines(self, finished: list[BenchRow]) -> None:
@@ -247,24 +247,24 @@ class _Run:
         return [row.model_copy(update={"run": None}) if self.plan is None else row for row in made]
 
     def record(self, state: State) -> Record:
-        """What was kept so far, in the grid's order; refused cells are in it with their reason."""
+        """What was kept so far, in the grid's order; refused cases are in it with their reason."""
         made = assemble(self.header, self.kept, state=state, counts=self._counts)
         by_key = {m.key: m for m in made.measurements}
-        cells = (by_key.get(cell_key(c.arm, c.workload)) or self._refused(c) for c in self.cells)
-        arms = tuple(dict.fromkeys(cell.arm for cell in self.cells))
-        return made.model_copy(update={"measurements": tuple(cells), "arms": arms})
+        cases = (by_key.get(case_key(c.variant, c.workload)) or self._refused(c) for c in self.cases)
+        variants = tuple(dict.fromkeys(case.variant for case in self.cases))
+        return made.model_copy(update={"measurements": tuple(cases), "variants": variants})
 
-    def _refused(self, cell: BenchCase) -> Measurement:
-        reason = failed(0, self.header.created, cell.refusal or "not measured")
+    def _refused(self, case: BenchCase) -> Measurement:
+        reason = failed(0, self.header.created, case.refusal or "not measured")
         return Measurement(
-            **cell_key(cell.arm, cell.workload).named,
-            counts=self._counts(cell.arm, cell.workload) if grid.stored_bytes(cell.arm) is not None else None,
+            **case_key(case.variant, case.workload).named,
+            counts=self._counts(case.variant, case.workload) if grid.stored_bytes(case.variant) is not None else None,
             observations=(reason,),
         )
 
-    def _counts(self, arm: Arm, workload: Workload) -> Counts:
-        error = self.bench.quantisation_error(arm, workload.phase)
-        return counts(arm, workload).model_copy(update={"quantisation_error": error})
+    def _counts(self, variant: Variant, workload: Workload) -> Counts:
+        error = self.bench.quantisation_error(variant, workload.phase)
+        return counts(variant, workload).model_copy(update={"quantisation_error": error})
 
 
 def _say_waiting(holder: str) -> None:

@@ -56,22 +56,22 @@ def calibrate(
 
     here = description.describe()
     fingerprint = here.fingerprint
-    ledger = CalibrationLog(store or STORE)
+    log = CalibrationLog(store or STORE)
     thresholds = Choices().thresholds()
-    kept = ledger.drills(fingerprint)
+    kept = log.power_trials(fingerprint)
     have = current(kept)
     missing = trials - sum(d.injected == 0 for d in have)
     if budget_s > 0 and missing > 0:
         from harness.measure.lock import run_lock
 
         with run_lock("harness calibrate", "force" if force else "wait" if wait else "refuse"):
-            _go_on(ledger, here, len(kept), missing, budget_s, quiet=quiet)
-        kept = ledger.drills(fingerprint)
+            _go_on(log, here, len(kept), missing, budget_s, quiet=quiet)
+        kept = log.power_trials(fingerprint)
         have = current(kept)
     return _print(have, len(kept) - len(have), fingerprint, thresholds, as_json=as_json)
 
 
-def _go_on(ledger: "CalibrationLog", here: "Host", seed: int, missing: int, budget_s: float, *, quiet: bool) -> None:
+def _go_on(log: "CalibrationLog", here: "Host", seed: int, missing: int, budget_s: float, *, quiet: bool) -> None:
     """Carry out comparisons until enough are there or the time is up."""
     from harness.cli.contrast import Choices
     from harness.measure.trials import HereBench, trial
@@ -80,7 +80,7 @@ def _go_on(ledger: "CalibrationLog", here: "Host", seed: int, missing: int, budg
     bench, thresholds, start = HereBench(plan, here), Choices().thresholds(), time.monotonic()
     for count in range(missing):
         rounds = trial(bench, SIZES, thresholds, seed + count)
-        ledger.add([power_trial(bench, r, here, case, seed + count) for r in rounds if r.new])
+        log.add([power_trial(bench, r, here, case, seed + count) for r in rounds if r.new])
         spent_s = time.monotonic() - start
         if not quiet:
             typer.echo(f"{count + 1} of {missing} comparisons, {spent_s:.0f} s", err=True)
@@ -89,10 +89,10 @@ def _go_on(ledger: "CalibrationLog", here: "Host", seed: int, missing: int, budg
 
 
 def power_trial(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed: int) -> "PowerTrial":
-    """One comparison as the ledger keeps it."""
+    """One comparison as the calibration log keeps it."""
     from harness.cli.info import harness_version, installed_version
     from harness.compare.calibration import PowerTrial
-    from harness.compare.decision import LOOKS
+    from harness.compare.decision import ANALYSES
     from harness.compare.procedure import PROCEDURE
 
     old, new = rounds.rates
@@ -104,7 +104,7 @@ def power_trial(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed:
         case=case,
         seed=seed,
         procedure=PROCEDURE,
-        looks=LOOKS,
+        analyses=ANALYSES,
         injected=rounds.injected,
         old=old,
         new=new,
@@ -125,14 +125,14 @@ def plan_of_trials(here: "Host") -> "tuple[Plan, str]":
 
 
 def _print(
-    drills: "tuple[PowerTrial, ...]", set_aside: int, fingerprint: str, thresholds: "Thresholds", *, as_json: bool
+    power_trials: "tuple[PowerTrial, ...]", set_aside: int, fingerprint: str, thresholds: "Thresholds", *, as_json: bool
 ) -> int:
     from harness.cli.reliability import calibrated
     from harness.compare.calibration import SMALLEST_NO_OP_COUNT
     from harness.report import error_rates, text
 
-    no_op = sum(d.injected == 0 for d in drills)
-    found = calibrated(drills, fingerprint, thresholds) if no_op else None
+    no_op = sum(d.injected == 0 for d in power_trials)
+    found = calibrated(power_trials, fingerprint, thresholds) if no_op else None
     if as_json:
         typer.echo(error_rates.calibration_json(found, no_op, set_aside), nl=False)
     else:

@@ -1,4 +1,4 @@
-"""`harness controls`: how many planted lies the judges catch, and how many true rates they damn. Computes nothing."""
+"""`harness controls`: how many seeded lies the judges catch, and how many true rates they damn. Computes nothing."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +14,9 @@ def controls(
         list[Path] | None,
         typer.Option("--catalog", help="Your own chips, models and rates (repeatable).", metavar="FILE"),
     ] = None,
-    missed: Annotated[bool, typer.Option("--missed", help="Name the plants that were not caught.")] = False,
+    missed: Annotated[bool, typer.Option("--missed", help="Name the seeded errors that were not caught.")] = False,
 ) -> int:
-    """Measure the judges: share of planted false claims caught, and of published rates wrongly damned.
+    """Measure the judges: share of seeded false claims caught, and of published rates wrongly damned.
 
     Every published rate that states its conditions is judged with its own publication left out, once as it is and
     once for each way of making it false. Ends with 3 where a required share is not reached.

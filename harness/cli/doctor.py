@@ -24,10 +24,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from harness.measure.host import noise
     from harness.measure.worker import reference_kernel
 
-    before, start, control_s = noise.look(), time.monotonic(), list[float]()
+    before, start, reference_kernel_s = noise.look(), time.monotonic(), list[float]()
     while time.monotonic() - start < LOOK_S:
-        control_s += reference_kernel()
-    found = noise.signs(before, noise.look(), time.monotonic() - start, control_s)
+        reference_kernel_s += reference_kernel()
+    found = noise.signs(before, noise.look(), time.monotonic() - start, reference_kernel_s)
     noisy = any(sign.state == "noisy" for sign in found)
     if as_json:
         body = {"schema": 1, "kind": "doctor", "fit": not noisy, "signs": [s.model_dump() for s in found]}

@@ -37,7 +37,7 @@ def models_command() -> int:
     from harness.catalog.models import preset, preset_names, released_models
     from harness.model.counts import parameters
 
-    typer.echo("Run here (in a config: measure.models; dense controls: NAME:equal-total, NAME:equal-active)\n")
+    typer.echo("Run here (in a config: measure.models; dense counterparts: NAME:equal-total, NAME:equal-active)\n")
     rows = []
     for name in preset_names():
         spec = preset(name)
@@ -143,7 +143,7 @@ name: my-first-run              # small letters, digits, '.', '_', '-'
 
 measure:
   # 'auto' picks a sparse model whose weights exceed this host's cache and fit its memory (harness models lists all);
-  # the two dense controls have as many parameters in total, and as many active for a token.
+  # the two dense counterparts have as many parameters in total, and as many active for a token.
   models: [auto, "auto:equal-total", "auto:equal-active"]
   phases: [prefill, decode]
   batches: [1, 8]               # sequences at once
@@ -152,7 +152,7 @@ measure:
   decode_tokens: 32
   precisions: [int8]            # fp32, int8, int4
   threads: auto                 # one a physical core
-  repetitions: 3                # fresh processes for each cell; five give a 90 % interval without assumptions
+  repetitions: 3                # fresh processes for each case; five give a 90 % interval without assumptions
 
 # chips whose limits are set beside the claims (harness chips lists them)
 chips: [ascend-910c, h100-sxm]

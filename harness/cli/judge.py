@@ -27,24 +27,24 @@ class JudgeOptions:
 def judge_command(options: JudgeOptions) -> int:
     """Judge a sheet and print the report. Returns the exit code."""
     sheet = read_sheet(options.sheet)
-    catalogue = builtin()
+    catalog = builtin()
     for path in options.catalog:
-        catalogue = extended(catalogue, path)
-    known = [chip.name for chip in catalogue.chips]
+        catalog = extended(catalog, path)
+    known = [chip.name for chip in catalog.chips]
     for name in options.chips:
         if name not in known:
             raise UsageError(unknown("chip", name, known))
     options.delivery.check(inputs=(options.sheet, *options.catalog))
     record = _record(options) if options.record is not None else None
-    return deliver(options.delivery, record, assess(sheet, record, catalogue, options.chips))
+    return deliver(options.delivery, record, assess(sheet, record, catalog, options.chips))
 
 
-def assess(sheet: Sheet, record: Record | None, catalogue: Catalog, chips: tuple[str, ...]) -> Assessment:
+def assess(sheet: Sheet, record: Record | None, catalog: Catalog, chips: tuple[str, ...]) -> Assessment:
     """The sheet, judged with all that is known here."""
 
     from harness.verdict.judge import assess as judged
 
-    return judged(sheet, record=record, catalogue=catalogue, chips=chips)
+    return judged(sheet, record=record, catalog=catalog, chips=chips)
 
 
 def _record(options: JudgeOptions) -> Record:

@@ -2,9 +2,9 @@
 
 from harness import units
 from harness.files import strict
-from harness.measure.needs import arm_bytes, weight_bytes
+from harness.measure.needs import variant_bytes, weight_bytes
 from harness.model.counts import parameters
-from harness.results.plan import Arm, Plan, Workload
+from harness.results.plan import Plan, Variant, Workload
 from harness.results.record import Host
 
 
@@ -15,15 +15,16 @@ def render(plan: Plan, host: Host, form: str) -> str:
     from tabulate import tabulate
 
     style = "github" if form == "markdown" else "simple"
-    arms, workloads = _arms(plan), _workloads(plan)
+    variants, workloads = _variants(plan), _workloads(plan)
     rounds = 1 + max(task.round for task in plan.tasks)
     need, has = units.binary(float(plan.needs.peak_bytes)), units.binary(float(host.available_bytes))
-    first = [task.arm.model for task in plan.tasks if task.arm is not None and task.round == 0]
+    first = [task.variant.model for task in plan.tasks if task.variant is not None and task.round == 0]
     parts = [
-        f"Plan '{plan.name}': {len(arms)} models, {len(workloads)} workloads each, {rounds} rounds in fresh processes "
+        f"Plan '{plan.name}': {len(variants)} models, {len(workloads)} workloads each, {rounds} "
+        f"rounds in fresh processes "
         f"({len(plan.tasks)} processes)",
         tabulate(
-            [_arm_row(arm, workloads) for arm in arms],
+            [_variant_row(variant, workloads) for variant in variants],
             headers=("model", "precision", "threads", "parameters", "active", "weights", "process"),
             tablefmt=style,
             disable_numparse=True,
@@ -41,23 +42,24 @@ def render(plan: Plan, host: Host, form: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _arms(plan: Plan) -> tuple[Arm, ...]:
-    """In the order of the first round's config entries, as far as rounds tell: by name, sparse before its controls."""
-    return tuple(sorted({t.arm for t in plan.tasks if t.arm is not None}, key=lambda a: (a.model, a.precision)))
+def _variants(plan: Plan) -> tuple[Variant, ...]:
+    """In the order of the first round's config entries, as far as rounds tell: by name, sparse before its
+    counterparts."""
+    return tuple(sorted({t.variant for t in plan.tasks if t.variant is not None}, key=lambda a: (a.model, a.precision)))
 
 
 def _workloads(plan: Plan) -> tuple[Workload, ...]:
-    return next(task.workloads for task in plan.tasks if task.arm is not None)
+    return next(task.workloads for task in plan.tasks if task.variant is not None)
 
 
-def _arm_row(arm: Arm, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
-    counts = parameters(arm.spec)
+def _variant_row(variant: Variant, workloads: tuple[Workload, ...]) -> tuple[str, ...]:
+    counts = parameters(variant.spec)
     return (
-        arm.model,
-        arm.precision,
-        str(arm.threads),
+        variant.model,
+        variant.precision,
+        str(variant.threads),
         units.count(float(counts.total)),
         units.count(float(counts.active)),
-        units.binary(float(weight_bytes(arm.spec, arm.precision))),
-        units.binary(float(arm_bytes(arm, workloads))),
+        units.binary(float(weight_bytes(variant.spec, variant.precision))),
+        units.binary(float(variant_bytes(variant, workloads))),
     )

@@ -152,6 +152,6 @@ class _Drawn(_Silent):
 
 
 def _words(task: Task, workload: Workload | None) -> str:
-    if task.arm is None or workload is None:
+    if task.variant is None or workload is None:
         return "ceilings of this host"
-    return f"{task.arm.model} {task.arm.precision} {workload.phase} batch {workload.batch}"
+    return f"{task.variant.model} {task.variant.precision} {workload.phase} batch {workload.batch}"

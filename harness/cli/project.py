@@ -81,11 +81,13 @@ def project(
     ] = None,
     without_source: Annotated[
         list[str] | None,
-        typer.Option("--without-source", help="Leave a publication out of the band (repeatable).", metavar="ID"),
+        typer.Option("--without-source", help="Leave a publication out of the usual range (repeatable).", metavar="ID"),
     ] = None,
     without_vendor: Annotated[
         list[str] | None,
-        typer.Option("--without-vendor", help="Leave a vendor's chips out of the band (repeatable).", metavar="NAME"),
+        typer.Option(
+            "--without-vendor", help="Leave a vendor's chips out of the usual range (repeatable).", metavar="NAME"
+        ),
     ] = None,
     catalog: Annotated[
         list[Path] | None,
@@ -94,10 +96,10 @@ def project(
     form: Annotated[ProjectionFormat, typer.Option("--format", help="How it is printed.")] = ProjectionFormat.text,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: short for --format json.")] = False,
 ) -> int:
-    """Project what a model could do on a chip: limits, times, memory, and the band that systems reach.
+    """Project what a model could do on a chip: limits, times, memory, and the usual range that systems reach.
 
     Nothing is measured. A condition that you do not give is a range, not a default: it is listed as missing, the
-    ceiling and the ends of the bands are the outermost over the range, and giving it can only narrow them.
+    ceiling and the ends of the usual ranges are the outermost over the range, and giving it can only narrow them.
 
     \b
     Phases: prefill (input tokens a prefill package), decode (output tokens a decode package), output_all (output
@@ -113,8 +115,8 @@ def project(
     from harness.report import projection
     from harness.roofline.projection import project as computed
 
-    catalogue = with_files(tuple(catalog or ()))
-    known, released = catalogue.chip(chip), catalogue.model(model)
+    known_to_all = with_files(tuple(catalog or ()))
+    known, released = known_to_all.chip(chip), known_to_all.model(model)
     given = _deployment(
         {
             "batch": batch,
@@ -130,8 +132,8 @@ def project(
     )
     _check_drafts(given)
     _check_lengths(given, released.name, released.spec)
-    _check_left_out(without_source or [], [r.source_id for r in catalogue.rates], "--without-source", "publication")
-    _check_left_out(without_vendor or [], [c.vendor for c in catalogue.chips], "--without-vendor", "vendor")
+    _check_left_out(without_source or [], [r.source_id for r in known_to_all.rates], "--without-source", "publication")
+    _check_left_out(without_vendor or [], [c.vendor for c in known_to_all.chips], "--without-vendor", "vendor")
     found = computed(
         released.spec,
         known,
@@ -139,7 +141,7 @@ def project(
         phase.value,
         exclude_sources=tuple(without_source or ()),
         exclude_vendors=tuple(without_vendor or ()),
-        catalogue=catalogue if catalog else None,
+        catalog=known_to_all if catalog else None,
     )
     if as_json or form is ProjectionFormat.json:
         typer.echo(projection.as_json(released.name, found), nl=False)

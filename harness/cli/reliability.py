@@ -1,6 +1,7 @@
-"""What a verdict on a change says of this host's own false alarms: found in the ledger of drills, or not measured.
+"""What a verdict on a change says of this host's own false alarms: found in the calibration log of power trials, or
+not measured.
 
-Drills of another procedure or another runtime are kept, and say nothing of what is measured now.
+Power trials of another procedure or another runtime are kept, and say nothing of what is measured now.
 """
 
 from collections.abc import Sequence
@@ -19,18 +20,18 @@ def known(store: Path | None, fingerprint: str, thresholds: Thresholds) -> Calib
 
     None below the least number of comparisons of identical code. Raises StoreError.
     """
-    drills = current(CalibrationLog(store or STORE).drills(fingerprint))
-    if sum(d.injected == 0 for d in drills) < SMALLEST_NO_OP_COUNT:
+    power_trials = current(CalibrationLog(store or STORE).power_trials(fingerprint))
+    if sum(d.injected == 0 for d in power_trials) < SMALLEST_NO_OP_COUNT:
         return None
-    return calibrated(drills, fingerprint, thresholds)
+    return calibrated(power_trials, fingerprint, thresholds)
 
 
-def current(drills: Sequence[PowerTrial]) -> tuple[PowerTrial, ...]:
+def current(power_trials: Sequence[PowerTrial]) -> tuple[PowerTrial, ...]:
     """Those that say something of comparisons with the runtime that is installed here."""
-    return tuple(d for d in drills if d.speaks_for(installed_version("onnxruntime")))
+    return tuple(d for d in power_trials if d.speaks_for(installed_version("onnxruntime")))
 
 
-def calibrated(drills: Sequence[PowerTrial], fingerprint: str, thresholds: Thresholds) -> Calibration:
-    """Rates over however many drills there are. Raises ValueError where none is of identical code."""
-    trials = [d.trial(thresholds) for d in drills]
-    return calibration.calibrate(trials, fingerprint, max(d.created for d in drills), least=1)
+def calibrated(power_trials: Sequence[PowerTrial], fingerprint: str, thresholds: Thresholds) -> Calibration:
+    """Rates over however many power trials there are. Raises ValueError where none is of identical code."""
+    trials = [d.trial(thresholds) for d in power_trials]
+    return calibration.calibrate(trials, fingerprint, max(d.created for d in power_trials), least=1)

@@ -77,7 +77,7 @@ def run_command(options: Options) -> int:
     record = _measured(header, _bounds(header, asked, options), options)
     assessment = None
     if asked is not None and asked.sheet is not None:
-        assessment = assess(asked.sheet, record, asked.catalogue, asked.config.chips)
+        assessment = assess(asked.sheet, record, asked.catalog, asked.config.chips)
         with Store(options.store or STORE) as store:
             store.keep_assessment(record.record_id, assessment)
     return deliver(delivery, record, assessment, _bench_table(record, header) if header.made_by == "bench" else None)

@@ -1,4 +1,4 @@
-"""A config with everything that it names: the sheet and the catalogues, read and checked before anything is measured.
+"""A config with everything that it names: the sheet and the catalogs, read and checked before anything is measured.
 
 Knows where files are looked for (beside the config), not what is in them.
 """
@@ -26,7 +26,7 @@ class Asked:
     document: Document
     config: Config
     sheet: Sheet | None
-    catalogue: Catalog
+    catalog: Catalog
     inputs: tuple[Path, ...]
 
 
@@ -41,27 +41,27 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def gather(found: Document, config: Config, extra: tuple[Path, ...] = ()) -> Asked:
-    """The config with its sheet and catalogues; `extra` are catalogues named on the command line."""
+    """The config with its sheet and catalogs; `extra` are catalogs named on the command line."""
     folder = found.path.parent
     sheet = None
     if config.sheet is not None:
         path = folder / config.sheet
         sheet = _named(found, ("sheet",), path, partial(read_sheet, path))
-    catalogue = builtin()
+    catalog = builtin()
     paths = [(folder / name, index) for index, name in enumerate(config.catalog)]
     for path, index in paths:
-        catalogue = _named(found, ("catalog", index), path, partial(extended, catalogue, path))
+        catalog = _named(found, ("catalog", index), path, partial(extended, catalog, path))
     for path in extra:
-        catalogue = extended(catalogue, path)
+        catalog = extended(catalog, path)
     inputs = [found.path, *(path for path, _ in paths), *extra]
     if config.sheet is not None:
         inputs.append(folder / config.sheet)
-    return Asked(document=found, config=config, sheet=sheet, catalogue=catalogue, inputs=tuple(inputs))
+    return Asked(document=found, config=config, sheet=sheet, catalog=catalog, inputs=tuple(inputs))
 
 
 def extended(base: Catalog, path: Path) -> Catalog:
     """`base` with a user's file. Raises UsageError with file, line and column."""
-    file = validation.read(path, CatalogFile, what="catalogue")
+    file = validation.read(path, CatalogFile, what="catalog")
     try:
         return base.with_file(file)
     except UsageError as error:
@@ -85,8 +85,8 @@ def located(found: Document, error: PlanError) -> UsageError:
 
 
 def check_chips(asked: Asked) -> None:
-    """Raise UsageError for a chip that no catalogue has."""
-    known = [chip.name for chip in asked.catalogue.chips]
+    """Raise UsageError for a chip that no catalog has."""
+    known = [chip.name for chip in asked.catalog.chips]
     for index, name in enumerate(asked.config.chips):
         if name not in known:
             raise asked.document.error(asked.document.mark("chips", index), unknown("chip", name, known))

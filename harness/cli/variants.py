@@ -69,7 +69,7 @@ class Side:
     """One side, ready to be measured."""
 
     header: Header
-    contender: ABSide
+    side: ABSide
     title: str
 
 
@@ -154,14 +154,14 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
     if lives is not None:
         packages = tuple((n, v) for n, v in lives.packages if n in dict(here.packages))
         here = here.model_copy(update={"python": lives.python, "packages": packages})
-    contender = ABSide(
+    side = ABSide(
         plan=asked.plan,
         python=lives.interpreter if lives else sys.executable,
         terms=lives.terms if lives else None,
         timeout_s=asked.config.measure.process_timeout_s,
     )
     if lives is not None:
-        _check_reads(lives, contender)
+        _check_reads(lives, side)
     now = dt.datetime.now(dt.UTC)
     header = Header(
         record_id=f"{new_record_id(now, secrets.token_hex(3))}-{name}",
@@ -174,20 +174,20 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
         config_path=str(asked.found.path.absolute()),
         revision=revision.commit if revision is not None else None,
         host=here,
-        plan=asked.plan.model_copy(update={"tasks": contender.tasks}),
+        plan=asked.plan.model_copy(update={"tasks": side.tasks}),
         notes=tuple(f"set for this side: {text}" for text in asked.settings),
         made_by="ab",
     )
     which = "base" if name == "old" else "head"
-    return Side(header, contender, f"{which} {revision.said}" if revision else header.record_id)
+    return Side(header, side, f"{which} {revision.said}" if revision else header.record_id)
 
 
-def _check_reads(lives: Environment, contender: ABSide) -> None:
+def _check_reads(lives: Environment, side: ABSide) -> None:
     """Raise UsageError where the harness of another environment cannot be told what to measure."""
     if lives.terms is None:
         return
     try:
-        requests = [request(task, lives.terms) for task in contender.tasks]
+        requests = [request(task, lives.terms) for task in side.tasks]
     except UsageError as error:
         raise UsageError(f"{lives.interpreter}: {error}") from None
     environment.check_reads(lives, requests)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
+from harness.compare.decision import ANALYSES, Decided, Decision, decide_pairs
 from harness.compare.procedure import FINAL, PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.stats import LEVEL, Estimate, median, proportion
@@ -39,7 +39,7 @@ class PowerTrial(Frozen):
     case: str = Field(description="model, precision, phase and batch that were measured")
     seed: int = Field(ge=0)
     procedure: int = Field(default=1, ge=1, description="version of how it was measured: `procedure.PROCEDURE`")
-    looks: tuple[int, ...] = Field(description="numbers of pairs after which it was looked at")
+    analyses: tuple[int, ...] = Field(description="numbers of pairs after which it was looked at")
     injected: float = Field(ge=0, lt=1)
     old: tuple[float, ...] = Field(min_length=1)
     new: tuple[float, ...] = Field(min_length=1)
@@ -48,12 +48,12 @@ class PowerTrial(Frozen):
     def speaks_for(self, runtime_version: str | None) -> bool:
         """Whether it says something of comparisons that are measured now: by the procedure of now, with this runtime
         (None: whichever)."""
-        alike = self.procedure == PROCEDURE and self.looks == LOOKS
+        alike = self.procedure == PROCEDURE and self.analyses == ANALYSES
         return alike and runtime_version in (None, self.runtime_version)
 
     def trial(self, thresholds: Thresholds) -> Trial:
         """What the rule says of it, by `thresholds` (which may be others than those it was measured under)."""
-        decided = settle(self.new, self.old, thresholds, self.looks, disturbed=self.disturbed)
+        decided = settle(self.new, self.old, thresholds, self.analyses, disturbed=self.disturbed)
         return Trial(
             injected=self.injected, pairs=decided.shown.n, decision=decided.decision, speed=decided.shown.point
         )
@@ -63,16 +63,17 @@ def settle(
     new: Sequence[float],
     old: Sequence[float],
     thresholds: Thresholds,
-    looks: tuple[int, ...] = LOOKS,
+    analyses: tuple[int, ...] = ANALYSES,
     *,
     disturbed: str | None = None,
 ) -> Decided:
-    """The word of a comparison that is looked at after `looks` pairs: the first final one, else that of all pairs."""
-    for look in (n for n in looks if n < len(new)):
-        decided = decide_pairs(new[:look], old[:look], thresholds.margin, thresholds, looks=len(looks))
+    """The word of a comparison that is looked at after `analyses` pairs: the first final one, else that of all
+    pairs."""
+    for analysis in (n for n in analyses if n < len(new)):
+        decided = decide_pairs(new[:analysis], old[:analysis], thresholds.margin, thresholds, analyses=len(analyses))
         if decided.decision in FINAL:
             return decided
-    return decide_pairs(new, old, thresholds.margin, thresholds, looks=len(looks), disturbed=disturbed)
+    return decide_pairs(new, old, thresholds.margin, thresholds, analyses=len(analyses), disturbed=disturbed)
 
 
 class Power(Frozen):

@@ -1,7 +1,6 @@
 """Two result tables compared: what differs around them, each row with its decision, and the whole in one number.
 
-Unlike things are marked and never averaged. Knows no file, no format and no clock.
-"""
+Unlike things are marked and never averaged."""
 
 import math
 from collections import Counter

@@ -15,7 +15,7 @@ from harness.vocabulary import Frozen
 
 Decision = Literal["faster", "slower", "warn", "same", "undecided", "unmeasurable", "not comparable"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
-LOOKS = (10, 20, 40, 80, 160)
+ANALYSES = (10, 20, 40, 80, 160)
 """Numbers of pairs after which an interleaved comparison is looked at; more are measured only while undecided."""
 
 
@@ -35,16 +35,16 @@ def decide_pairs(
     margin: float,
     thresholds: Thresholds,
     *,
-    looks: int = 1,
+    analyses: int = 1,
     disturbed: str | None = None,
 ) -> Decided:
-    """Two arms measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
+    """Two variants measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
     `disturbed` is what disturbed the host meanwhile, if anything did.
 
-    With `looks` planned (see LOOKS) the alarm level is shared among them, so that looking five times is no likelier
-    to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
+    With `analyses` planned (see ANALYSES) the alarm level is shared among them, so that looking five times is no
+    likelier to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
     """
-    alarm_level = 1 - (1 - thresholds.alarm_level) / looks
+    alarm_level = 1 - (1 - thresholds.alarm_level) / analyses
     shown, alarm = interleaved_ratio(new, old, thresholds.level), interleaved_ratio(new, old, alarm_level)
     return decide(shown, alarm, margin, disturbed=disturbed)
 

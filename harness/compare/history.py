@@ -1,8 +1,7 @@
 """What became of each case over time: one series for a case on one host, and where its level changed.
 
 Change points are reported and gate nothing: they say that the level of a series changed, not why. Where all cases of a
-host change at once, the host changed. Knows neither store nor format.
-"""
+host change at once, the host changed."""
 
 import datetime as dt
 import importlib.util

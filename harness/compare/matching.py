@@ -170,7 +170,7 @@ def _unlike(a: Row, b: Row, ignore: frozenset[str]) -> str:
 
 
 _LEAST_SHARE = 0.8
-"""Share of the processes that must have found a neighbour of the other arm: a failed process or two in 20 break no
+"""Share of the processes that must have found a neighbour of the other variant: a failed process or two in 20 break no
 comparison, while two runs one after the other share a single pair."""
 
 

@@ -5,8 +5,7 @@ of at 95 %. So a table's alarms are held by Benjamini and Hochberg's step-up pro
 Society B 57, 1995): of m rows, k stay alarms if k of them would at the level 1 - (1 - level) k / m, for the largest
 such k. Where nothing changed, a table raises any alarm at all as rarely as a single row does; where much changed, at
 most that share of its alarms is false. Holds for independent rows and for those that move together, as rows of one
-session do (Benjamini and Yekutieli, Annals of Statistics 29, 2001). Knows no table.
-"""
+session do (Benjamini and Yekutieli, Annals of Statistics 29, 2001)."""
 
 from collections.abc import Callable, Sequence
 

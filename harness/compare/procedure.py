@@ -1,4 +1,5 @@
-"""How two arms are measured in turn: who goes first in each pair, and when there are enough pairs. Measures nothing."""
+"""How two variants are measured in turn: who goes first in each pair, and when there are enough pairs. Measures
+nothing."""
 
 import random
 from collections.abc import Sequence
@@ -6,15 +7,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import LOOKS, Decided, Decision, decide_pairs
+from harness.compare.decision import ANALYSES, Decided, Decision, decide_pairs
 from harness.compare.thresholds import Thresholds
 from harness.vocabulary import Frozen
 
 Side = Literal["old", "new"]
 PROCEDURE = 3
-"""Version of how two arms are measured in turn. Raised when what is known of its false alarms and its power from before
-no longer holds. 2: both processes of a pair load before either is timed, and drills run the control kernel too. 3: the
-two are timed case by case in turn."""
+"""Version of how two variants are measured in turn. Raised when what is known of its false alarms and its power from
+before
+no longer holds. 2: both processes of a pair load before either is timed, and power trials run the reference kernel
+too. 3: the two are timed case by case in turn."""
 
 FINAL: tuple[Decision, ...] = ("faster", "slower", "same")
 """Words that end a comparison early. A warning does not: more pairs may make it an alarm, or clear it."""
@@ -47,19 +49,21 @@ def next_step(
     margin: float,
     thresholds: Thresholds,
     *,
-    looks: tuple[int, ...] = LOOKS,
+    analyses: tuple[int, ...] = ANALYSES,
     rounds: int | None = None,
     budget_left: bool = True,
 ) -> NextPairs:
-    """What follows from the rates measured so far, in pairs. Without budget, or at the last look, the word is final.
+    """What follows from the rates measured so far, in pairs. Without budget, or at the last interim analysis, the
+    word is final.
 
-    Between two looks nothing is decided: looking after every pair would raise more alarms than the level says.
+    Between two interim analyses nothing is decided: looking after every pair would raise more alarms than the level
+    says.
     `rounds` is the number of pairs tried, where some failed and are not among the rates.
     """
     have = len(new) if rounds is None else rounds
-    due = next((look for look in looks if look > have), None)
-    decided = decide_pairs(new, old, margin, thresholds, looks=len(looks)) if new else None
+    due = next((analysis for analysis in analyses if analysis > have), None)
+    decided = decide_pairs(new, old, margin, thresholds, analyses=len(analyses)) if new else None
     over = due is None or not budget_left
-    if decided is not None and (over or (have in looks and decided.decision in FINAL)):
+    if decided is not None and (over or (have in analyses and decided.decision in FINAL)):
         return NextPairs(pairs=max(have, 1), decided=decided)
-    return NextPairs(pairs=due or looks[-1], decided=None)
+    return NextPairs(pairs=due or analyses[-1], decided=None)

@@ -1,8 +1,7 @@
 """One type for the results of every tool: rows that say what was measured, under which settings, with which samples.
 
 Values are in SI base units whatever the file used. A row carries its samples where the file has them and a summary
-where it has not; it never carries a bare mean. Knows no file format.
-"""
+where it has not; it never carries a bare mean."""
 
 import datetime as dt
 import math

@@ -1,7 +1,8 @@
 """Files that a command writes: checked before the work, written beside their place and renamed when whole; checksums.
 
 A file that exists keeps its old content until the new one is complete. A checksum inside a JSON document is over its
-values, not its text: reformatting keeps it; a changed, added or missing value breaks it. It finds accidents, not forgery.
+values, not its text: reformatting keeps it; a changed, added or missing value breaks it. It finds accidents, not
+forgery.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """YAML and JSON files from strangers, as plain values that remember the line and column they came from.
 
-Knows no schema: `harness.files.validation` compares a document with a type. Read by the rules of YAML 1.2 (`no` is a
+files.validation` compares a document with a type. Read by the rules of YAML 1.2 (`no` is a
 word, `010` is ten, a date is text), without tags that build objects, bounded in size, depth and aliases before anything
 is built. The events come from ruamel.yaml's parser; what they mean is decided here.
 """

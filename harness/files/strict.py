@@ -1,6 +1,7 @@
 """JSON and TOML from untrusted files as Python values; what no figure can mean is refused.
 
-A key that stands twice in one object (a reader would silently take the last) is refused, and NaN, infinities and numbers
+A key that stands twice in one object (a reader would silently take the last) is refused, and NaN, infinities and
+numbers
 beyond a double, unless they are asked for; so is what Python's parsers cannot bear or take long on: nesting beyond the
 stack, whole numbers of thousands of digits, dotted keys of thousands of parts.
 """

@@ -1,4 +1,4 @@
-"""A parsed document: values with their places in the file. Knows neither how it is read nor what it should hold."""
+"""A parsed document: values with their places in the file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

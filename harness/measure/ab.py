@@ -1,7 +1,6 @@
-"""Two contenders measured in turn on this host, one fresh process each, until every case is decided or time is up.
+"""Two sides measured in turn on this host, one fresh process each, until every case is decided or time is up.
 
-Knows how to alternate and when to look; what a look says is decided by `compare`. Knows neither store nor terminal.
-"""
+Knows how to alternate and when to interim analysis; what a interim analysis says is decided by `compare`."""
 
 import contextlib
 import sys
@@ -14,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.procedure import Side, next_step, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
@@ -22,7 +21,7 @@ from harness.measure.pairing import fit_together, in_turn, waiting
 from harness.measure.protocol import Terms, request
 from harness.measure.sweep import OWN_FOLDER, Bounds, Launch, Start, launch_of, observations, started, worker_command
 from harness.results.assemble import Kept
-from harness.results.plan import Arm, Plan, Task, Workload
+from harness.results.plan import Plan, Task, Variant, Workload
 from harness.results.record import Observation
 from harness.vocabulary import Frozen
 
@@ -41,7 +40,7 @@ class ABSide(Frozen):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The models of one round; the host's ceilings are no part of a comparison."""
-        return tuple(t for t in self.plan.tasks if t.kind == "arm" and t.round == 0)
+        return tuple(t for t in self.plan.tasks if t.kind == "variant" and t.round == 0)
 
     @property
     def bounds(self) -> Bounds:
@@ -57,8 +56,8 @@ class ABSide(Frozen):
         return launch_of(task, self.bounds, command=worker_command(self.python), package=package, encode=encode)
 
     @property
-    def cells(self) -> tuple[tuple[Arm, Workload], ...]:
-        return tuple((t.arm, w) for t in self.tasks if t.arm is not None for w in t.workloads)
+    def cases(self) -> tuple[tuple[Variant, Workload], ...]:
+        return tuple((t.variant, w) for t in self.tasks if t.variant is not None for w in t.workloads)
 
 
 class ABRun(Frozen):
@@ -67,11 +66,11 @@ class ABRun(Frozen):
     old: tuple[Kept, ...]
     new: tuple[Kept, ...]
     pairs: int
-    ended: Literal["decided", "last look", "budget", "nothing measured"]
+    ended: Literal["decided", "last interim analysis", "budget", "nothing measured"]
 
 
 Runner = Callable[[ABSide, int], tuple[Kept, ...]]
-"""Measures one contender once, as the given round."""
+"""Measures one side once, as the given round."""
 
 
 def run_ab(
@@ -83,38 +82,39 @@ def run_ab(
     seed: int = 0,
     budget_s: float | None = None,
     runner: Runner | None = None,
-    looks: tuple[int, ...] = LOOKS,
+    analyses: tuple[int, ...] = ANALYSES,
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[int, int], None] = lambda _done, _target: None,
     keep: Callable[[Side, tuple[Kept, ...]], None] = lambda _side, _kept: None,
 ) -> ABRun:
     """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
 
-    At each look (10, 20, 40, 80 and 160 pairs) it ends if all cases are decided, each by its own of `margins`, if any
+    At each interim analysis (10, 20, 40, 80 and 160 pairs) it ends if all cases are decided, each by its own of
+    `margins`, if any
     are given. When the budget is used up, it ends after the pair at hand; so it does after a few pairs of which one
     side has measured nothing. `progress` is called between two pairs and `keep` between two observations, when no clock
     runs: what `keep` has returned for is safe. Raises UsageError for plans that differ in their number of cases.
     """
     check_alike(old, new)
-    margins = margins or (thresholds.margin,) * len(old.cells)
+    margins = margins or (thresholds.margin,) * len(old.cases)
     turns = run_pair if runner is None else _in_turn(runner)
     kept: dict[Side, list[Kept]] = {"old": [], "new": []}
     sides: Mapping[Side, ABSide] = {"old": old, "new": new}
-    start, done, ended = clock(), 0, "last look"
-    for done, pair in enumerate(order(looks[-1], seed), 1):
+    start, done, ended = clock(), 0, "last interim analysis"
+    for done, pair in enumerate(order(analyses[-1], seed), 1):
         with contextlib.closing(turns(sides[pair[0]], sides[pair[1]], done - 1)) as taken:
             for place, found in taken:
                 keep(pair[place], found)
                 kept[pair[place]] += found
         over = budget_s is not None and clock() - start > budget_s
-        progress(done, next(look for look in looks if look >= done))
-        if done in looks[:-1] and _decided(kept, old, new, done, thresholds, margins, looks):
+        progress(done, next(analysis for analysis in analyses if analysis >= done))
+        if done in analyses[:-1] and _decided(kept, old, new, done, thresholds, margins, analyses):
             ended = "decided"
             break
         if done == _HOPELESS and not all(map(_answered, kept.values())):
             ended = "nothing measured"
             break
-        if over and done < looks[-1]:
+        if over and done < analyses[-1]:
             ended = "budget"
             break
     return ABRun(old=tuple(kept["old"]), new=tuple(kept["new"]), pairs=done, ended=ended)  # type: ignore[arg-type]
@@ -122,16 +122,16 @@ def run_ab(
 
 def check_alike(old: ABSide, new: ABSide) -> None:
     """Raise UsageError for plans that differ in their number of cases."""
-    if len(old.cells) != len(new.cells) or not old.cells:
+    if len(old.cases) != len(new.cases) or not old.cases:
         raise UsageError(
-            f"the two ask for {len(old.cells)} and {len(new.cells)} cases, expected the same number: "
+            f"the two ask for {len(old.cases)} and {len(new.cases)} cases, expected the same number: "
             "case by case in order they are compared"
         )
 
 
 Taken = Generator[tuple[int, tuple[Kept, ...]], None, None]
 Turns = Callable[[ABSide, ABSide, int], Taken]
-"""Measures two contenders as the given round; yields what came of it bit by bit, with the place of its contender."""
+"""Measures two sides as the given round; yields what came of it bit by bit, with the place of its side."""
 
 
 def run_pair(first: ABSide, second: ABSide, round_index: int) -> Taken:
@@ -165,37 +165,35 @@ def _in_turn(runner: Runner) -> Turns:
     return turns
 
 
-def run_once(contender: ABSide, round_index: int) -> tuple[Kept, ...]:
-    """All cases of `contender`, one process a model, as observations of `round_index`."""
-    with _package_for(contender) as package:
-        return tuple(_observed(contender, contender.rounds(round_index), package))
+def run_once(side: ABSide, round_index: int) -> tuple[Kept, ...]:
+    """All cases of `side`, one process a model, as observations of `round_index`."""
+    with _package_for(side) as package:
+        return tuple(_observed(side, side.rounds(round_index), package))
 
 
-def _observed(
-    contender: ABSide, tasks: tuple[Task, ...], package: Path | None, start: Start = started
-) -> Generator[Kept]:
+def _observed(side: ABSide, tasks: tuple[Task, ...], package: Path | None, start: Start = started) -> Generator[Kept]:
     """What a side's processes see, an observation at a time."""
     found = observations(
-        contender.plan.model_copy(update={"tasks": tasks}),
-        bounds=contender.bounds,
-        command=worker_command(contender.python),
+        side.plan.model_copy(update={"tasks": tasks}),
+        bounds=side.bounds,
+        command=worker_command(side.python),
         package=package,
-        encode=partial(request, terms=contender.terms),
+        encode=partial(request, terms=side.terms),
         start=start,
     )
     with contextlib.closing(found):
         for task, workload, observation in found:
             if isinstance(observation, Observation):
-                yield Kept(arm=task.arm, workload=workload, observation=observation)
+                yield Kept(variant=task.variant, workload=workload, observation=observation)
 
 
 @contextlib.contextmanager
-def _package_for(contender: ABSide) -> Iterator[Path | None]:
+def _package_for(side: ABSide) -> Iterator[Path | None]:
     """A folder from which a side's worker finds the harness, and nothing else: the folder that holds this package may
     hold this environment's runtime too, which would then be measured on both sides."""
-    if contender.python == sys.executable:
+    if side.python == sys.executable:
         yield OWN_FOLDER
-    elif contender.terms is not None:
+    elif side.terms is not None:
         yield None
     else:
         with tempfile.TemporaryDirectory(prefix="harness-worker-") as name:
@@ -214,20 +212,20 @@ def _decided(
     done: int,
     thresholds: Thresholds,
     margins: Sequence[float],
-    looks: tuple[int, ...],
+    analyses: tuple[int, ...],
 ) -> bool:
     """Whether no case would gain from more pairs. Cases share the alarms, so that what is settled here stands in the
     table, whose rows are decided together."""
-    each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / max(1, len(old.cells))})
-    for old_cell, new_cell, margin in zip(old.cells, new.cells, margins, strict=True):
-        before, after = _rates(kept["old"], old_cell), _rates(kept["new"], new_cell)
+    each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / max(1, len(old.cases))})
+    for old_case, new_case, margin in zip(old.cases, new.cases, margins, strict=True):
+        before, after = _rates(kept["old"], old_case), _rates(kept["new"], new_case)
         shared = sorted(before.keys() & after.keys())
         step = next_step(
             [after[r] for r in shared],
             [before[r] for r in shared],
             margin,
             each,
-            looks=looks,
+            analyses=analyses,
             rounds=done,
         )
         if step.decided is None:
@@ -235,10 +233,10 @@ def _decided(
     return True
 
 
-def _rates(kept: Sequence[Kept], cell: tuple[Arm, Workload]) -> dict[int, float]:
+def _rates(kept: Sequence[Kept], case: tuple[Variant, Workload]) -> dict[int, float]:
     """Tokens a second of a case by round; failed rounds are left out."""
     return {
         k.observation.round: k.observation.tokens_per_step / k.observation.median_s
         for k in kept
-        if (k.arm, k.workload) == cell and k.observation is not None and k.observation.median_s
+        if (k.variant, k.workload) == case and k.observation is not None and k.observation.median_s
     }

@@ -1,6 +1,6 @@
 """One child process from birth to death: limits, a channel to it, its last words, and its certain end.
 
-Knows nothing of what the child says; a message is a line of bytes. The parent sleeps in the kernel while it waits: a
+ The parent sleeps in the kernel while it waits: a
 thread of its own waits for the child's death, the channel and that thread's signal are waited for together.
 """
 

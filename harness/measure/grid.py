@@ -1,6 +1,6 @@
-"""The cells that `harness bench` asks for: lists and ranges of numbers, their product, and the plan that measures them.
+"""The cases that `harness bench` asks for: lists and ranges of numbers, their product, and the plan that measures them.
 
-Pure: knows no host but the memory that it is told, and starts nothing. A cell that cannot run carries its reason and is
+Pure: A case that cannot run carries its reason and is
 left out of the plan; the others are not affected.
 """
 
@@ -13,14 +13,14 @@ from pydantic import Field
 
 from harness import units
 from harness.errors import UsageError, unknown
-from harness.measure.needs import arm_bytes, plan_duration_s, weight_bytes
+from harness.measure.needs import plan_duration_s, variant_bytes, weight_bytes
 from harness.measure.planner import LAYERS_LIMIT, MEMORY_SHARE
 from harness.model.spec import Spec
-from harness.results.plan import Arm, Needs, Plan, Task, Timing, Workload
+from harness.results.plan import Needs, Plan, Task, Timing, Variant, Workload
 from harness.vocabulary import Frozen, RunPrecision
 
 VALUES_LIMIT = 256  # of one option; a product of two such lists already takes days
-CELLS_LIMIT = 10_000
+CASES_LIMIT = 10_000
 PRECISIONS: tuple[RunPrecision, ...] = get_args(RunPrecision)
 PREFILL = Timing(warmup_steps=1, min_steps=3, min_time_s=0.5, max_time_s=10.0)
 _DECODE_WARMUP_STEPS = 4
@@ -38,8 +38,8 @@ class Grid(Frozen):
     """What is asked for: the product of all of these. Depths concern decode; a prompt is read into an empty cache."""
 
     models: tuple[Model, ...] = Field(min_length=1)
-    prompt_tokens: tuple[int, ...] = Field(description="prefill cells; empty: none")
-    decode_tokens: tuple[int, ...] = Field(description="decode cells; empty: none")
+    prompt_tokens: tuple[int, ...] = Field(description="prefill cases; empty: none")
+    decode_tokens: tuple[int, ...] = Field(description="decode cases; empty: none")
     batches: tuple[int, ...] = Field(min_length=1)
     depths: tuple[int, ...] = Field(min_length=1)
     precisions: tuple[RunPrecision, ...] = Field(min_length=1)
@@ -52,7 +52,7 @@ class Grid(Frozen):
 class BenchCase(Frozen):
     """One row to be: what runs, or why it cannot."""
 
-    arm: Arm
+    variant: Variant
     workload: Workload
     refusal: str | None = None
 
@@ -105,7 +105,7 @@ def precisions(text: str, option: str) -> tuple[RunPrecision, ...]:
     return tuple(found)
 
 
-def cells(grid: Grid, available_bytes: int) -> tuple[BenchCase, ...]:
+def cases(grid: Grid, available_bytes: int) -> tuple[BenchCase, ...]:
     """The product, in the order in which rows are printed; what does not fit into memory, or has more tokens than the
     model has positions, carries its refusal. Raises UsageError for a product that is empty or too large."""
     workloads = _workloads(grid)
@@ -116,11 +116,11 @@ def cells(grid: Grid, available_bytes: int) -> tuple[BenchCase, ...]:
             layers = model.spec.num_hidden_layers
             raise UsageError(f"{model.name} has {layers:,} layers, expected at most {LAYERS_LIMIT:,}")
     count = len(grid.models) * len(grid.precisions) * len(grid.threads) * len(workloads)
-    if count > CELLS_LIMIT:
-        raise UsageError(f"{count:,} cells are asked for, expected at most {CELLS_LIMIT:,}; shorten a list")
+    if count > CASES_LIMIT:
+        raise UsageError(f"{count:,} cases are asked for, expected at most {CASES_LIMIT:,}; shorten a list")
     found = []
     for model, precision, threads in itertools.product(grid.models, grid.precisions, grid.threads):
-        arm = Arm(
+        variant = Variant(
             model=model.name,
             spec=model.spec,
             precision=precision,
@@ -128,7 +128,9 @@ def cells(grid: Grid, available_bytes: int) -> tuple[BenchCase, ...]:
             seed=grid.seed,
             routing_skew=grid.routing_skew,
         )
-        found += [BenchCase(arm=arm, workload=w, refusal=refusal(arm, w, available_bytes)) for w in workloads]
+        found += [
+            BenchCase(variant=variant, workload=w, refusal=refusal(variant, w, available_bytes)) for w in workloads
+        ]
     return tuple(found)
 
 
@@ -149,16 +151,16 @@ def _workloads(grid: Grid) -> tuple[Workload, ...]:
     return (*prefill, *decode)
 
 
-def refusal(arm: Arm, workload: Workload, available_bytes: int) -> str | None:
-    """Why a cell cannot run where `available_bytes` of memory are free; None if it can."""
+def refusal(variant: Variant, workload: Workload, available_bytes: int) -> str | None:
+    """Why a case cannot run where `available_bytes` of memory are free; None if it can."""
     longest, positions = workload.prompt_tokens + workload.decode_tokens + workload.depth, None
-    positions = arm.spec.max_position_embeddings
+    positions = variant.spec.max_position_embeddings
     if longest > positions:
         return f"{longest:,} tokens are asked for, the model has {positions:,} positions; shorten -p, -n or -d"
     try:
-        need = arm_bytes(arm, (workload,))
+        need = variant_bytes(variant, (workload,))
     except ValueError as error:
-        return f"cannot be stored at {arm.precision}: {error}"
+        return f"cannot be stored at {variant.precision}: {error}"
     if need > MEMORY_SHARE * available_bytes:
         return (
             f"needs about {units.binary(need)} of memory, {units.binary(available_bytes)} are available; choose a "
@@ -168,21 +170,21 @@ def refusal(arm: Arm, workload: Workload, available_bytes: int) -> str | None:
 
 
 def plan(asked: tuple[BenchCase, ...], grid: Grid, threads: int) -> Plan | None:
-    """How the cells of one thread count that can run are measured; None where there is none.
+    """How the cases of one thread count that can run are measured; None where there is none.
 
-    A process loads one model for one phase and times its cells, the one that needs the least memory first, so that the
+    A process loads one model for one phase and times its cases, the one that needs the least memory first, so that the
     peak that each sees is its own. Every round is a fresh process for each of them, in mirrored pairs of seeded order
     (ABC, CBA), so that slow drift of the host falls on all alike; the host's ceilings come first in the first, the
     middle and the last round.
     """
-    loads: dict[tuple[Arm, str], list[Workload]] = {}
-    for cell in asked:
-        if cell.refusal is None and cell.arm.threads == threads:
-            loads.setdefault((cell.arm, cell.workload.phase), []).append(cell.workload)
+    loads: dict[tuple[Variant, str], list[Workload]] = {}
+    for case in asked:
+        if case.refusal is None and case.variant.threads == threads:
+            loads.setdefault((case.variant, case.workload.phase), []).append(case.workload)
     if not loads:
         return None
-    timed = [_task(arm, workloads) for (arm, _), workloads in loads.items()]
-    precision_names = tuple(dict.fromkeys(arm.precision for arm, _ in loads))
+    timed = [_task(variant, workloads) for (variant, _), workloads in loads.items()]
+    precision_names = tuple(dict.fromkeys(variant.precision for variant, _ in loads))
     generator, last = random.Random(grid.seed), grid.repetitions - 1
     tasks: list[Task] = []
     for number in range(grid.repetitions):
@@ -193,7 +195,7 @@ def plan(asked: tuple[BenchCase, ...], grid: Grid, threads: int) -> Plan | None:
         if number in {0, last // 2, last}:
             tasks.append(Task(kind="ceilings", round=number, precisions=precision_names, threads=threads))
         tasks += [task.model_copy(update={"round": number}) for task in timed]
-    peak = max(arm_bytes(arm, tuple(workloads)) for (arm, _), workloads in loads.items())
+    peak = max(variant_bytes(variant, tuple(workloads)) for (variant, _), workloads in loads.items())
     needs = Needs(
         peak_bytes=peak,
         duration_s=plan_duration_s(tuple(tasks)),
@@ -202,19 +204,21 @@ def plan(asked: tuple[BenchCase, ...], grid: Grid, threads: int) -> Plan | None:
     return Plan(name="bench", tasks=tuple(tasks), needs=needs)
 
 
-def _task(arm: Arm, workloads: list[Workload]) -> Task:
-    ordered = sorted(workloads, key=lambda w: arm_bytes(arm, (w,)))
+def _task(variant: Variant, workloads: list[Workload]) -> Task:
+    ordered = sorted(workloads, key=lambda w: variant_bytes(variant, (w,)))
     timing = PREFILL
     if ordered[0].phase == "decode":  # at least one whole pass, so that the cache has its mean length
         steps = max(w.decode_tokens for w in ordered)
         timing = PREFILL.model_copy(update={"warmup_steps": _DECODE_WARMUP_STEPS, "min_steps": steps})
         timing = timing.model_copy(update={"max_steps": max(timing.max_steps, steps)})
-    return Task(kind="arm", round=0, arm=arm, workloads=tuple(ordered), threads=arm.threads, timing=timing)
+    return Task(
+        kind="variant", round=0, variant=variant, workloads=tuple(ordered), threads=variant.threads, timing=timing
+    )
 
 
-def stored_bytes(arm: Arm) -> int | None:
+def stored_bytes(variant: Variant) -> int | None:
     """Weights as stored; None for a width that takes no blocks at this precision."""
     try:
-        return weight_bytes(arm.spec, arm.precision)
+        return weight_bytes(variant.spec, variant.precision)
     except ValueError:
         return None

@@ -1,6 +1,7 @@
 """One process that looks into a model instead of timing it: how far its logits are off, and where a step's time goes.
 
-It reads one request as JSON on stdin and answers with one JSON line per finding, on the same channel as a measuring process.
+It reads one request as JSON on stdin and answers with one JSON line per finding, on the same channel as a measuring
+process.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from harness.model.operators import rows
 from harness.model.reference import Real, RoutingTrace, forward
 from harness.model.weights import dequantised, generate
 from harness.results.inspection import Answer, Fidelity, FidelityRequest, Profile, ProfileRequest, Request
-from harness.results.plan import Arm
+from harness.results.plan import Variant
 from harness.vocabulary import Frozen, Phase, RunPrecision
 
 if TYPE_CHECKING:
@@ -59,15 +60,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _compare(request: FidelityRequest, channel: Channel) -> None:
     """The exact logits are the numpy reference's, which shares no code with what it is compared with."""
-    arm, spec = request.arm, request.arm.spec
-    random = np.random.default_rng([arm.seed, 2])
+    variant, spec = request.variant, request.variant.spec
+    random = np.random.default_rng([variant.seed, 2])
     tokens = random.integers(0, spec.vocab_size, (SEQUENCES, TOKENS), dtype=np.int64)
-    weights = dict(dequantised(generate(spec, "fp32", arm.seed, skew=arm.routing_skew)))
+    weights = dict(dequantised(generate(spec, "fp32", variant.seed, skew=variant.routing_skew)))
     trace = RoutingTrace()
     exact = forward(spec, weights, tokens, trace=trace)[:, -1]
     for precision in request.precisions:
         for phase in request.phases:
-            logits, choices = _logits(_loaded(arm, precision, phase), phase, tokens)
+            logits, choices = _logits(_loaded(variant, precision, phase), phase, tokens)
             same = forward(spec, weights, tokens, forced=choices)[:, -1] if choices else exact
             found = Fidelity(
                 precision=precision,
@@ -85,11 +86,16 @@ def _distance(logits: Real, exact: Real) -> float:
     return float(np.linalg.norm(logits - exact) / np.linalg.norm(exact))
 
 
-def _loaded(arm: Arm, precision: RunPrecision, phase: Phase) -> "Engine":
+def _loaded(variant: Variant, precision: RunPrecision, phase: Phase) -> "Engine":
     from harness.runtime.engine import Engine
 
     return Engine.load(
-        arm.spec, precision, threads=arm.threads, seed=arm.seed, routing_skew=arm.routing_skew, first=phase
+        variant.spec,
+        precision,
+        threads=variant.threads,
+        seed=variant.seed,
+        routing_skew=variant.routing_skew,
+        first=phase,
     )
 
 
@@ -112,24 +118,24 @@ def _kept(ours: "Choices", theirs: "Choices") -> float | None:
 def _profile(request: ProfileRequest, channel: Channel) -> None:
     from harness.runtime.engine import Engine
 
-    arm, least, most = request.arm, *PROFILE_STEPS
+    variant, least, most = request.variant, *PROFILE_STEPS
     engine = Engine.load(
-        arm.spec,
-        arm.precision,
-        threads=arm.threads,
-        seed=arm.seed,
-        routing_skew=arm.routing_skew,
+        variant.spec,
+        variant.precision,
+        threads=variant.threads,
+        seed=variant.seed,
+        routing_skew=variant.routing_skew,
         first=request.workloads[0].phase,
     )
     for workload in request.workloads:
-        steps = min(most, max(least, int(PROFILE_TIME_S / step_s(arm, workload))))
+        steps = min(most, max(least, int(PROFILE_TIME_S / step_s(variant, workload))))
         executed = engine.profile(
             workload.phase,
             batch=workload.batch,
             prompt_tokens=workload.prompt_tokens,
             decode_tokens=workload.decode_tokens,
             depth=workload.depth,
-            seed=arm.seed,
+            seed=variant.seed,
             steps=steps,
         )
         channel.send(Answer(profile=Profile(workload=workload, steps=steps, rows=rows(executed, steps))))
@@ -157,7 +163,7 @@ def inspect(request: FidelityRequest | ProfileRequest, bounds: Bounds) -> Inspec
     else:
         due = len(request.workloads)
     command = (sys.executable, "-P", "-m", "harness.measure.inspector")
-    environment = worker_environment(request.arm.threads, os.environ)
+    environment = worker_environment(request.variant.threads, os.environ)
     body = request.model_dump_json().encode()
     answers: list[Answer] = []
     try:

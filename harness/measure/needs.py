@@ -1,6 +1,6 @@
-"""What an arm needs of memory and time, modelled from its architecture before anything is built.
+"""What an variant needs of memory and time, modelled from its architecture before anything is built.
 
-Knows no host. Rates are rough on purpose (a factor of two either way): they size a run, they judge nothing.
+Rates are rough on purpose (a factor of two either way): they size a run, they judge nothing.
 """
 
 from functools import cache
@@ -8,7 +8,7 @@ from functools import cache
 from harness.model.counts import parameters
 from harness.model.spec import Spec
 from harness.model.tensors import cache_token_bytes, stored_bytes
-from harness.results.plan import Arm, Task, Workload
+from harness.results.plan import Task, Variant, Workload
 from harness.vocabulary import RunPrecision
 
 PROCESS_BYTES = 200 << 20  # interpreter, numpy and ONNX Runtime, resident
@@ -29,17 +29,18 @@ def weight_bytes(spec: Spec, precision: RunPrecision) -> int:
     return stored_bytes(spec, precision)
 
 
-def arm_bytes(arm: Arm, workloads: tuple[Workload, ...]) -> int:
-    """Peak resident size of the process that measures `arm`: weights while packed, the largest cache, activations."""
-    weights = weight_bytes(arm.spec, arm.precision) * LOAD_FACTOR[arm.precision]
-    running = max(_cache_bytes(arm, w) + _activation_bytes(arm.spec, w) for w in workloads)
+def variant_bytes(variant: Variant, workloads: tuple[Workload, ...]) -> int:
+    """Peak resident size of the process that measures `variant`: weights while packed, the largest cache,
+    activations."""
+    weights = weight_bytes(variant.spec, variant.precision) * LOAD_FACTOR[variant.precision]
+    running = max(_cache_bytes(variant, w) + _activation_bytes(variant.spec, w) for w in workloads)
     return int(PROCESS_BYTES + weights + running)
 
 
-def _cache_bytes(arm: Arm, workload: Workload) -> float:
+def _cache_bytes(variant: Variant, workload: Workload) -> float:
     """What every token leaves in the cache, all layers together."""
     tokens = workload.batch * (workload.prompt_tokens + workload.decode_tokens + workload.depth)
-    return float(tokens * cache_token_bytes(arm.spec, arm.precision))
+    return float(tokens * cache_token_bytes(variant.spec, variant.precision))
 
 
 def _activation_bytes(spec: Spec, workload: Workload) -> float:
@@ -71,26 +72,26 @@ def task_duration_s(task: Task) -> float:
 
 def workload_duration_s(task: Task, workload: Workload | None) -> float:
     """Modelled wall time of one workload with its share of the process's start and load (None: the ceilings)."""
-    arm, timing = task.arm, task.timing
-    if arm is None or workload is None:
+    variant, timing = task.variant, task.timing
+    if variant is None or workload is None:
         return CEILINGS_S
-    start = PROCESS_START_S + weight_bytes(arm.spec, arm.precision) / LOAD_BYTES_S
-    step = step_s(arm, workload)
+    start = PROCESS_START_S + weight_bytes(variant.spec, variant.precision) / LOAD_BYTES_S
+    step = step_s(variant, workload)
     timed = max(timing.min_steps * step, min(timing.min_time_s, timing.max_steps * step))
     return start / len(task.workloads) + SESSION_S + timing.warmup_steps * step + timed
 
 
-def step_s(arm: Arm, workload: Workload) -> float:
+def step_s(variant: Variant, workload: Workload) -> float:
     """Roofline of one step: active work against the bytes of the experts that the step touches."""
-    spec, counts = arm.spec, parameters(arm.spec)
+    spec, counts = variant.spec, parameters(variant.spec)
     rows = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
     touched = 1.0
     if spec.is_sparse:  # U(T)/E of uniform routing
         touched = 1.0 - (1.0 - spec.num_experts_per_tok / spec.n_routed_experts) ** rows
     share = (counts.total - counts.experts_total + touched * counts.experts_total) / counts.total
-    read = share * weight_bytes(spec, arm.precision)
-    read += _cache_bytes(arm, workload) if workload.phase == "decode" else 0.0
+    read = share * weight_bytes(spec, variant.precision)
+    read += _cache_bytes(variant, workload) if workload.phase == "decode" else 0.0
     slower = SCATTER if spec.is_sparse else 1.0
     return slower * max(
-        2.0 * counts.active * rows / (CORE_FLOP_S * arm.threads), read / (CORE_READ_BYTES_S * arm.threads)
+        2.0 * counts.active * rows / (CORE_FLOP_S * variant.threads), read / (CORE_READ_BYTES_S * variant.threads)
     )

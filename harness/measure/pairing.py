@@ -1,8 +1,7 @@
 """Two processes that are measured in turn and start at once before: both load, then each is timed case by case.
 
 Neither loads while the other is timed, both meet the host at nearly the same moment, and two processors share the work
-of starting. Knows no statistics.
-"""
+of starting."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,7 @@ from typing import TypeVar
 
 from harness.measure.child import Child
 from harness.measure.host.description import memory
-from harness.measure.needs import arm_bytes
+from harness.measure.needs import variant_bytes
 from harness.measure.sweep import Launch, Start, started
 from harness.results.plan import Task
 
@@ -22,7 +21,7 @@ _ROOM = 0.8
 
 def fit_together(tasks: Sequence[Task], available_bytes: int | None = None) -> bool:
     """Whether the processes of `tasks` may be loaded at the same time."""
-    needed = sum(arm_bytes(t.arm, t.workloads) for t in tasks if t.arm is not None)
+    needed = sum(variant_bytes(t.variant, t.workloads) for t in tasks if t.variant is not None)
     return needed <= _ROOM * (memory()[1] if available_bytes is None else available_bytes)
 
 

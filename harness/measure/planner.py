@@ -1,6 +1,6 @@
 """From a config and a host to the plan: which models, in which order, with what need of memory and time. Pure.
 
-Knows no clock and starts nothing. The needs are modelled with the rough rates below; they serve to refuse in the
+ The needs are modelled with the rough rates below; they serve to refuse in the
 first second what cannot fit, and to say how long a run will take before its own first round corrects that.
 """
 
@@ -10,11 +10,11 @@ from harness import units
 from harness.catalog import models
 from harness.config import Config, Measure
 from harness.errors import PlanError, unknown
-from harness.measure.needs import arm_bytes, plan_duration_s, weight_bytes
+from harness.measure.needs import plan_duration_s, variant_bytes, weight_bytes
 from harness.model.counts import dense_equal_active, dense_equal_total
 from harness.model.spec import Spec
 from harness.model.tensors import why_not_run
-from harness.results.plan import Arm, Needs, Plan, Task, Timing, Workload
+from harness.results.plan import Needs, Plan, Task, Timing, Variant, Workload
 from harness.results.record import Host
 from harness.vocabulary import RunPrecision
 
@@ -24,7 +24,7 @@ CACHE_MULTIPLE = 4  # a working set below four times the last-level cache measur
 AUTO_MEMORY_SHARE = 0.5  # 'auto' leaves half of the memory to others
 LAYERS_LIMIT = 1000  # far beyond any released model; what is counted layer by layer stays quick
 MEMORY_SHARE = 0.9  # beyond this share of what is available a run would swap
-CONTROLS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
+COUNTERPARTS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
 
 
 def make(config: Config, host: Host) -> Plan:
@@ -32,20 +32,20 @@ def make(config: Config, host: Host) -> Plan:
     measure = config.measure
     notes: list[str] = []
     threads = _threads(measure, host, notes)
-    arms = _arms(config, host, threads, notes)
+    variants = _variants(config, host, threads, notes)
     workloads = _workloads(measure)
-    for arm, index in arms:
-        _check_lengths(arm, workloads)
-        _check_memory(arm, workloads, host, index)
+    for variant, index in variants:
+        _check_lengths(variant, workloads)
+        _check_memory(variant, workloads, host, index)
     timing = Timing(
         warmup_steps=1,
         min_steps=2,
         min_time_s=measure.step_time_s,
         max_time_s=max(5 * measure.step_time_s, 1.0),
     )
-    tasks = _tasks(measure, tuple(arm for arm, _ in arms), workloads, threads, timing)
+    tasks = _tasks(measure, tuple(variant for variant, _ in variants), workloads, threads, timing)
     needs = Needs(
-        peak_bytes=max(arm_bytes(arm, workloads) for arm, _ in arms),
+        peak_bytes=max(variant_bytes(variant, workloads) for variant, _ in variants),
         duration_s=plan_duration_s(tasks),
         basis="parameter counts, and rough rates of a processor core; refined while running",
     )
@@ -81,16 +81,16 @@ def _workloads(measure: Measure) -> tuple[Workload, ...]:
     return tuple(found)
 
 
-def _arms(config: Config, host: Host, threads: int, notes: list[str]) -> list[tuple[Arm, int]]:
-    """Each arm with the index of the entry of `measure.models` that it comes from."""
+def _variants(config: Config, host: Host, threads: int, notes: list[str]) -> list[tuple[Variant, int]]:
+    """Each variant with the index of the entry of `measure.models` that it comes from."""
     measure = config.measure
     chosen = _choose(config, host, notes) if any(n.split(":")[0] == AUTO for n in measure.models) else None
-    arms: list[tuple[Arm, int]] = []
+    variants: list[tuple[Variant, int]] = []
     seen: set[tuple[str, RunPrecision]] = set()
     for index, entry in enumerate(measure.models):
-        name, _, control = entry.partition(":")
+        name, _, counterpart = entry.partition(":")
         name = chosen if name == AUTO and chosen is not None else name
-        full = f"{name}:{control}" if control else name
+        full = f"{name}:{counterpart}" if counterpart else name
         spec = _resolve(config, name, index)
         for precision in measure.precisions:
             if (full, precision) in seen:
@@ -99,15 +99,15 @@ def _arms(config: Config, host: Host, threads: int, notes: list[str]) -> list[tu
             seen.add((full, precision))
             _check_weights(name, spec, precision, host, index)
             skew = measure.routing.skew
-            arm_spec = spec
-            if control:
-                arm_spec = _control(spec, control, entry, index)
-                _check_weights(full, arm_spec, precision, host, index)  # its widths are its own
-            arms.append(
+            variant_spec = spec
+            if counterpart:
+                variant_spec = _counterpart(spec, counterpart, entry, index)
+                _check_weights(full, variant_spec, precision, host, index)  # its widths are its own
+            variants.append(
                 (
-                    Arm(
+                    Variant(
                         model=full,
-                        spec=arm_spec,
+                        spec=variant_spec,
                         precision=precision,
                         threads=threads,
                         seed=measure.seed,
@@ -116,11 +116,11 @@ def _arms(config: Config, host: Host, threads: int, notes: list[str]) -> list[tu
                     index,
                 )
             )
-    return arms
+    return variants
 
 
 def known_models(config: Config) -> tuple[str, ...]:
-    """What `measure.models` may name, without controls."""
+    """What `measure.models` may name, without counterparts."""
     return (AUTO, *models.preset_names(), *config.specs)
 
 
@@ -138,13 +138,13 @@ def _resolve(config: Config, name: str, index: int) -> Spec:
     return spec
 
 
-def _control(spec: Spec, control: str, entry: str, index: int) -> Spec:
-    if control not in CONTROLS:
-        raise PlanError(unknown("control", control, CONTROLS), "measure", "models", index)
+def _counterpart(spec: Spec, counterpart: str, entry: str, index: int) -> Spec:
+    if counterpart not in COUNTERPARTS:
+        raise PlanError(unknown("counterpart", counterpart, COUNTERPARTS), "measure", "models", index)
     if not spec.is_sparse:
-        raise PlanError(f"'{entry}' asks for a dense control of a dense model, expected a sparse one", *_at(index))
+        raise PlanError(f"'{entry}' asks for a dense counterpart of a dense model, expected a sparse one", *_at(index))
     try:
-        return CONTROLS[control](spec)
+        return COUNTERPARTS[counterpart](spec)
     except ValueError as error:
         raise PlanError(f"'{entry}': {error}", *_at(index)) from None
 
@@ -165,7 +165,7 @@ def _choose(config: Config, host: Host, notes: list[str]) -> str:
         spec = models.preset(name)
         weights = min(weight_bytes(spec, precision) for precision in measure.precisions)
         process = max(
-            arm_bytes(Arm(model=name, spec=spec, precision=precision, threads=1), workloads)
+            variant_bytes(Variant(model=name, spec=spec, precision=precision, threads=1), workloads)
             for precision in measure.precisions
         )
         if weights < needed:
@@ -188,7 +188,7 @@ def _choose(config: Config, host: Host, notes: list[str]) -> str:
 
 
 def _check_weights(name: str, spec: Spec, precision: RunPrecision, host: Host, index: int) -> None:
-    """Before a control is derived: a spec of absurd size or impossible width ends here."""
+    """Before a counterpart is derived: a spec of absurd size or impossible width ends here."""
     if spec.num_hidden_layers > LAYERS_LIMIT:
         raise PlanError(f"{name} has {spec.num_hidden_layers:,} layers, expected at most {LAYERS_LIMIT:,}", *_at(index))
     try:
@@ -199,10 +199,10 @@ def _check_weights(name: str, spec: Spec, precision: RunPrecision, host: Host, i
         raise PlanError(_too_large(f"{name} at {precision}", weights, host), *_at(index))
 
 
-def _check_memory(arm: Arm, workloads: tuple[Workload, ...], host: Host, index: int) -> None:
-    need = arm_bytes(arm, workloads)
+def _check_memory(variant: Variant, workloads: tuple[Workload, ...], host: Host, index: int) -> None:
+    need = variant_bytes(variant, workloads)
     if need > MEMORY_SHARE * host.available_bytes:
-        raise PlanError(_too_large(f"{arm.model} at {arm.precision}", need, host), *_at(index))
+        raise PlanError(_too_large(f"{variant.model} at {variant.precision}", need, host), *_at(index))
 
 
 def _too_large(what: str, need_bytes: float, host: Host) -> str:
@@ -213,12 +213,13 @@ def _too_large(what: str, need_bytes: float, host: Host) -> str:
     )
 
 
-def _check_lengths(arm: Arm, workloads: tuple[Workload, ...]) -> None:
+def _check_lengths(variant: Variant, workloads: tuple[Workload, ...]) -> None:
     longest = max(w.prompt_tokens + w.decode_tokens + w.depth for w in workloads)
-    limit = arm.spec.max_position_embeddings
+    limit = variant.spec.max_position_embeddings
     if longest > limit:
         raise PlanError(
-            f"{arm.model} has positions for {limit:,} tokens, prompt, depth and generated tokens ask for {longest:,}; "
+            f"{variant.model} has positions for {limit:,} tokens, prompt, depth and generated "
+            f"tokens ask for {longest:,}; "
             "shorten them or raise max_position_embeddings in a spec of your own",
             "measure",
             "prompt_tokens",
@@ -226,15 +227,15 @@ def _check_lengths(arm: Arm, workloads: tuple[Workload, ...]) -> None:
 
 
 def _tasks(
-    measure: Measure, arms: tuple[Arm, ...], workloads: tuple[Workload, ...], threads: int, timing: Timing
+    measure: Measure, variants: tuple[Variant, ...], workloads: tuple[Workload, ...], threads: int, timing: Timing
 ) -> tuple[Task, ...]:
-    """Rounds in mirrored pairs (ABC, CBA) of seeded order, so that slow drift falls on all arms alike; the host's
+    """Rounds in mirrored pairs (ABC, CBA) of seeded order, so that slow drift falls on all variants alike; the host's
     ceilings in the first, middle and last round."""
     generator = random.Random(measure.seed)
     last = measure.repetitions - 1
     with_ceilings = {0, last // 2, last}
-    precisions = tuple(dict.fromkeys(arm.precision for arm in arms))
-    order = list(arms)
+    precisions = tuple(dict.fromkeys(variant.precision for variant in variants))
+    order = list(variants)
     tasks: list[Task] = []
     for number in range(measure.repetitions):
         if number % 2 == 0:
@@ -242,8 +243,8 @@ def _tasks(
         else:
             order.reverse()
         timed = [
-            Task(kind="arm", round=number, arm=arm, workloads=workloads, threads=threads, timing=timing)
-            for arm in order
+            Task(kind="variant", round=number, variant=variant, workloads=workloads, threads=threads, timing=timing)
+            for variant in order
         ]
         if number in with_ceilings:
             ceilings = Task(kind="ceilings", round=number, precisions=precisions, threads=threads, timing=timing)

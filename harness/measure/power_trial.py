@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.measure import worker
 from harness.measure.worker import Clock, LoadedModel, StepRunner
-from harness.results.plan import Arm, Task
+from harness.results.plan import Task, Variant
 from harness.stats import median
 from harness.vocabulary import Phase
 
@@ -23,11 +23,11 @@ _WORK_WIDTH = 256
 
 _BLOCKS, _BLOCK_STEPS = 8, 10
 """Steps with and without extra work, block by block in ABBA order, by which the extra work is set. As many go before
-that are not counted: behind the control kernel, the weights have to come back into the cache."""
+that are not counted: behind the reference kernel, the weights have to come back into the cache."""
 
 
 class SlowedRunner:
-    """A stepper whose steps take `share` longer, spent in additions on one core; nothing sleeps.
+    """A runner whose steps take `share` longer, spent in additions on one core; nothing sleeps.
 
     Extra work costs more than its own time: the step after it finds its caches colder (on a busy Zen 4 core a step of
     0.3 ms became 1 to 3 % slower by that, so that 10 % of extra work made it 12 to 14 % slower). So what it really
@@ -70,8 +70,8 @@ class SlowedRunner:
         while self._clock() < until:
             np.add(self._work, 1.0, out=self._work)
 
-    def coverage(self) -> float | None:
-        return self._inner.coverage()
+    def experts_activated(self) -> float | None:
+        return self._inner.experts_activated()
 
     def logits(self) -> NDArray[np.float32]:
         return self._inner.logits()
@@ -87,11 +87,11 @@ class SlowedEngine:
     def open(
         self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
     ) -> StepRunner:
-        stepper = self._inner.open(
+        runner = self._inner.open(
             phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
         )
         share = self._left.pop(0)
-        return SlowedRunner(stepper, share) if share else stepper
+        return SlowedRunner(runner, share) if share else runner
 
 
 def power_trial_command(shares: Sequence[float]) -> tuple[str, ...]:
@@ -100,11 +100,11 @@ def power_trial_command(shares: Sequence[float]) -> tuple[str, ...]:
     return (sys.executable, "-P", "-c", program, ",".join(map(str, shares)))
 
 
-def main(argv: Sequence[str], *, load: Callable[[Task, Arm], LoadedModel] = worker.load_arm) -> int:
+def main(argv: Sequence[str], *, load: Callable[[Task, Variant], LoadedModel] = worker.load_variant) -> int:
     """Entry point: shares separated by commas, then the options of `measure.worker`."""
     shares = [float(text) for text in argv[0].split(",")]
 
-    def slowed(task: Task, arm: Arm) -> LoadedModel:
-        return SlowedEngine(load(task, arm), shares)
+    def slowed(task: Task, variant: Variant) -> LoadedModel:
+        return SlowedEngine(load(task, variant), shares)
 
     return worker.main(list(argv[1:]), load=slowed)

@@ -13,12 +13,14 @@ from pydantic import Field, ValidationError
 from harness.errors import UsageError
 from harness.measure.worker import Message
 from harness.results.plan import Task
+from harness.results.record import FORMER_NAMES, renamed, with_current_names
 from harness.vocabulary import Frozen
 
-VERSION = 1
-"""The exchange described above. A harness that states none speaks it: it is older than this file."""
+VERSION = 2
+"""The exchange described above. A harness that states none speaks version 1: it is older than this file. 2: names of
+keys changed (`FORMER_NAMES`)."""
 
-SPOKEN = (1,)
+SPOKEN = (1, 2)
 """Versions that this harness can talk to."""
 
 
@@ -51,6 +53,8 @@ def request(task: Task, terms: Terms | None = None) -> bytes:
         return task.model_dump_json().encode()
     whole = task.model_dump(mode="json")
     said = task.model_dump(mode="json", exclude_defaults=True)
+    if terms.protocol < VERSION:
+        whole, said = with_former_names(whole), with_former_names(said)
     schema = json.loads(terms.task_schema)
     return json.dumps(_fitted(whole, said, schema, schema.get("$defs", {}), "task")).encode()
 
@@ -58,12 +62,15 @@ def request(task: Task, terms: Terms | None = None) -> bytes:
 def understood(line: bytes) -> Message | None:
     """The message in `line`; fields that only the sender's version has are ignored. None for what is no message."""
     try:
-        return Message.model_validate_json(line)
+        body = with_current_names(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    try:
+        return Message.model_validate_json(json.dumps(body))
     except ValidationError as error:
         strange = [e["loc"] for e in error.errors() if e["type"] == "extra_forbidden"]
         if len(strange) < error.error_count():
             return None
-    body = json.loads(line)
     for *path, name in strange:
         inside = body
         for step in path:
@@ -73,6 +80,11 @@ def understood(line: bytes) -> Message | None:
         return Message.model_validate_json(json.dumps(body))
     except ValidationError:
         return None
+
+
+def with_former_names(value: Any) -> Any:
+    """JSON values with the names that keys had in version 1 of the exchange."""
+    return renamed(value, {now: then for then, now in FORMER_NAMES.items()}, {"variant": "arm"})
 
 
 def _fitted(value: Any, said: Any, schema: dict[str, Any], types: dict[str, Any], path: str) -> Any:

@@ -1,8 +1,8 @@
 """Revisions of a git repository: what a name means, what a file was there, and a checkout in a folder of its own.
 
-Runs git; changes neither the working tree nor its index. Knows nothing of Python or of measuring.
-
-MERGED: The git commit of the folder that a run is started in, so that a history can say what was measured. Changes nothing.
+Runs git; changes neither the working tree nor its index.
+MERGED: The git commit of the folder that a run is started in, so that a history can say what was measured. Changes
+nothing.
 
 Where there is no git or no repository, it is unknown; that is no error.
 """

@@ -1,6 +1,6 @@
 """Carry out a plan: one fresh process a task, one after the other, each observation handed on as it is made.
 
-Knows neither store nor terminal: `sink` keeps an observation, `progress` shows how far things are. While a process
+ While a process
 measures, this one sleeps in the kernel; it works only between two workloads, when no clock runs.
 """
 
@@ -116,9 +116,9 @@ def worker_environment(threads: int, base: Mapping[str, str], package: Path | No
 
 def label(task: Task, workload: Workload | None) -> str:
     """One line for people: what is being measured."""
-    if task.kind == "ceilings" or task.arm is None:
+    if task.kind == "ceilings" or task.variant is None:
         return "this host's ceilings"
-    where = f"{task.arm.model} {task.arm.precision}"
+    where = f"{task.variant.model} {task.variant.precision}"
     return where if workload is None else f"{where} {workload.phase} batch {workload.batch}"
 
 
@@ -136,7 +136,7 @@ def run(
     start: Start = started,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
-    """Measure what `plan` names and `done` does not (keys of `assemble.cell_round_key`), in the plan's order.
+    """Measure what `plan` names and `done` does not (keys of `assemble.case_round_key`), in the plan's order.
 
     A process that dies, hangs or answers nonsense becomes a failed observation, and the rest goes on in a new one.
     `command`, `environment` and `package` (see `worker_environment`) start another worker than this package's own,
@@ -256,7 +256,7 @@ class _Run:
         """Run one process for `task`. Returns the task of the workloads that still have a chance, or None: those behind
         one that killed it get a further process."""
         begun = dt.datetime.now(dt.UTC)
-        workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "arm" else (None,)
+        workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "variant" else (None,)
         self._show(task, workloads[0] if workloads else None)
         answered, loaded, ending = 0, False, None
         try:
@@ -317,7 +317,7 @@ class _Run:
 
 
 def _size(task: Task) -> int:
-    return len(task.workloads) if task.kind == "arm" else 1
+    return len(task.workloads) if task.kind == "variant" else 1
 
 
 def _parse(line: bytes, *, expected: int, kind: str) -> Message | None:
@@ -326,7 +326,7 @@ def _parse(line: bytes, *, expected: int, kind: str) -> Message | None:
     if message is None:
         return None
     if message.loaded:
-        return message if kind == "arm" and message.observation is None and message.ceiling is None else None
+        return message if kind == "variant" and message.observation is None and message.ceiling is None else None
     if kind == "ceilings":
         return message if message.ceiling is not None else None
     return message if message.observation is not None and message.workload == expected else None

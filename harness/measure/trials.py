@@ -1,8 +1,7 @@
 """Comparisons whose right answer is known, carried out on this host: identical code, and code made slower by a share.
 
 Measured exactly as `harness ab` measures: pairs of fresh processes in ABBA blocks, both of a pair loaded before either
-is timed and timed case by case in turn, looked at after the same numbers of pairs. Knows neither store nor terminal.
-"""
+is timed and timed case by case in turn, looked at after the same numbers of pairs."""
 
 import contextlib
 import random
@@ -11,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from harness.compare.calibration import settle
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.procedure import FINAL, Side, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
@@ -20,7 +19,7 @@ from harness.measure.power_trial import power_trial_command
 from harness.measure.sweep import Bounds, Start, launch_of, observations
 from harness.results.disturbance import disturbed
 from harness.results.plan import Plan, Task
-from harness.results.record import Host, Measurement, Observation, cell_key
+from harness.results.record import Host, Measurement, Observation, case_key
 from harness.results.rules import RuleContext
 from harness.vocabulary import Frozen
 
@@ -62,7 +61,7 @@ def trial(
     sizes: Sequence[float],
     thresholds: Thresholds,
     seed: int,
-    looks: tuple[int, ...] = LOOKS,
+    analyses: tuple[int, ...] = ANALYSES,
     *,
     budget_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -70,14 +69,15 @@ def trial(
     """One comparison for each of `sizes` (0: identical code), all from the same processes.
 
     The old side runs every case unchanged, the new side each with its share; which place has which share is drawn
-    from `seed`, so that no size always follows a warm process. Cases that a look settles are left out of the processes
-    that follow, until none is left, or to the last look, or until `budget_s` are used up. Raises WorkerError where the
-    first pairs all fail.
+    from `seed`, so that no size always follows a warm process. Cases that a interim analysis settles are left out of
+    the processes
+    that follow, until none is left, or to the last interim analysis, or until `budget_s` are used up. Raises
+    WorkerError where the first pairs all fail.
     """
     open_cases = [_Case(share) for share in random.Random(seed).sample(list(sizes), len(sizes))]
     done_cases: list[_Case] = []
     start = clock()
-    for done, sides in enumerate(order(looks[-1], seed), 1):
+    for done, sides in enumerate(order(analyses[-1], seed), 1):
         wanted = [[c.share if side == "new" else 0.0 for c in open_cases] for side in sides]
         for side, seen in zip(sides, bench.pair(wanted[0], wanted[1]), strict=True):
             for case, observation in zip(open_cases, seen, strict=True):
@@ -87,9 +87,9 @@ def trial(
             raise WorkerError(
                 f"{done} pairs of processes measured nothing, the last: {errors[-1]}; harness run says more"
             )
-        if done in looks:
-            done_cases += [c for c in open_cases if c.settled(thresholds, looks)]
-            open_cases = [c for c in open_cases if not c.settled(thresholds, looks)]
+        if done in analyses:
+            done_cases += [c for c in open_cases if c.settled(thresholds, analyses)]
+            open_cases = [c for c in open_cases if not c.settled(thresholds, analyses)]
         if not open_cases or (budget_s is not None and clock() - start > budget_s):
             break
     return tuple(sorted((c.rounds for c in done_cases + open_cases), key=lambda r: r.injected))
@@ -108,9 +108,9 @@ class _Case:
         whole = [(a, b) for a, b in both if a.median_s and b.median_s]
         return Rounds(injected=self.share, old=tuple(a for a, _ in whole), new=tuple(b for _, b in whole))
 
-    def settled(self, thresholds: Thresholds, looks: tuple[int, ...]) -> bool:
+    def settled(self, thresholds: Thresholds, analyses: tuple[int, ...]) -> bool:
         old, new = self.rounds.rates
-        return bool(new) and settle(new, old, thresholds, looks).decision in FINAL
+        return bool(new) and settle(new, old, thresholds, analyses).decision in FINAL
 
 
 def _rate_tok_s(observation: Observation) -> float:
@@ -123,7 +123,7 @@ class HereBench:
 
     def __init__(self, plan: Plan, host: Host, bounds: Bounds = Bounds()):  # noqa: B008 - frozen
         self._plan, self._host, self._bounds = plan, host, bounds
-        self._task = next(t for t in plan.tasks if t.kind == "arm")
+        self._task = next(t for t in plan.tasks if t.kind == "variant")
 
     def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
         sides = [(self._repeated(shares), power_trial_command(shares)) for shares in (first, second)]
@@ -139,13 +139,13 @@ class HereBench:
         return tuple(found[0]), tuple(found[1])
 
     def disturbed(self, observations: Seen) -> str | None:
-        assert self._task.arm is not None
-        arm, workload = self._task.arm, self._task.workloads[0]
-        cell = Measurement(
-            **cell_key(arm, workload).named,
+        assert self._task.variant is not None
+        variant, workload = self._task.variant, self._task.workloads[0]
+        case = Measurement(
+            **case_key(variant, workload).named,
             observations=observations,
         )
-        return disturbed(cell, RuleContext(host=self._host))
+        return disturbed(case, RuleContext(host=self._host))
 
     def _repeated(self, shares: Sequence[float]) -> Task:
         workloads = (self._task.workloads[0],) * len(shares)
@@ -155,5 +155,5 @@ class HereBench:
         once = self._plan.model_copy(update={"tasks": (task,)})
         with contextlib.closing(observations(once, bounds=self._bounds, command=command, start=start)) as found:
             for _, _, observation in found:
-                assert isinstance(observation, Observation), "drills measure no ceilings"
+                assert isinstance(observation, Observation), "power trials measure no ceilings"
                 yield observation

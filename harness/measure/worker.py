@@ -1,6 +1,7 @@
-"""One fresh measuring process: loads one arm, times its workloads one by one, and tells its parent what came of each.
+"""One fresh measuring process: loads one variant, times its workloads one by one, and tells its parent what came of
+each.
 
-Knows neither plan nor store. It reads one task as JSON on stdin and answers with one JSON line per message on a
+ It reads one task as JSON on stdin and answers with one JSON line per message on a
 channel of its own (a socket handed down by number), so that nothing a library prints can mix with the results. After
 each message it waits until the parent has put it away: the parent is idle whenever a clock runs here.
 Started by hand without a channel it prints the same lines: `python -m harness.measure.worker < task.json`.
@@ -35,22 +36,22 @@ from harness.measure.host.description import (
     rss_bytes,
     usage,
 )
-from harness.results.plan import Arm, Task, Timing, Workload
+from harness.results.plan import Task, Timing, Variant, Workload
 from harness.results.record import CeilingObservation, Observation
 from harness.vocabulary import Frozen, Phase
 
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
 
-CONTROL_REPEATS = 3
-"""Runs of the control kernel before and after each workload: a median of three shrugs off one that was halted."""
+REFERENCE_REPEATS = 3
+"""Runs of the reference kernel before and after each workload: a median of three shrugs off one that was halted."""
 
 SETTLE_S = 0.05
-"""Between the last step and the control kernel: the runtime's idle threads spin on for some tens of milliseconds, and a
-control kernel beside them took twice its time in about one of three trials; after 50 ms in none."""
+"""Between the last step and the reference kernel: the runtime's idle threads spin on for some tens of milliseconds,
+and a reference kernel beside them took twice its time in about one of three trials; after 50 ms in none."""
 
-_CONTROL_WIDTH = 512
-_CONTROL_FLOATS = 16 << 20
+_REFERENCE_WIDTH = 512
+_REFERENCE_FLOATS = 16 << 20
 """64 MiB: beyond the last-level cache of most hosts, so that the kernel feels bandwidth stolen by neighbours too."""
 
 
@@ -59,7 +60,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Message(Frozen):
-    """One line from a measuring process. `loaded` says that the arm is in memory and workloads follow."""
+    """One line from a measuring process. `loaded` says that the variant is in memory and workloads follow."""
 
     loaded: bool = False
     workload: int | None = None
@@ -74,7 +75,7 @@ class StepRunner(Protocol):
     outside_s: float
 
     def step(self) -> None: ...
-    def coverage(self) -> float | None: ...
+    def experts_activated(self) -> float | None: ...
     def logits(self) -> NDArray[np.float32]: ...
 
 
@@ -89,7 +90,7 @@ class LoadedModel(Protocol):
     ) -> StepRunner: ...
 
 
-Load = Callable[[Task, Arm], LoadedModel]
+Load = Callable[[Task, Variant], LoadedModel]
 Probe = Callable[[Task], CeilingObservation]
 ReferenceKernel = Callable[[], tuple[float, ...]]
 
@@ -130,12 +131,12 @@ def reference_kernel() -> tuple[float, ...]:
 
     If these change, the host changed, not the model. Both parts use as many threads as the task (numpy's BLAS).
     """
-    square = np.full((_CONTROL_WIDTH, _CONTROL_WIDTH), 0.5, dtype=np.float32)
-    stream = np.full(_CONTROL_FLOATS, 0.5, dtype=np.float32)
+    square = np.full((_REFERENCE_WIDTH, _REFERENCE_WIDTH), 0.5, dtype=np.float32)
+    stream = np.full(_REFERENCE_FLOATS, 0.5, dtype=np.float32)
     square @ square  # untimed: pages, threads and caches come up
     np.dot(stream, stream)
     durations = []
-    for _ in range(CONTROL_REPEATS):
+    for _ in range(REFERENCE_REPEATS):
         start = time.perf_counter_ns()
         square @ square
         np.dot(stream, stream)
@@ -143,24 +144,24 @@ def reference_kernel() -> tuple[float, ...]:
     return tuple(durations)
 
 
-def _timed(stepper: StepRunner, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
+def _timed(runner: StepRunner, timing: Timing, clock: Clock) -> tuple[Observation, Usage]:
     """Time one opened workload, with the processor time that was used meanwhile and how the host was."""
-    before, outside_before, waited_before, digest = usage(), stepper.outside_s, memory_stall_s(), None
+    before, outside_before, waited_before, digest = usage(), runner.outside_s, memory_stall_s(), None
     load_1min = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
     def warmed() -> None:
         nonlocal before, outside_before, waited_before, digest
         if timing.warmup_steps:  # how many timed steps follow depends on the clock: their logits may differ
-            digest = hashlib.sha256(np.ascontiguousarray(stepper.logits()).tobytes()).hexdigest()[:16]
-        before, outside_before, waited_before = usage(), stepper.outside_s, memory_stall_s()
+            digest = hashlib.sha256(np.ascontiguousarray(runner.logits()).tobytes()).hexdigest()[:16]
+        before, outside_before, waited_before = usage(), runner.outside_s, memory_stall_s()
 
     gc.collect()
     gc.disable()
     try:
-        warmup_s, durations_s = time_steps(stepper.step, timing, clock, warmed=warmed)
+        warmup_s, durations_s = time_steps(runner.step, timing, clock, warmed=warmed)
     finally:
         gc.enable()
-    spent, outside_s = usage().since(before), stepper.outside_s - outside_before
+    spent, outside_s = usage().since(before), runner.outside_s - outside_before
     running_hz = current_frequency_hz(allowed_cpus())  # soon: idle processors slow down
     waited_s = difference(memory_stall_s(), waited_before)
     timed = Observation(
@@ -168,25 +169,27 @@ def _timed(stepper: StepRunner, timing: Timing, clock: Clock) -> tuple[Observati
         started=dt.datetime.now(dt.UTC),
         warmup_s=warmup_s,
         durations_s=durations_s,
-        tokens_per_step=stepper.tokens_per_step,
+        tokens_per_step=runner.tokens_per_step,
         outside_s=max(0.0, outside_s),
-        coverage=stepper.coverage(),
+        experts_activated=runner.experts_activated(),
         logits_digest=digest if len(warmup_s) == timing.warmup_steps else None,
         peak_rss_bytes=peak_rss_bytes(),
         frequency_hz=running_hz,
-        memory_wait_s=waited_s,
+        memory_stall_s=waited_s,
         load_1min=load_1min,
     )
     return timed, spent
 
 
-def observe(engine: LoadedModel, task: Task, workload: Workload, clock: Clock, control: ReferenceKernel) -> Observation:
+def observe(
+    engine: LoadedModel, task: Task, workload: Workload, clock: Clock, reference: ReferenceKernel
+) -> Observation:
     """Time one workload, or say why that failed. Raises nothing that a workload can cause."""
     started = dt.datetime.now(dt.UTC)
-    seed = task.arm.seed if task.arm else 0
+    seed = task.variant.seed if task.variant else 0
     try:
-        control_before = control()
-        stepper = engine.open(
+        reference_before = reference()
+        runner = engine.open(
             workload.phase,
             batch=workload.batch,
             prompt_tokens=workload.prompt_tokens,
@@ -195,11 +198,11 @@ def observe(engine: LoadedModel, task: Task, workload: Workload, clock: Clock, c
             seed=seed,
         )
         resident_bytes = rss_bytes()
-        timed, spent = _timed(stepper, task.timing, clock)
-        del stepper
+        timed, spent = _timed(runner, task.timing, clock)
+        del runner
         if task.threads > 1:
             time.sleep(SETTLE_S)
-        control_s = control_before + control()
+        reference_kernel_s = reference_before + reference()
     except MemoryError as error:
         return failed(task.round, started, f"out of memory: {error or 'allocation refused'}")
     except HarnessError as error:
@@ -211,8 +214,8 @@ def observe(engine: LoadedModel, task: Task, workload: Workload, clock: Clock, c
             "load_s": engine.load_s,
             "weight_bytes": engine.weight_bytes,
             "rss_after_load_bytes": resident_bytes,
-            "control_s": control_s,
-            "foreign_cpu_s": spent.foreign_s,
+            "reference_kernel_s": reference_kernel_s,
+            "other_cpu_s": spent.foreign_s,
             "steal_s": spent.steal_s,
         }
     )
@@ -230,38 +233,39 @@ def carry_out(
     load: Load,
     probe: Probe,
     clock: Clock = time.perf_counter_ns,
-    control: ReferenceKernel = reference_kernel,
+    reference: ReferenceKernel = reference_kernel,
 ) -> None:
     """Do what `task` says and emit a message for each result. A load that fails becomes the error of every workload."""
     if task.kind == "ceilings":
         emit(Message(ceiling=probe(task)))
         return
     started = dt.datetime.now(dt.UTC)
-    if task.arm is None:
-        raise ValueError("a task of kind 'arm' needs an arm")
+    if task.variant is None:
+        raise ValueError("a task of kind 'variant' needs an variant")
     try:
-        engine = load(task, task.arm)
+        engine = load(task, task.variant)
     except (MemoryError, HarnessError) as error:
-        reason = f"could not load {task.arm.model}: {error or 'out of memory'}"
+        reason = f"could not load {task.variant.model}: {error or 'out of memory'}"
         for index in range(len(task.workloads)):
             emit(Message(workload=index, observation=failed(task.round, started, reason)))
         return
     emit(Message(loaded=True))
     for index, workload in enumerate(task.workloads):
-        emit(Message(workload=index, observation=observe(engine, task, workload, clock, control)))
+        emit(Message(workload=index, observation=observe(engine, task, workload, clock, reference)))
 
 
-def load_arm(task: Task, arm: Arm) -> LoadedModel:
-    """The arm's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError, MemoryError."""
+def load_variant(task: Task, variant: Variant) -> LoadedModel:
+    """The variant's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError,
+    MemoryError."""
     from harness.runtime.engine import Engine as OnnxEngine
 
     first = task.workloads[0] if task.workloads else None
     return OnnxEngine.load(
-        arm.spec,
-        arm.precision,
-        threads=arm.threads,
-        seed=arm.seed,
-        routing_skew=arm.routing_skew,
+        variant.spec,
+        variant.precision,
+        threads=variant.threads,
+        seed=variant.seed,
+        routing_skew=variant.routing_skew,
         first=first.phase if first else "prefill",
         batch=first.batch if first else None,
     )
@@ -271,7 +275,7 @@ def probe_host(task: Task) -> CeilingObservation:
     """The best rates that this host reaches. Raises HarnessError or MemoryError."""
     from harness.measure.host.ceilings import measure_ceilings
 
-    control_before = reference_kernel()
+    reference_before = reference_kernel()
     ceilings = measure_ceilings(
         precisions=task.precisions,
         threads=task.threads,
@@ -279,7 +283,7 @@ def probe_host(task: Task) -> CeilingObservation:
         cache_bytes=last_level_cache_bytes(allowed_cpus()),
         available_bytes=memory()[1],
     )
-    return ceilings.model_copy(update={"control_s": control_before + reference_kernel()})
+    return ceilings.model_copy(update={"reference_kernel_s": reference_before + reference_kernel()})
 
 
 class Channel:
@@ -313,9 +317,9 @@ def die_with_parent() -> None:
 def main(
     argv: list[str] | None = None,
     *,
-    load: Load = load_arm,
+    load: Load = load_variant,
     probe: Probe = probe_host,
-    control: ReferenceKernel = reference_kernel,
+    reference: ReferenceKernel = reference_kernel,
 ) -> int:
     """Entry point of `python -m harness.measure.worker`. Another `load` measures another engine by the same rules."""
     parser = argparse.ArgumentParser(prog="python -m harness.measure.worker", description=__doc__)
@@ -326,7 +330,7 @@ def main(
     task = Task.model_validate_json(sys.stdin.buffer.read())
     channel = Channel(options.channel)
     try:
-        carry_out(task, channel.send, load=load, probe=probe, control=control)
+        carry_out(task, channel.send, load=load, probe=probe, reference=reference)
     except (HarnessError, MemoryError) as error:
         sys.stderr.write(f"{error or 'out of memory'}\n")
         return error.exit_code if isinstance(error, HarnessError) else 1

@@ -1,6 +1,5 @@
 """A Hugging Face config.json as a spec. Reads five families; what they leave to their code is filled in, what is not
-computed here is refused by name. Knows no weights.
-"""
+computed here is refused by name."""
 
 from collections.abc import Mapping
 from typing import Any

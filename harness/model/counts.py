@@ -117,7 +117,7 @@ def parameters(spec: Spec) -> Parameters:
 
 
 def dense_equal_total(spec: Spec) -> Spec:
-    """A dense control with the attention of `spec` and, within 1 %, as many parameters in total.
+    """A dense counterpart with the attention of `spec` and, within 1 %, as many parameters in total.
 
     Raises ValueError where no width of the feed-forward layers comes that close.
     """
@@ -125,14 +125,14 @@ def dense_equal_total(spec: Spec) -> Spec:
 
 
 def dense_equal_active(spec: Spec) -> Spec:
-    """A dense control with the attention of `spec` and, within 1 %, as many parameters active for one token."""
+    """A dense counterpart with the attention of `spec` and, within 1 %, as many parameters active for one token."""
     return _dense(spec, 0, "active")
 
 
 def _dense(spec: Spec, inactive: int, what: str) -> Spec:
     """`spec` without experts, every layer with one feed-forward width so that the active count grows by `inactive`."""
     if not spec.is_sparse:
-        raise ValueError("a dense control is derived from a sparse architecture")
+        raise ValueError("a dense counterpart is derived from a sparse architecture")
     count = parameters(spec)
     feed_forward = count.dense + count.router + count.experts_active + count.shared + inactive
     if what == "total":
@@ -140,14 +140,14 @@ def _dense(spec: Spec, inactive: int, what: str) -> Spec:
     width = feed_forward / (3 * spec.hidden_size * spec.num_hidden_layers)
     wanted = getattr(count, what)
     for step in (s for s in _STEPS if s <= max(16, 0.01 * width)):
-        control = _with_width(spec, max(step, round(width / step) * step))
-        if abs(getattr(parameters(control), what) / wanted - 1) <= 0.01:
-            return control
-    raise ValueError(f"no dense control comes within 1 % of {wanted:,} {what} parameters")
+        counterpart = _with_width(spec, max(step, round(width / step) * step))
+        if abs(getattr(parameters(counterpart), what) / wanted - 1) <= 0.01:
+            return counterpart
+    raise ValueError(f"no dense counterpart comes within 1 % of {wanted:,} {what} parameters")
 
 
 _STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
-"""Widths of a control are multiples of the largest of these that comes close; below 16 it runs in fp32 only."""
+"""Widths of a counterpart are multiples of the largest of these that comes close; below 16 it runs in fp32 only."""
 
 
 def _with_width(spec: Spec, width: int) -> Spec:

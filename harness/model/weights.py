@@ -1,5 +1,4 @@
-"""A model's tensors: their layout, their generation from a seed, and how they are stored. Knows no operator.
-
+"""A model's tensors: their layout, their generation from a seed, and how they are stored.
 A matrix is stored as [..., out, in]. At int4 it becomes symmetric blocks along `in` with
 one fp32 scale each, at int8 symmetric rows.
 The three precisions of one seed are roundings of the same real weights: a weight is `(n + m/16 + j) * scale` with

@@ -60,8 +60,8 @@ FIELDS: tuple[Field, ...] = (
     Field("rss_after_load_bytes", "INTEGER", lambda r: r.rss_after_load_bytes),
     Field("load_s", "REAL", lambda r: r.load_s),
     Field("outside_fraction", "REAL", lambda r: r.outside_fraction),
-    Field("coverage_measured", "REAL", lambda r: r.coverage.measured),
-    Field("coverage_expected", "REAL", lambda r: r.coverage.expected),
+    Field("experts_activated_measured", "REAL", lambda r: r.experts_activated.measured),
+    Field("experts_activated_expected", "REAL", lambda r: r.experts_activated.expected),
     Field("parameters_total", "INTEGER", lambda r: r.parameters.total),
     Field("parameters_active", "INTEGER", lambda r: r.parameters.active),
     Field("quantisation_error", "REAL", lambda r: r.quantisation_error),
@@ -141,7 +141,7 @@ def _markdown(rows: Sequence[BenchRow]) -> str:
     from tabulate import tabulate
 
     grid = tabulate(
-        [_cells(row) for row in rows],
+        [_cases(row) for row in rows],
         headers=_HEADS,
         tablefmt="pipe",
         disable_numparse=True,
@@ -157,11 +157,11 @@ def case_name(row: BenchRow) -> str:
     return f"tg{row.decode_tokens}" + (f" @ d{row.depth}" if row.depth else "")
 
 
-def _cells(row: BenchRow) -> tuple[str, ...]:
+def _cases(row: BenchRow) -> tuple[str, ...]:
     rate = row.rate_tok_s
-    experts = units.number(row.coverage.measured)
-    if row.coverage.measured is not None and row.coverage.expected is not None:
-        experts += f" of {units.number(row.coverage.expected)}"
+    experts = units.number(row.experts_activated.measured)
+    if row.experts_activated.measured is not None and row.experts_activated.expected is not None:
+        experts += f" of {units.number(row.experts_activated.expected)}"
     ceiling = units.percent(row.ceiling_fraction)
     if rate and row.ceiling_binding:
         ceiling += f" {row.ceiling_binding}"
@@ -255,7 +255,7 @@ def _profiles(rows: Sequence[BenchRow]) -> list[str]:
 
 
 def _profile(row: BenchRow) -> str:
-    """Where one cell's step spends its time: each part with its share, then its operators, largest first."""
+    """Where one case's step spends its time: each part with its share, then its operators, largest first."""
     from tabulate import tabulate
 
     assert row.profile is not None

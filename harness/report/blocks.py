@@ -1,5 +1,4 @@
-"""What a report is made of: headings, paragraphs, tables, charts. Knows no format, nor where the words come from.
-
+"""What a report is made of: headings, paragraphs, tables, charts.
 A report is built once and rendered three ways (text, markdown, HTML): a block says what it means, not how it looks.
 Charts carry their numbers, not a picture, and each comes with the table of the same numbers.
 
@@ -131,17 +130,17 @@ class RooflineData(Frozen):
 
 
 class ReportedRate(Frozen):
-    """A reported rate with the ceiling and the usual band for it; either may be unknown, not both."""
+    """A reported rate with the ceiling and the usual usual range for it; either may be unknown, not both."""
 
     name: str
     outcome: str | None
     reported_tok_s: float = Field(gt=0)
     ceiling_tok_s: float | None = Field(default=None, gt=0)
-    band_tok_s: Interval | None = None
+    usual_tok_s: Interval | None = None
 
 
 class ReportedData(Frozen):
-    """Reported rates against ceilings and bands."""
+    """Reported rates against ceilings and usual ranges."""
 
     kind: Literal["reported"] = "reported"
     rates: tuple[ReportedRate, ...] = Field(min_length=1)

@@ -33,17 +33,17 @@ def throughput_charts(record: Record) -> tuple[Chart, ...]:
     every = measured_rows(record)
     charts = []
     for phase in ("prefill", "decode"):
-        cells = sorted((r for r in every if r.phase == phase), key=lambda r: ROLES.index(r.role))
-        usable = [r for r in cells if r.rate_tok_s is not None and not r.problem]
+        cases = sorted((r for r in every if r.phase == phase), key=lambda r: ROLES.index(r.role))
+        usable = [r for r in cases if r.rate_tok_s is not None and not r.problem]
         if usable:
-            charts.append(_throughput_chart(phase, tuple(_series(usable)), left_out=len(cells) - len(usable)))
+            charts.append(_throughput_chart(phase, tuple(_series(usable)), left_out=len(cases) - len(usable)))
     return tuple(charts)
 
 
-def _series(cells: list[MeasuredRow]) -> Iterable[ChartSeries]:
-    """Cells of one phase by model and conditions; a condition is named where it tells two series apart."""
+def _series(cases: list[MeasuredRow]) -> Iterable[ChartSeries]:
+    """Cases of one phase by model and conditions; a condition is named where it tells two series apart."""
     groups: dict[tuple[str, ...], list[MeasuredRow]] = {}
-    for r in cells:
+    for r in cases:
         key: tuple[str, ...] = (r.model, r.precision, f"{units.whole(r.threads)} threads", *_lengths(r))
         groups.setdefault(key, []).append(r)
     distinct = [len({key[i] for key in groups}) > 1 for i in range(len(next(iter(groups), ())))]
@@ -106,7 +106,7 @@ def _span(s: ChartSeries) -> str:
 
 
 def roofline_chart(record: Record) -> Chart | None:
-    """The measured cells under this host's measured roofs; None where ceilings or counts are unknown."""
+    """The measured cases under this host's measured roofs; None where ceilings or counts are unknown."""
     if record.ceilings is None:
         return None
     measured = sorted(measured_rows(record), key=lambda r: (r.phase != "prefill", ROLES.index(r.role)))
@@ -189,7 +189,7 @@ def reported_chart(assessment: Assessment) -> Chart | None:
                 units.quantity(r.reported_tok_s, "tok/s"),
                 units.quantity(r.ceiling_tok_s, "tok/s"),
                 units.percent(r.reported_tok_s / r.ceiling_tok_s if r.ceiling_tok_s else None),
-                interval(r.band_tok_s, "tok/s"),
+                interval(r.usual_tok_s, "tok/s"),
                 r.outcome or units.UNKNOWN,
             )
             for r in rates
@@ -220,7 +220,7 @@ def _reported_rates(assessment: Assessment) -> Iterable[ReportedRate]:
             continue
         drawn |= {s.id for s in same}
         yield ReportedRate(
-            name=v.id, outcome=v.outcome, reported_tok_s=v.claimed, ceiling_tok_s=ceiling, band_tok_s=v.interval
+            name=v.id, outcome=v.outcome, reported_tok_s=v.claimed, ceiling_tok_s=ceiling, usual_tok_s=v.interval
         )
     for s in assessment.scaled:
         # Shares and multiples of a rate say nothing that the rate does not: they carry ceilings in place of a band.
@@ -231,5 +231,5 @@ def _reported_rates(assessment: Assessment) -> Iterable[ReportedRate]:
                 outcome=None,
                 reported_tok_s=s.reported,
                 ceiling_tok_s=s.ceiling,
-                band_tok_s=s.hardware,
+                usual_tok_s=s.hardware,
             )

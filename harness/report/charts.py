@@ -1,5 +1,4 @@
-"""Charts drawn as static SVG, with colours that the page decides. Knows no HTML beyond the names of its CSS variables.
-
+"""Charts drawn as static SVG, with colours that the page decides.
 Vega-Lite draws; importing it takes a while, so only a page pays for it. Colours are CSS variables: the same drawing
 serves light and dark. Shape and dash repeat what colour says. Every scale is logarithmic: equal ratios look equal.
 """
@@ -167,8 +166,8 @@ def _reported(data: ReportedData) -> Drawing:
             "label": printable_line(r.name) + (f" · {r.outcome}" if r.outcome else ""),
             "reported": r.reported_tok_s,
             "ceiling": r.ceiling_tok_s,
-            "low": max(0.0, r.band_tok_s.low) if r.band_tok_s else None,
-            "high": r.band_tok_s.high if r.band_tok_s else None,
+            "low": max(0.0, r.usual_tok_s.low) if r.usual_tok_s else None,
+            "high": r.usual_tok_s.high if r.usual_tok_s else None,
         }
         for i, r in enumerate(data.rates)
     ]

@@ -1,6 +1,6 @@
 """Comparisons as blocks: what differs around the tables first, then each row with its decision, then the whole.
 
-Knows no format. Decides nothing: the words come from the comparison.
+ Decides nothing: the words come from the comparison.
 
 MERGED: How a row's settings are said: what names a case first, then the rest by name; what all rows share is said once.
 """
@@ -119,8 +119,8 @@ def _side_by_side(comparisons: Sequence[Comparison]) -> Table:
     rows = []
     for key in keys:
         present = [f[key] for f in found if key in f]
-        cells = [f"{_ratio(f[key].ratio)} {f[key].decision}" if key in f else "missing" for f in found]
-        rows.append((_case(present[0], common), _value(present[0].a, present[0].unit), *cells))
+        cases = [f"{_ratio(f[key].ratio)} {f[key].decision}" if key in f else "missing" for f in found]
+        rows.append((_case(present[0], common), _value(present[0].a, present[0].unit), *cases))
     return Table(
         title=titled(f"Rows, each table over {comparisons[0].a}", common),
         columns=(

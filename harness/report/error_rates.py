@@ -12,7 +12,7 @@ from harness.verdict.selftest import Detection, SelfTest
 
 
 def self_test_blocks(found: SelfTest, *, missed: bool = False) -> Report:
-    """The report on the controls; `missed` also names each plant that passed."""
+    """The report on the controls; `missed` also names each seeded error that passed."""
     blocks: list[Block] = [Text(text=_lead(found), lead=True)]
     if found.false_alarms:
         blocks += [Callout(tone="warning", text="True rates that were damned:"), Bullets(items=found.false_alarms)]
@@ -34,10 +34,10 @@ def _lead(found: SelfTest) -> str:
 
 def _table(found: SelfTest) -> Table:
     return Table(
-        title="Planted false claims",
+        title="Seeded false claims",
         columns=(
             Column(name="Kind"),
-            Column(name="Planted", align="right"),
+            Column(name="Seeded", align="right"),
             Column(name="Caught", align="right"),
             Column(name="Share", align="right"),
             Column(name="By a flag alone", align="right"),
@@ -46,7 +46,7 @@ def _table(found: SelfTest) -> Table:
         ),
         rows=tuple(_row(d) for d in found.detections),
         note="Caught: refuted, implausible, or flagged with the very trap. Without a required share a kind is measured "
-        "only. Plants and band come from the same kind of rate; new publications may do otherwise.",
+        "only. Plants and usual range come from the same kind of rate; new publications may do otherwise.",
     )
 
 
@@ -54,12 +54,12 @@ def _row(d: Detection) -> tuple[str, ...]:
     required = units.UNKNOWN if d.required is None else units.percent(d.required)
     reached = units.UNKNOWN if d.required is None else "yes" if d.reached else "no"
     whole = units.whole
-    return (d.kind, whole(d.planted), whole(d.caught), units.percent(d.rate), whole(d.flagged), required, reached)
+    return (d.kind, whole(d.seeded), whole(d.caught), units.percent(d.rate), whole(d.flagged), required, reached)
 
 
 def self_test_json(found: SelfTest) -> str:
-    """One object: the rates with their counts, and which plants were missed."""
-    body = {"schema": 1, "kind": "controls", **found.model_dump(mode="json")}
+    """One object: the rates with their counts, and which seeded errors were missed."""
+    body = {"schema": 2, "kind": "self-test", **found.model_dump(mode="json")}
     return strict.encode_json(body)
 
 

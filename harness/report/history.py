@@ -1,7 +1,4 @@
-"""Series over time as blocks and as JSON: the latest value, a sparkline, and where the level changed.
-
-Knows no format and no store.
-"""
+"""Series over time as blocks and as JSON: the latest value, a sparkline, and where the level changed."""
 
 import re
 from collections.abc import Sequence

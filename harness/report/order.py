@@ -45,10 +45,10 @@ def _title(record: Record | None, assessment: Assessment | None) -> str:
 
 
 def _measured_headline(record: Record) -> str:
-    cells = len(record.measurements)
+    cases = len(record.measurements)
     rated = sum(1 for m in record.measurements if m.good and not m.invalid)
     models = len({m.model for m in record.measurements})
     return (
-        f"{rated} of {cells} cell{'' if cells == 1 else 's'} measured, {models} model{'' if models == 1 else 's'}; "
+        f"{rated} of {cases} case{'' if cases == 1 else 's'} measured, {models} model{'' if models == 1 else 's'}; "
         "no claim sheet was judged."
     )

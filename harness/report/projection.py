@@ -1,7 +1,5 @@
-"""A projection as blocks and as JSON: limits, times, memory, the band and what made it. Computes no limit itself.
-
-Knows nothing of claims and measures nothing: all figures are modelled, the fractions of the band published.
-"""
+"""A projection as blocks and as JSON: limits, times, memory, the usual range and what made it. Computes no limit
+itself."""
 
 from typing import Any
 
@@ -48,7 +46,7 @@ def build(model: str, found: Projection) -> Report:
         _normalisers(found),
         *_identities(found),
         *_routing(found),
-        Heading(level=2, text="What made the band"),
+        Heading(level=2, text="What made the usual range"),
         Text(text=_accuracy(found)),
         _rows(found),
     ]
@@ -56,7 +54,7 @@ def build(model: str, found: Projection) -> Report:
 
 
 def _lead(found: Projection) -> str:
-    usual = found.band90_tok_s
+    usual = found.usual90_tok_s
     return (
         f"Published systems would reach {units.interval(usual.low, usual.high)} tokens a second and package here "
         f"(90 %), with {number(usual.mid)} in the middle. The ceiling is {number(found.ceiling_tok_s, 4)}, bound by "
@@ -72,7 +70,7 @@ def _open(found: Projection) -> tuple[Block, ...]:
     return (
         Callout(
             tone="note",
-            text=f"Not given, and ranged over: {names} ({units.whole(found.completions)} completions). The ceiling and "
+            text=f"Not given, and ranged over: {names} ({units.whole(found.scenarios)} scenarios). The ceiling and "
             "the ends of intervals are the outermost of them; giving any of these can only narrow an interval. Times, "
             f"memory and identities are of one in the middle: {typical}.",
         ),
@@ -104,7 +102,7 @@ def _misfit(found: Projection) -> str:
 
 
 def _limits(found: Projection) -> Table:
-    of_best = "best of the completions, " if found.missing else ""
+    of_best = "best of the scenarios, " if found.missing else ""
     rows: list[tuple[str, str, str]] = [
         (
             "most generous ceiling",
@@ -116,14 +114,14 @@ def _limits(found: Projection) -> Table:
             number(found.ceiling_tok_s, 4),
             f"{of_best}all parts at once at their peaks; bound by {_BINDINGS[found.binding]}",
         ),
-        ("99 % band", _span(found.band99_tok_s), "a claim above it is implausible"),
-        ("90 % band", _span(found.band90_tok_s), f"middle {number(found.band90_tok_s.mid)}; what is usual"),
+        ("99 % usual range", _span(found.usual99_tok_s), "a claim above it is implausible"),
+        ("90 % usual range", _span(found.usual90_tok_s), f"middle {number(found.usual90_tok_s.mid)}; what is usual"),
         ("serial point", number(found.serial_tok_s, 4), "one part after another; an estimate, no bound"),
     ]
     if found.tpot_floor_s is not None:
         rows.append(("least time per token", seconds(found.tpot_floor_s), "of one sequence, at the overlap ceiling"))
     return Table(
-        title=f"Limits and band, {_RATE} and package",
+        title=f"Limits and usual range, {_RATE} and package",
         columns=(Column(name="Quantity"), Column(name="Value", align="right"), Column(name="What it says")),
         rows=tuple(rows),
         narrow="cards",
@@ -153,7 +151,7 @@ def _components(found: Projection) -> Table:
             Column(name="Links", align="right"),
         ),
         rows=tuple(rows),
-        note="The last two are estimates that only the band's reference point counts; no ceiling does.",
+        note="The last two are estimates that only the usual range's reference point counts; no ceiling does.",
     )
 
 
@@ -166,7 +164,7 @@ def _memory(found: Projection) -> Table:
     buffers = limits.memory_bytes - limits.weight_bytes - limits.cache_bytes
     fits = {True: "fits", False: "does not fit", None: "not known"}[found.fits]
     if found.fits and limits.fits is False:
-        fits = "fits in other completions only"
+        fits = "fits in other scenarios only"
     return Table(
         title=f"Memory of a package against capacity: {fits}",
         columns=(Column(name="Part"), Column(name="Bytes", align="right"), Column(name="Of capacity", align="right")),
@@ -189,7 +187,7 @@ def _of_capacity(value: float | None, limit: float | None) -> str:
 
 def _normalisers(found: Projection) -> Table:
     return Table(
-        title="90 % band of the rate, tok/s for each",
+        title="90 % usual range of the rate, tok/s for each",
         columns=(
             Column(name="For each"),
             Column(name="Of"),
@@ -212,7 +210,7 @@ def _identities(found: Projection) -> tuple[Block, ...]:
     if not found.identities:
         return ()
     items = tuple(f"{i.text}: {units.quantity(i.value, i.unit)}" for i in found.identities)
-    lead = "Any rate of this deployment must satisfy these; the values are of the middle of the band:"
+    lead = "Any rate of this deployment must satisfy these; the values are of the middle of the usual range:"
     return Heading(level=2, text="Identities"), Text(text=lead), Bullets(items=items)
 
 
@@ -235,26 +233,27 @@ def _routing(found: Projection) -> tuple[Block, ...]:
 
 
 def _accuracy(found: Projection) -> str:
-    band = found.achieved
+    achieved = found.achieved
     held = "; ".join(
         f"leaving a {what} out, the 90 % intervals hold {percent(a.coverage)} of {units.whole(a.rows)} rates, "
         f"median error {percent(a.median_error)}"
-        for what, a in (("source", band.loso), ("vendor", band.lovo))
+        for what, a in (("source", achieved.loso), ("vendor", achieved.lovo))
         if a is not None
     )
-    left_out = ", ".join((*band.excluded_sources, *band.excluded_vendors))
+    left_out = ", ".join((*achieved.excluded_sources, *achieved.excluded_vendors))
     asked = f" Left out on request: {left_out}." if left_out else ""
     return (
-        f"{units.whole(len(band.rows))} published rates of {units.whole(len(band.sources))} publications. They reach "
-        f"{units.interval(band.low90, band.high90, 'fraction')} of the reference point, in which "
-        f"{percent(band.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}."
+        f"{units.whole(len(achieved.rows))} published rates of "
+        f"{units.whole(len(achieved.sources))} publications. They reach "
+        f"{units.interval(achieved.low90, achieved.high90, 'fraction')} of the reference point, in which "
+        f"{percent(achieved.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}."
         f"{asked} To test a published rate, leave its own publication out (--without-source)."
     )
 
 
 def _rows(found: Projection) -> Table:
     return Table(
-        title="Published rates in the band, as a fraction of their own reference point",
+        title="Published rates in the usual range, as a fraction of their own reference point",
         columns=(
             Column(name="Rate"),
             Column(name="Publication"),
@@ -272,9 +271,9 @@ def as_json(model: str, found: Projection) -> str:
 
 
 def _document(model: str, found: Projection) -> dict[str, Any]:
-    limits, band = found.limits, found.achieved
+    limits, achieved = found.limits, found.achieved
     return {
-        "schema": 1,
+        "schema": 2,
         "kind": "projection",
         "model": model,
         "chip": found.chip,
@@ -282,14 +281,14 @@ def _document(model: str, found: Projection) -> dict[str, Any]:
         "basis": "modelled",
         "given": found.deployment.model_dump(mode="json", exclude_none=True),
         "missing": list(found.missing),
-        "completions": found.completions,
+        "scenarios": found.scenarios,
         "typical": found.typical.model_dump(mode="json", exclude_none=True),
         "ceiling_tok_s": found.ceiling_tok_s,
         "binding": found.binding,
         "generous_ceiling_tok_s": found.generous_tok_s,
         "serial_tok_s": found.serial_tok_s,
-        "band90_tok_s": _three(found.band90_tok_s),
-        "band99_tok_s": _three(found.band99_tok_s),
+        "usual90_tok_s": _three(found.usual90_tok_s),
+        "usual99_tok_s": _three(found.usual99_tok_s),
         "memory": {
             "needed_bytes": limits.memory_bytes,
             "weight_bytes": limits.weight_bytes,
@@ -309,21 +308,21 @@ def _document(model: str, found: Projection) -> dict[str, Any]:
         },
         "tpot_floor_s": found.tpot_floor_s,
         "normalisers": [
-            {"per": n.per, "of": n.of, "band90_tok_s": None if n.value is None else _three(n.value)}
+            {"per": n.per, "of": n.of, "usual90_tok_s": None if n.value is None else _three(n.value)}
             for n in found.normalisers
         ],
         "identities": [i.model_dump(mode="json") for i in found.identities],
         "routing": [r.model_dump(mode="json") for r in found.routing],
-        "band": {
-            "fraction90": [band.low90, band.mid, band.high90],
-            "fraction99": [band.low99, band.mid, band.high99],
-            "exposed_link": band.exposed_link,
-            "sources": list(band.sources),
-            "excluded_sources": list(band.excluded_sources),
-            "excluded_vendors": list(band.excluded_vendors),
-            "leave_one_source_out": _measured(band.loso),
-            "leave_one_vendor_out": _measured(band.lovo),
-            "rows": [r.model_dump(mode="json") for r in band.rows],
+        "achieved": {
+            "fraction90": [achieved.low90, achieved.mid, achieved.high90],
+            "fraction99": [achieved.low99, achieved.mid, achieved.high99],
+            "exposed_link": achieved.exposed_link,
+            "sources": list(achieved.sources),
+            "excluded_sources": list(achieved.excluded_sources),
+            "excluded_vendors": list(achieved.excluded_vendors),
+            "leave_one_source_out": _measured(achieved.loso),
+            "leave_one_vendor_out": _measured(achieved.lovo),
+            "rows": [r.model_dump(mode="json") for r in achieved.rows],
         },
     }
 

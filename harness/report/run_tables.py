@@ -1,4 +1,5 @@
-"""A record as blocks: measured rates, gains over dense controls, the host with its ceilings, remarks on validity."""
+"""A record as blocks: measured rates, gains over dense counterparts, the host with its ceilings, remarks on
+validity."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,10 +12,10 @@ from harness.vocabulary import COUNTERPARTS, Counterpart
 
 _LEVEL = units.percent(LEVEL, 2)
 
-_Cell = MeasuredRow | GainRow
-_Condition = tuple[str, Callable[[_Cell], str]]
+_Case = MeasuredRow | GainRow
+_Condition = tuple[str, Callable[[_Case], str]]
 
-# Conditions of a cell: a column where cells of one phase differ, a line below the table where they do not.
+# Conditions of a case: a column where cases of one phase differ, a line below the table where they do not.
 _CONDITIONS: tuple[_Condition, ...] = (
     ("precision", lambda r: r.precision),
     ("threads", lambda r: units.whole(r.threads)),
@@ -25,7 +26,7 @@ _CONDITIONS: tuple[_Condition, ...] = (
 
 
 def measured_blocks(record: Record, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
-    """`charts`, rates with their intervals, and what the sparse models gain over dense ones."""
+    """`charts`, rates with their intervals, and what the mixture-of-experts models gain over dense ones."""
     table_rows = measured_rows(record)
     blocks: list[Block] = [Heading(level=2, text="Measured here")]
     if record.state != "complete":
@@ -52,21 +53,21 @@ def model_table(record: Record) -> Table:
         Column(name="Peak memory", align="right"),
     ]
     note = "Counted from architecture and stored weights; bits with scales. Peak memory: of the largest process."
-    models = [_model_row(model, precision, cells) for (model, precision), cells in groups.items()]
+    models = [_model_row(model, precision, cases) for (model, precision), cases in groups.items()]
     if compared:
         columns.append(Column(name="Logits off", align="right"))
         note += " Logits off: relative error against the same weights in 32 bits."
-        models = [(*row, _logits_off(cells)) for row, cells in zip(models, groups.values(), strict=True)]
+        models = [(*row, _logits_off(cases)) for row, cases in zip(models, groups.values(), strict=True)]
     return Table(title="The models that ran", columns=tuple(columns), rows=tuple(models), note=note)
 
 
-def _logits_off(cells: list[Measurement]) -> str:
-    return units.percent(next((m.counts.quantisation_error for m in cells if m.counts is not None), None))
+def _logits_off(cases: list[Measurement]) -> str:
+    return units.percent(next((m.counts.quantisation_error for m in cases if m.counts is not None), None))
 
 
-def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Cell, ...]:
-    counts = next((m.counts for m in cells if m.counts is not None), None)
-    peaks = [m.peak_rss_bytes for m in cells if m.peak_rss_bytes is not None]
+def _model_row(model: str, precision: str, cases: list[Measurement]) -> tuple[Cell, ...]:
+    counts = next((m.counts for m in cases if m.counts is not None), None)
+    peaks = [m.peak_rss_bytes for m in cases if m.peak_rss_bytes is not None]
     peak = units.binary(max(peaks, default=None))
     if counts is None:
         return (model, precision, *(units.UNKNOWN,) * 3, peak)
@@ -83,7 +84,7 @@ def _model_row(model: str, precision: str, cells: list[Measurement]) -> tuple[Ce
 
 def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
     varying, constant = _conditions(table_rows)
-    # A sparse model comes with its controls right below it, whatever the order in which they ran.
+    # A sparse model comes with its counterparts right below it, whatever the order in which they ran.
     stems = list(dict.fromkeys(_stem(r) for r in table_rows))
     ordered = sorted(
         table_rows, key=lambda r: (r.phase != "prefill", stems.index(_stem(r)), ROLES.index(r.role), r.model, r.batch)
@@ -109,11 +110,11 @@ def _stem(r: MeasuredRow) -> str:
     return r.model if r.role in ("moe", "other") else r.model.rpartition(":")[0]
 
 
-def _conditions(cells: Sequence[_Cell]) -> tuple[tuple[_Condition, ...], str]:
+def _conditions(cases: Sequence[_Case]) -> tuple[tuple[_Condition, ...], str]:
     """The conditions that differ inside a phase, and a sentence with those that do not."""
-    phases = tuple(dict.fromkeys(c.phase for c in cells))
+    phases = tuple(dict.fromkeys(c.phase for c in cases))
     values = {
-        (name, phase): {read(c) for c in cells if c.phase == phase} for name, read in _CONDITIONS for phase in phases
+        (name, phase): {read(c) for c in cases if c.phase == phase} for name, read in _CONDITIONS for phase in phases
     }
     varying = tuple(c for c in _CONDITIONS if any(len(values[c[0], phase]) > 1 for phase in phases))
     constant = [name for name, _ in _CONDITIONS if all(len(values[name, phase]) == 1 for phase in phases)]
@@ -139,9 +140,9 @@ def _measured_row(r: MeasuredRow, varying: tuple[_Condition, ...]) -> tuple[Cell
     else:
         speed = f"{units.number(rate.point)} {units.interval(rate.low, rate.high)}"
         speed += ", set aside" if r.problem else ""
-    experts = units.number(r.coverage)
-    if r.expected_coverage is not None:
-        experts += f" of {units.number(r.expected_coverage)}"
+    experts = units.number(r.experts_activated)
+    if r.expected_experts_activated is not None:
+        experts += f" of {units.number(r.expected_experts_activated)}"
     ceiling = units.percent(r.ceiling_fraction)
     if r.binding and rate:
         ceiling += f", {r.binding}"
@@ -158,12 +159,12 @@ def _measured_row(r: MeasuredRow, varying: tuple[_Condition, ...]) -> tuple[Cell
 
 
 def gain_table(found: tuple[GainRow, ...]) -> Table:
-    """One row a cell, both controls side by side."""
+    """One row a case, both counterparts side by side."""
     varying, constant = _conditions(found)
-    cells: dict[tuple[str, ...], dict[Counterpart, Estimate]] = {}
+    cases: dict[tuple[str, ...], dict[Counterpart, Estimate]] = {}
     for g in found:
         key = (g.model, g.phase, *(read(g) for _, read in varying), units.whole(g.batch))
-        cells.setdefault(key, {})[g.control] = g.ratio
+        cases.setdefault(key, {})[g.counterpart] = g.ratio
     return Table(
         title="What sparsity gains: sparse rate over dense rate, paired by rounds",
         columns=(
@@ -174,7 +175,7 @@ def gain_table(found: tuple[GainRow, ...]) -> Table:
             Column(name="Over dense of equal total", align="right"),
             Column(name="Over dense of equal active", align="right"),
         ),
-        rows=tuple((*key, *(_ratio(by.get(control)) for control in COUNTERPARTS)) for key, by in cells.items()),
+        rows=tuple((*key, *(_ratio(by.get(counterpart)) for counterpart in COUNTERPARTS)) for key, by in cases.items()),
         note=f"{constant}Intervals at {_LEVEL}. Above 1: the sparse model is faster.",
     )
 
@@ -235,17 +236,17 @@ def ceiling_table(record: Record) -> Table:
 
 
 def _remarks(record: Record) -> tuple[str, ...]:
-    """What a reader must know before trusting a figure: notes of the run, cells set aside, and cells that failed."""
+    """What a reader must know before trusting a figure: notes of the run, cases set aside, and cases that failed."""
     found = list(record.notes)
     for m in record.measurements:
-        cell = f"{m.model}, {m.phase}, batch {units.whole(m.batch)}, {m.precision}"
-        found += [f"{cell}: set aside, not used as evidence: {reason}" for reason in m.invalid]
+        case = f"{m.model}, {m.phase}, batch {units.whole(m.batch)}, {m.precision}"
+        found += [f"{case}: set aside, not used as evidence: {reason}" for reason in m.invalid]
         if m.error:
-            found.append(f"{cell}: not measured: {m.error}")
+            found.append(f"{case}: not measured: {m.error}")
         failed = [o for o in m.observations if o.error and m.good]
         if failed:
             runs = f"{units.whole(len(failed))} of {units.whole(len(m.observations))} runs failed"
-            found.append(f"{cell}: {runs}: {failed[0].error}")
+            found.append(f"{case}: {runs}: {failed[0].error}")
     return tuple(found)
 
 

@@ -1,7 +1,6 @@
 """A report for a terminal: plain text that fits a width whatever the content. Uses no colour and no escape sequence.
 
-Column widths are in terminal cells, so wide characters count two. Knows no chart: their numbers are in the tables.
-"""
+Column widths are in terminal cells, so wide characters count two."""
 
 from collections.abc import Sequence
 

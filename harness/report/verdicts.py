@@ -7,13 +7,13 @@ from typing import get_args
 from harness import units
 from harness.files.text import web_address
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Table, Text
-from harness.results.assessment import Assessment, Basis, Bearing, ChainLink, Evidence, Outcome, Scaled, Verdict
+from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, Outcome, Scaled, Stance, Verdict
 from harness.stats import LEVEL, Interval
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 BASES: tuple[Basis, ...] = get_args(Basis)
-_AGAINST: tuple[Bearing, ...] = ("contradicts", "supports", "allows", "context")
-_FOR: tuple[Bearing, ...] = ("supports", "contradicts", "allows", "context")
+_AGAINST: tuple[Stance, ...] = ("contradicts", "supports", "allows", "context")
+_FOR: tuple[Stance, ...] = ("supports", "contradicts", "allows", "context")
 _MEANINGS: dict[Outcome, str] = {
     "refuted": "breaks a bound, an identity or a primary source",
     "implausible": "possible, but above what published systems reach",
@@ -118,7 +118,7 @@ def _level(level: float) -> str:
 def _details(v: Verdict) -> Details:
     facts = [f"{v.place}: {v.statement}", v.reason]
     if v.stability is not None:
-        facts.append(f"Of the completions of what is missing, {units.percent(v.stability)} agree on this outcome.")
+        facts.append(f"Of the scenarios of what is missing, {units.percent(v.stability)} agree on this outcome.")
     if v.largest_uncertainty:
         facts.append(f"Largest uncertainty: {v.largest_uncertainty}.")
     blocks: list[Bullets | Table] = [Bullets(items=tuple(facts))]
@@ -136,9 +136,9 @@ def _brief(v: Verdict) -> str:
     counted = Counter(e.basis for e in v.evidence)
     parts = ", ".join(f"{counted[basis]} {basis}" for basis in BASES if counted[basis])
     order = _AGAINST if v.outcome in ("refuted", "implausible") else _FOR
-    first = min(v.evidence, key=lambda e: order.index(e.bearing))
+    first = min(v.evidence, key=lambda e: order.index(e.stance))
     figure = f" = {units.quantity(first.value, first.unit)}" if first.value is not None else ""
-    return f"{parts}; {first.bearing}: {first.quantity}{figure} ({first.source})."
+    return f"{parts}; {first.stance}: {first.quantity}{figure} ({first.source})."
 
 
 def _evidence_table(v: Verdict) -> Table:
@@ -146,7 +146,7 @@ def _evidence_table(v: Verdict) -> Table:
         title=f"Evidence on {v.id}",
         columns=(
             Column(name="Basis"),
-            Column(name="Bearing"),
+            Column(name="Stance"),
             Column(name="Quantity"),
             Column(name="Value", align="right"),
             Column(name=f"{_level(LEVEL)} interval"),
@@ -162,7 +162,7 @@ def _evidence_row(e: Evidence) -> tuple[Cell, ...]:
     address = web_address(e.url)
     source: Cell = Link(text=e.source, url=address) if address else e.source
     value = units.quantity(e.value, e.unit)
-    return (e.basis, e.bearing, quantity, value, interval(e.interval, e.unit), source)
+    return (e.basis, e.stance, quantity, value, interval(e.interval, e.unit), source)
 
 
 def scaled_blocks(assessment: Assessment) -> tuple[Block, ...]:
@@ -254,7 +254,7 @@ def _chain_details(s: Scaled) -> Details:
 
 def _link(step: ChainLink) -> str:
     figure = f": {units.quantity(step.value, step.unit)}" if step.value is not None else ""
-    return f"{step.text.rstrip('.')}{figure} ({step.basis}{'' if step.walkable else ', does not transfer'})"
+    return f"{step.text.rstrip('.')}{figure} ({step.basis}{'' if step.transferable else ', does not transfer'})"
 
 
 def chain_table(s: Scaled) -> Table:
@@ -271,4 +271,4 @@ def chain_table(s: Scaled) -> Table:
 
 
 def _chain_row(step: ChainLink) -> tuple[Cell, ...]:
-    return step.text, units.quantity(step.value, step.unit), step.basis, "yes" if step.walkable else "no"
+    return step.text, units.quantity(step.value, step.unit), step.basis, "yes" if step.transferable else "no"

@@ -1,4 +1,4 @@
-"""From kept observations to a record: which observation belongs to which cell, and what is still to be measured.
+"""From kept observations to a record: which observation belongs to which case, and what is still to be measured.
 
 Pure; knows no store and no process. An observation is kept with the task and workload that it came from, so that an
 interrupted run can be put together, and gone on with, from what was kept alone.
@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.results.plan import Arm, Plan, Task, Workload
+from harness.results.plan import Plan, Task, Variant, Workload
 from harness.results.record import (
     CeilingObservation,
     Ceilings,
@@ -22,7 +22,7 @@ from harness.results.record import (
     Observation,
     Record,
     RecordId,
-    cell_key,
+    case_key,
 )
 from harness.results.rules import Limits
 from harness.results.validity import apply
@@ -54,9 +54,9 @@ class Header(Frozen):
 
 
 class Kept(Frozen):
-    """One acknowledged observation, with the arm and workload that it is of (None for the host's ceilings)."""
+    """One acknowledged observation, with the variant and workload that it is of (None for the host's ceilings)."""
 
-    arm: Arm | None = None
+    variant: Variant | None = None
     workload: Workload | None = None
     observation: Observation | None = None
     ceiling: CeilingObservation | None = None
@@ -67,21 +67,23 @@ def new_record_id(now: dt.datetime, token: str) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{token[:6]}"
 
 
-def cell_round_key(task: Task, workload: Workload | None) -> str:
-    """What names one observation inside a run: its round, arm and workload (a plan holds an arm once a round at most).
+def case_round_key(task: Task, workload: Workload | None) -> str:
+    """What names one observation inside a run: its round, variant and workload (a plan holds a variant once a round
+    at most).
 
     A digest that a later version agrees with as long as the fields it adds have defaults.
     """
-    parts = [task.kind, str(task.round)]
-    parts += [part.model_dump_json(exclude_defaults=True) for part in (task.arm, workload) if part is not None]
+    kind = "arm" if task.kind == "variant" else task.kind  # as versions 1 and 2 called it: digests stay
+    parts = [kind, str(task.round)]
+    parts += [part.model_dump_json(exclude_defaults=True) for part in (task.variant, workload) if part is not None]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def remaining(task: Task, done: Collection[str]) -> Task | None:
     """`task` without the workloads that `done` names, or None if nothing of it is left."""
     if task.kind == "ceilings":
-        return None if cell_round_key(task, None) in done else task
-    left = tuple(w for w in task.workloads if cell_round_key(task, w) not in done)
+        return None if case_round_key(task, None) in done else task
+    left = tuple(w for w in task.workloads if case_round_key(task, w) not in done)
     return task.model_copy(update={"workloads": left}) if left else None
 
 
@@ -108,33 +110,33 @@ def assemble(
     kept: Sequence[Kept],
     *,
     state: State,
-    counts: Callable[[Arm, Workload], Counts | None] = lambda _arm, _workload: None,
+    counts: Callable[[Variant, Workload], Counts | None] = lambda _variant, _workload: None,
     limits: Limits | None = None,
 ) -> Record:
-    """Put a record together. Every cell of the plan is in it, measured or not, in the plan's order.
+    """Put a record together. Every case of the plan is in it, measured or not, in the plan's order.
 
     `counts` gives what follows from the architecture (from the cost model); validity rules are applied with `limits`.
     """
-    cells: dict[tuple[Arm, Workload], list[Observation]] = {}
+    cases: dict[tuple[Variant, Workload], list[Observation]] = {}
     for task in header.plan.tasks:
         for workload in task.workloads:
-            if task.arm is not None:
-                cells.setdefault((task.arm, workload), [])
+            if task.variant is not None:
+                cases.setdefault((task.variant, workload), [])
     ceilings, lost = [], []
     for one in kept:
         if one.ceiling is not None:
             ceilings.append(one.ceiling)
-        elif one.arm is None and one.observation is not None:
+        elif one.variant is None and one.observation is not None:
             lost.append(f"ceilings of round {one.observation.round} were not measured: {one.observation.error}")
-        elif one.arm is not None and one.workload is not None and one.observation is not None:
-            cells.setdefault((one.arm, one.workload), []).append(one.observation)
+        elif one.variant is not None and one.workload is not None and one.observation is not None:
+            cases.setdefault((one.variant, one.workload), []).append(one.observation)
     measurements = tuple(
         Measurement(
-            **cell_key(arm, workload).named,
-            counts=counts(arm, workload),
+            **case_key(variant, workload).named,
+            counts=counts(variant, workload),
             observations=tuple(sorted(observations, key=lambda o: o.round)),
         )
-        for (arm, workload), observations in cells.items()
+        for (variant, workload), observations in cases.items()
     )
     record = Record(
         record_id=header.record_id,
@@ -149,7 +151,7 @@ def assemble(
         host=header.host,
         ceilings=_ceilings(ceilings),
         ceiling_observations=tuple(ceilings),
-        arms=tuple(dict.fromkeys(arm for arm, _ in cells)),
+        variants=tuple(dict.fromkeys(variant for variant, _ in cases)),
         measurements=measurements,
         notes=(*header.notes, *header.plan.notes, *lost),
     )

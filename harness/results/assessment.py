@@ -1,16 +1,17 @@
 """What a verdict rests on: evidence with its basis and source, the scaled rows, and the assessment of a whole sheet."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from harness.results.record import SCHEMA, as_current
 from harness.stats import Interval
 from harness.vocabulary import Frozen
 
 Basis = Literal["measured", "modelled", "published"]
 Outcome = Literal["refuted", "implausible", "supported", "consistent", "undecided", "out of reach"]
 Flag = Literal["missing-condition", "model-mismatch", "unit-trap", "misattributed", "superseded"]
-Bearing = Literal["supports", "contradicts", "allows", "context"]
+Stance = Literal["supports", "contradicts", "allows", "context"]
 
 
 class Evidence(Frozen):
@@ -21,9 +22,9 @@ class Evidence(Frozen):
     unit: str = Field(default="", description="tok/s, ratio, parameters, fraction, s, bytes, or empty")
     interval: Interval | None = None
     basis: Basis
-    source: str = Field(description="title or the cells measured, with the address where there is one")
+    source: str = Field(description="title or the cases measured, with the address where there is one")
     url: str | None = None
-    bearing: Bearing
+    stance: Stance
     note: str | None = None
 
 
@@ -49,7 +50,7 @@ class Verdict(Frozen):
         default=(), description="conditions that the source leaves out and the verdict needs"
     )
     stability: float | None = Field(
-        default=None, ge=0, le=1, description="share of admissible completions with the leading outcome"
+        default=None, ge=0, le=1, description="share of admissible scenarios with the leading outcome"
     )
     largest_uncertainty: str | None = None
     evidence: tuple[Evidence, ...] = ()
@@ -62,7 +63,9 @@ class ChainLink(Frozen):
     value: float | None = None
     unit: str = ""
     basis: Basis
-    walkable: bool = Field(default=True, description="False where this link does not transfer to the other hardware")
+    transferable: bool = Field(
+        default=True, description="False where this link does not transfer to the other hardware"
+    )
 
 
 class Scaled(Frozen):
@@ -75,7 +78,7 @@ class Scaled(Frozen):
     unit: str
     measured: float | None = Field(description="None: nothing comparable was measured here")
     measured_interval: Interval | None = None
-    measured_as: str | None = Field(default=None, description="the cells and conditions measured")
+    measured_as: str | None = Field(default=None, description="the cases and conditions measured")
     factor: Interval | None = Field(default=None, description="reported over measured")
     hardware: Interval | None = Field(default=None, description="what the hardware's own ratio or ceiling would allow")
     hardware_as: str | None = None
@@ -98,7 +101,7 @@ class InconsistentSet(Frozen):
 class Assessment(Frozen):
     """A sheet, judged."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Annotated[Literal[3], BeforeValidator(as_current)] = SCHEMA
     sheet_id: str
     sheet_title: str
     record_id: str | None

@@ -1,7 +1,7 @@
-"""The rows of `harness bench`: a record's cells, with what was found of their precision and where their time goes.
+"""The rows of `harness bench`: a record's cases, with what was found of their precision and where their time goes.
 
-A row stands alone: it names its model, host and versions, so that rows of many runs can lie in one table. Knows no
-format. What was not measured is None.
+A row stands alone: it names its model, host and versions, so that rows of many runs can lie in one table. What was
+not measured is None.
 """
 
 import datetime as dt
@@ -11,8 +11,8 @@ from pydantic import Field
 from harness.model.operators import ProfileRow
 from harness.results.gains import Bound, MeasuredRow, measured_rows
 from harness.results.inspection import Fidelity, Profile
-from harness.results.plan import Arm
-from harness.results.record import Ceilings, CellKey, Measurement, Observation, Record, cell_key
+from harness.results.plan import Variant
+from harness.results.record import CaseKey, Ceilings, Measurement, Observation, Record, case_key
 from harness.results.validity import findings
 from harness.stats import median
 from harness.vocabulary import Frozen, RunPrecision
@@ -50,8 +50,8 @@ class ParameterCounts(Frozen):
     active: int | None
 
 
-class BenchRow(CellKey):
-    """One cell. `error` says why there is no rate; `invalid` why a rate must not be relied upon."""
+class BenchRow(CaseKey):
+    """One case. `error` says why there is no rate; `invalid` why a rate must not be relied upon."""
 
     rate_tok_s: RateEstimate | None
     samples_s: tuple[float, ...] = Field(description="median step of each process")
@@ -68,7 +68,7 @@ class BenchRow(CellKey):
     )
     load_s: float | None = Field(description="weights generated and session opened")
     outside_fraction: float | None = Field(description="share of the steps spent outside the runtime's run call")
-    coverage: ExpertsActivated
+    experts_activated: ExpertsActivated
     parameters: ParameterCounts
     quantisation_error: float | None = Field(
         description="relative error of logits against fp32 weights that take the same experts; fp32: 0"
@@ -97,28 +97,28 @@ class Inspections(Frozen):
     problem: str | None = Field(default=None, description="why a precision has no fidelity")
 
 
-class ArmProfile(Frozen):
-    """The profile of one cell."""
+class VariantProfile(Frozen):
+    """The profile of one case."""
 
-    arm: Arm
+    variant: Variant
     profile: Profile
 
 
 def rows(
-    record: Record, inspections: tuple[Inspections, ...] = (), profiles: tuple[ArmProfile, ...] = ()
+    record: Record, inspections: tuple[Inspections, ...] = (), profiles: tuple[VariantProfile, ...] = ()
 ) -> tuple[BenchRow, ...]:
-    """One row for each of the record's cells, in its order."""
-    arms = {(a.model, a.precision, a.threads): a for a in record.arms}
-    profiled = {cell_key(p.arm, p.profile.workload): p.profile.rows for p in profiles}
+    """One row for each of the record's cases, in its order."""
+    variants = {(a.model, a.precision, a.threads): a for a in record.variants}
+    profiled = {case_key(p.variant, p.profile.workload): p.profile.rows for p in profiles}
     warned = _warnings(record)
     found = []
     for m, shown in zip(record.measurements, measured_rows(record), strict=True):
-        arm = arms[m.model, m.precision, m.threads]
+        variant = variants[m.model, m.precision, m.threads]
         seen, warnings = _fidelity(m, inspections), warned.get(m.key, ())
         if seen is None and m.precision != "fp32":
             why = next((i.problem for i in inspections if i.model == m.model and i.problem), None)
             warnings = (*warnings, f"quantisation-error: not measured: {why}") if why else warnings
-        found.append(_row(record, m, shown, arm, seen, profiled.get(m.key), warnings))
+        found.append(_row(record, m, shown, variant, seen, profiled.get(m.key), warnings))
     return tuple(found)
 
 
@@ -126,7 +126,7 @@ def _row(
     record: Record,
     m: Measurement,
     shown: MeasuredRow,
-    arm: Arm,
+    variant: Variant,
     seen: Fidelity | None,
     profile: tuple[ProfileRow, ...] | None,
     warnings: tuple[str, ...],
@@ -147,16 +147,18 @@ def _row(
         rss_after_load_bytes=m.rss_after_load_bytes,
         load_s=_median([o.load_s for o in m.good if o.load_s is not None]),
         outside_fraction=outside_fraction(m.good),
-        coverage=ExpertsActivated(measured=m.coverage, expected=counts.expected_coverage if counts else None),
+        experts_activated=ExpertsActivated(
+            measured=m.experts_activated, expected=counts.expected_experts_activated if counts else None
+        ),
         parameters=ParameterCounts(
             total=counts.parameters_total if counts else None, active=counts.parameters_active if counts else None
         ),
         quantisation_error=0.0 if exact else seen.logits_error if seen else None,
         rerouted_error=0.0 if exact else seen.rerouted_error if seen else None,
         top_token_match=1.0 if exact else seen.top_token_match if seen else None,
-        experts_kept=seen.experts_kept if seen else 1.0 if exact and arm.spec.is_sparse else None,
-        seed=arm.seed,
-        routing_skew=arm.routing_skew,
+        experts_kept=seen.experts_kept if seen else 1.0 if exact and variant.spec.is_sparse else None,
+        seed=variant.seed,
+        routing_skew=variant.routing_skew,
         invalid=m.invalid,
         warnings=warnings,
         error=m.error,
@@ -174,13 +176,13 @@ def _fidelity(m: Measurement, inspections: tuple[Inspections, ...]) -> Fidelity 
     return next((f for f in of_model if (f.precision, f.phase) == (m.precision, m.phase)), None)
 
 
-def _warnings(record: Record) -> dict[CellKey, tuple[str, ...]]:
-    """Of each cell, what is true of its rate and makes it less exact than it looks. Each cell is judged alone: a
-    finding names its cell in words, which do not tell two prompt lengths apart."""
+def _warnings(record: Record) -> dict[CaseKey, tuple[str, ...]]:
+    """Of each case, what is true of its rate and makes it less exact than it looks. Each case is judged alone: a
+    finding names its case in words, which do not tell two prompt lengths apart."""
     found = {}
     for m in record.measurements:
         alone = record.model_copy(update={"measurements": (m,)})
-        found[m.key] = tuple(f.line for f in findings(alone) if f.severity == "warning" and f.cell is not None)
+        found[m.key] = tuple(f.line for f in findings(alone) if f.severity == "warning" and f.case is not None)
     return found
 
 

@@ -1,6 +1,6 @@
-"""What follows from a cell's architecture and stored weights alone: parameters, least bytes and operations a token.
+"""What follows from a case's architecture and stored weights alone: parameters, least bytes and operations a token.
 
-Knows no clock and no host. Bytes are those of the stored form that is measured here (scales included, the cache
+ Bytes are those of the stored form that is measured here (scales included, the cache
 as it is kept); a step is taken to read each weight that it needs once.
 """
 
@@ -9,19 +9,19 @@ import math
 from harness.model.counts import head_products, parameters, token_products
 from harness.model.spec import Spec
 from harness.model.tensors import cache_token_bytes, stored_bytes, tensor_bytes, tensor_layout
-from harness.results.plan import Arm, Workload, traced_prompts
+from harness.results.plan import Variant, Workload, traced_prompts
 from harness.results.record import Counts, Measurement
 from harness.roofline.attention import over_context
 from harness.roofline.routing import experts_touched, touched_deviation
 from harness.vocabulary import RunPrecision
 
 
-def counts(arm: Arm, workload: Workload) -> Counts:
-    """The figures of one cell. Coverage is expected for uniform routing only: None where routing is skewed."""
-    spec = arm.spec
+def counts(variant: Variant, workload: Workload) -> Counts:
+    """The figures of one case. Experts activated is expected for uniform routing only: None where routing is skewed."""
+    spec = variant.spec
     counted = parameters(spec)
     positions = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
-    stored = stored_bytes(spec, arm.precision)
+    stored = stored_bytes(spec, variant.precision)
     touched = None
     if spec.is_sparse:
         touched = experts_touched(spec.n_routed_experts, spec.num_experts_per_tok, positions)
@@ -30,15 +30,15 @@ def counts(arm: Arm, workload: Workload) -> Counts:
         parameters_active=counted.active,
         weight_bytes=stored,
         bits_per_weight=8 * stored / counted.total,
-        bytes_per_token=_read_bytes(spec, arm.precision, workload, stored, touched) / positions,
+        bytes_per_token=_read_bytes(spec, variant.precision, workload, stored, touched) / positions,
         flop_per_token=_flop_per_token(spec, workload),
-        expected_coverage=touched if arm.routing_skew == 0 else None,
+        expected_experts_activated=touched if variant.routing_skew == 0 else None,
     )
 
 
-def coverage_deviation(spec: Spec, measured: Measurement) -> float:
-    """By how much chance alone moves a cell's coverage: one standard deviation of the mean over all layers and steps
-    that it is counted from, taken as independent (1.0 to 1.2 times this was seen). 0 for a dense model."""
+def experts_activated_deviation(spec: Spec, measured: Measurement) -> float:
+    """By how much chance alone moves a case's experts activated: one standard deviation of the mean over all layers
+    and steps that it is counted from, taken as independent (1.0 to 1.2 times this was seen). 0 for a dense model."""
     if not spec.is_sparse:
         return 0.0
     tokens, steps = measured.batch, max(1, measured.decode_tokens)

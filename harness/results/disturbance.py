@@ -1,5 +1,5 @@
 """Rules on what else went on at the host while a run was measured: others' work, stolen time, waits for memory,
-changed frequency, an unsteady control kernel. Pure.
+changed frequency, an unsteady reference kernel. Pure.
 
 All but a changed host warn: the figures are true, but may be less exact than they look. What a host does not tell
 breaks no rule.
@@ -22,7 +22,7 @@ def share_of(m: Measurement, value: Callable[[Observation], float | None]) -> fl
 
 
 def _foreign(m: Measurement, context: RuleContext) -> Breach | None:
-    share, limit = share_of(m, lambda o: o.foreign_cpu_s), context.limits.foreign_share
+    share, limit = share_of(m, lambda o: o.other_cpu_s), context.limits.foreign_share
     if share is None or share <= limit:
         return None
     return Breach(share, limit, f"others used {number(share, 2)} processors meanwhile ({limit:g} allowed)")
@@ -36,7 +36,7 @@ def _steal(m: Measurement, context: RuleContext) -> Breach | None:
 
 
 def _memory_wait(m: Measurement, context: RuleContext) -> Breach | None:
-    share, limit = share_of(m, lambda o: o.memory_wait_s), context.limits.memory_wait_share
+    share, limit = share_of(m, lambda o: o.memory_stall_s), context.limits.memory_wait_share
     if share is None or share <= limit:
         return None
     return Breach(share, limit, f"tasks waited for memory in {percent(share)} of the time ({percent(limit)} allowed)")
@@ -63,55 +63,56 @@ RULES = (
         "frequency", "warning", _frequency, "fix the frequency (`harness doctor` says how), or let the host cool"
     ),
 )
-"""Rules of a cell."""
+"""Rules of a case."""
 
 
-def _controls(record: Record) -> tuple[tuple[float, ...], ...]:
-    """The control kernel's durations, one tuple a process and workload."""
-    observed = [o.control_s for m in record.measurements for o in m.good]
-    return tuple(c for c in (*observed, *(o.control_s for o in record.ceiling_observations)) if len(c) >= 2)
+def _references(record: Record) -> tuple[tuple[float, ...], ...]:
+    """The reference kernel's durations, one tuple a process and workload."""
+    observed = [o.reference_kernel_s for m in record.measurements for o in m.good]
+    return tuple(c for c in (*observed, *(o.reference_kernel_s for o in record.ceiling_observations)) if len(c) >= 2)
 
 
 def judge_run(record: Record, limits: Limits) -> tuple[RuleBreach, ...]:
-    """Rules that concern the whole run: how steady the control kernel, and with it the host, was.
+    """Rules that concern the whole run: how steady the reference kernel, and with it the host, was.
 
-    Both warn here. A comparison of two arms that they leave unsettled is 'unmeasurable' (it asks for more of the host).
+    Both warn here. A comparison of two variants that they leave unsettled is 'unmeasurable' (it asks for more of the
+    host).
     """
-    return _judge_controls(_controls(record), limits)
+    return _judge_references(_references(record), limits)
 
 
 def disturbed(m: Measurement, context: RuleContext) -> str | None:
-    """What disturbed the host while this cell was measured, in words; None where nothing was found."""
-    controls = tuple(o.control_s for o in m.good if len(o.control_s) >= 2)
+    """What disturbed the host while this case was measured, in words; None where nothing was found."""
+    references = tuple(o.reference_kernel_s for o in m.good if len(o.reference_kernel_s) >= 2)
     broken = (rule.check(m, context) for rule in RULES)
-    words = [f.message for f in _judge_controls(controls, context.limits)] + [b.message for b in broken if b]
+    words = [f.message for f in _judge_references(references, context.limits)] + [b.message for b in broken if b]
     return "; ".join(words) or None
 
 
-def _judge_controls(controls: tuple[tuple[float, ...], ...], limits: Limits) -> tuple[RuleBreach, ...]:
+def _judge_references(references: tuple[tuple[float, ...], ...], limits: Limits) -> tuple[RuleBreach, ...]:
     found = []
     quiet = "end other work on this host, or compare only interleaved runs (`harness ab`)"
-    medians = sorted(median(c) for c in controls)
+    medians = sorted(median(c) for c in references)
     if len(medians) >= 2:
         # the middle 80 %, so that one slow process among many does not speak for all
         cut = len(medians) // 10
         inner = medians[cut : len(medians) - cut]
         spread = (inner[-1] - inner[0]) / median(medians)
-        if spread > limits.control_spread:
-            words = f"the control kernel spread by {percent(spread)} between processes"
-            found.append(_run_finding("control-spread", spread, limits.control_spread, words, quiet))
-    if controls:
-        drift = median([abs(median(c[len(c) // 2 :]) / median(c[: len(c) // 2]) - 1) for c in controls])
-        if drift > limits.control_drift:
-            words = f"the control kernel changed by {percent(drift)} while a workload was timed"
-            found.append(_run_finding("control-drift", drift, limits.control_drift, words, quiet))
+        if spread > limits.reference_spread:
+            words = f"the reference kernel spread by {percent(spread)} between processes"
+            found.append(_run_finding("reference-spread", spread, limits.reference_spread, words, quiet))
+    if references:
+        drift = median([abs(median(c[len(c) // 2 :]) / median(c[: len(c) // 2]) - 1) for c in references])
+        if drift > limits.reference_drift:
+            words = f"the reference kernel changed by {percent(drift)} while a workload was timed"
+            found.append(_run_finding("reference-drift", drift, limits.reference_drift, words, quiet))
     return tuple(found)
 
 
 def _run_finding(rule: str, value: float, limit: float, words: str, remedy: str) -> RuleBreach:
     message = f"{words} ({percent(limit)} allowed)"
     return RuleBreach(
-        rule=rule, severity="warning", cell=None, value=value, limit=limit, message=message, remedy=remedy
+        rule=rule, severity="warning", case=None, value=value, limit=limit, message=message, remedy=remedy
     )
 
 
@@ -122,7 +123,7 @@ def changed_host(before: Host, after: Host) -> RuleBreach | None:
     return RuleBreach(
         rule="host-changed",
         severity="invalid",
-        cell=None,
+        case=None,
         value=2,
         limit=1,
         message=f"begun on {before.cpu} with {before.cores} cores, gone on with on {after.cpu} with {after.cores}",

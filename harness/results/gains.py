@@ -1,6 +1,8 @@
-"""A record's cases beside this host's ceilings, and mixtures of experts beside their dense counterparts, paired by rounds.
+"""A record's cases beside this host's ceilings, and mixtures of experts beside their dense counterparts, paired by
+rounds.
 
-Cases are compared only where phase, batch, lengths, depth, precision and threads agree. A case that breaks a validity rule
+Cases are compared only where phase, batch, lengths, depth, precision and threads agree. A case that breaks a validity
+rule
 keeps its rate, with the rule named, and enters no gain. A dense counterpart is named after its model: NAME:equal-total,
 NAME:equal-active.
 """
@@ -9,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.results.record import Ceilings, CellKey, Measurement, Record
+from harness.results.record import CaseKey, Ceilings, Measurement, Record
 from harness.stats import Estimate, Interval, paired_ratio
 from harness.vocabulary import COUNTERPARTS, Counterpart, Frozen, ModelRole, Phase
 
@@ -20,13 +22,13 @@ EXCLUDED_LEVEL = 0.99
 """A measured ratio refutes only where its interval at this level lies wholly on the other side."""
 
 
-class MeasuredRow(CellKey):
-    """One cell as the tables show it. Bytes and work are the least that a step needs, from the architecture."""
+class MeasuredRow(CaseKey):
+    """One case as the tables show it. Bytes and work are the least that a step needs, from the architecture."""
 
     role: ModelRole
     rate_tok_s: Estimate | None
-    coverage: float | None = Field(description="distinct routed experts a layer and step, as counted")
-    expected_coverage: float | None = Field(description="the same under uniform routing, U(B)")
+    experts_activated: float | None = Field(description="distinct routed experts a layer and step, as counted")
+    expected_experts_activated: float | None = Field(description="the same under uniform routing, U(B)")
     ceiling_tok_s: float | None = Field(description="least of what this host's reading and arithmetic allow")
     ceiling_fraction: float | None = Field(description="measured rate over that ceiling")
     binding: Bound | None
@@ -36,34 +38,34 @@ class MeasuredRow(CellKey):
     problem: str | None = Field(description="why there is no rate, or why it is not used")
 
 
-class GainRow(CellKey):
-    """A sparse model's rate over that of a dense control, paired by rounds."""
+class GainRow(CaseKey):
+    """A sparse model's rate over that of a dense counterpart, paired by rounds."""
 
-    control: Counterpart
+    counterpart: Counterpart
     ratio: Estimate
 
 
 def role(model: str, names: frozenset[str]) -> ModelRole:
-    """What part a model plays. A model counts as sparse where the record holds a control of it."""
+    """What part a model plays. A model counts as sparse where the record holds a counterpart of it."""
     stem, _, suffix = model.rpartition(":")
-    for control in COUNTERPARTS:
-        if suffix == control and stem:
-            return control
-    return "moe" if any(f"{model}:{control}" in names for control in COUNTERPARTS) else "other"
+    for counterpart in COUNTERPARTS:
+        if suffix == counterpart and stem:
+            return counterpart
+    return "moe" if any(f"{model}:{counterpart}" in names for counterpart in COUNTERPARTS) else "other"
 
 
 def measured_rows(record: Record) -> tuple[MeasuredRow, ...]:
-    """Every cell of `record`, in its order, those without a rate too."""
+    """Every case of `record`, in its order, those without a rate too."""
     names = _names(record)
     return tuple(_row(m, record.ceilings, role(m.model, names)) for m in record.measurements)
 
 
 def gain_rows(record: Record) -> tuple[GainRow, ...]:
-    """Sparse over each control, for each cell that both have measured, over the rounds that they share."""
+    """Sparse over each counterpart, for each case that both have measured, over the rounds that they share."""
     found = []
     for m in _usable_rows(record):
-        for control in COUNTERPARTS:
-            name = {**m.named, "model": f"{m.model}:{control}"}
+        for counterpart in COUNTERPARTS:
+            name = {**m.named, "model": f"{m.model}:{counterpart}"}
             other = next((c for c in _usable_rows(record) if c.named == name), None)
             if other is None:
                 continue
@@ -71,12 +73,12 @@ def gain_rows(record: Record) -> tuple[GainRow, ...]:
             shared = sorted(ours.keys() & theirs.keys())
             if shared:
                 ratio = paired_ratio([ours[r] for r in shared], [theirs[r] for r in shared])
-                found.append(GainRow(**m.named, control=control, ratio=ratio))
+                found.append(GainRow(**m.named, counterpart=counterpart, ratio=ratio))
     return tuple(found)
 
 
 def _names(record: Record) -> frozenset[str]:
-    return frozenset({m.model for m in record.measurements} | {arm.model for arm in record.arms})
+    return frozenset({m.model for m in record.measurements} | {variant.model for variant in record.variants})
 
 
 def _usable_rows(record: Record) -> tuple[Measurement, ...]:
@@ -91,8 +93,8 @@ def _row(m: Measurement, ceilings: Ceilings | None, part: ModelRole) -> Measured
         **m.named,
         role=part,
         rate_tok_s=rate,
-        coverage=m.coverage,
-        expected_coverage=counts.expected_coverage if counts else None,
+        experts_activated=m.experts_activated,
+        expected_experts_activated=counts.expected_experts_activated if counts else None,
         ceiling_tok_s=ceiling,
         ceiling_fraction=rate.point / ceiling if rate and ceiling else None,
         binding=binding,
@@ -104,7 +106,7 @@ def _row(m: Measurement, ceilings: Ceilings | None, part: ModelRole) -> Measured
 
 
 def _ceiling(m: Measurement, ceilings: Ceilings | None) -> tuple[float | None, Bound | None]:
-    """The roofline at this cell's intensity, in tokens a second (Williams, Waterman and Patterson, 2009)."""
+    """The roofline at this case's intensity, in tokens a second (Williams, Waterman and Patterson, 2009)."""
     if ceilings is None or m.counts is None:
         return None, None
     arithmetic = ceilings.matmul_flop_s(m.precision)
@@ -127,11 +129,11 @@ def _times(estimate: Estimate, factor: float) -> Estimate:
 
 
 class Gain(Frozen):
-    """Rate of the sparse model over a dense control's in the same cell, pair by pair."""
+    """Rate of the sparse model over a dense counterpart's in the same case, pair by pair."""
 
     phase: Phase
     batch: int
-    control: Counterpart
+    counterpart: Counterpart
     sparse: Measurement
     dense: Measurement
     ratio: Estimate
@@ -139,10 +141,10 @@ class Gain(Frozen):
     """the same at the level that a refutation needs; None for one pair"""
 
     @property
-    def cells(self) -> str:
+    def cases(self) -> str:
         s = self.sparse
         shape = f"{s.prompt_tokens}-token prompts" if s.phase == "prefill" else f"{s.decode_tokens} tokens"
-        return f"{s.model} over {self.control} dense, {s.phase}, batch {s.batch}, {shape}, {s.precision}"
+        return f"{s.model} over {self.counterpart} dense, {s.phase}, batch {s.batch}, {shape}, {s.precision}"
 
     def above(self, bound: float) -> bool:
         """Wholly above at the stricter level."""
@@ -152,12 +154,12 @@ class Gain(Frozen):
         return self.wide is not None and self.wide.high < bound
 
 
-def sparse_models(record: Record) -> tuple[str, ...]:
-    """Models of the record that have a dense control beside them, in the record's order."""
+def moe_models(record: Record) -> tuple[str, ...]:
+    """Models of the record that have a dense counterpart beside them, in the record's order."""
     names = {m.model for m in record.measurements}
-    with_control = [n for n in names if any(f"{n}:{c}" in names for c in COUNTERPARTS)]
+    with_counterpart = [n for n in names if any(f"{n}:{c}" in names for c in COUNTERPARTS)]
     order = [m.model for m in record.measurements]
-    return tuple(sorted(with_control, key=order.index))
+    return tuple(sorted(with_counterpart, key=order.index))
 
 
 def usable(measurement: Measurement) -> bool:
@@ -165,7 +167,7 @@ def usable(measurement: Measurement) -> bool:
 
 
 def paired(numerator: Measurement, denominator: Measurement, level: float) -> Estimate | None:
-    """Ratio of the rates of rounds that both cells have; None where they share none."""
+    """Ratio of the rates of rounds that both cases have; None where they share none."""
     above, below = numerator.rates_by_round(), denominator.rates_by_round()
     rounds = sorted(above.keys() & below.keys())
     if not rounds:
@@ -173,16 +175,16 @@ def paired(numerator: Measurement, denominator: Measurement, level: float) -> Es
     return paired_ratio([above[r] for r in rounds], [below[r] for r in rounds], level)
 
 
-def gains(record: Record, control: Counterpart, phase: Phase, model: str | None = None) -> tuple[Gain, ...]:
-    """Every cell of `phase` where a sparse model and its control were both measured, by batch."""
+def gains(record: Record, counterpart: Counterpart, phase: Phase, model: str | None = None) -> tuple[Gain, ...]:
+    """Every case of `phase` where a sparse model and its counterpart were both measured, by batch."""
     found = []
-    cells = [m for m in record.measurements if usable(m)]
-    names = sparse_models(record) if model is None else (model,)
-    for sparse in cells:
+    cases = [m for m in record.measurements if usable(m)]
+    names = moe_models(record) if model is None else (model,)
+    for sparse in cases:
         if sparse.model not in names or sparse.phase != phase:
             continue
-        for dense in cells:
-            if dense.named != {**sparse.named, "model": f"{sparse.model}:{control}"}:
+        for dense in cases:
+            if dense.named != {**sparse.named, "model": f"{sparse.model}:{counterpart}"}:
                 continue
             ratio, wide = paired(sparse, dense, 0.90), paired(sparse, dense, EXCLUDED_LEVEL)
             if ratio is not None:
@@ -190,7 +192,7 @@ def gains(record: Record, control: Counterpart, phase: Phase, model: str | None 
                     Gain(
                         phase=phase,
                         batch=sparse.batch,
-                        control=control,
+                        counterpart=counterpart,
                         sparse=sparse,
                         dense=dense,
                         ratio=ratio,

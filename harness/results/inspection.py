@@ -1,14 +1,12 @@
-"""What may be asked of a model besides how fast it is, and what came of it: distance from fp32 weights, and a profile.
-
-Knows no runtime and no process.
-"""
+"""What may be asked of a model besides how fast it is, and what came of it: distance from fp32 weights, and a
+profile."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from harness.model.operators import ProfileRow
-from harness.results.plan import Arm, Workload
+from harness.results.plan import Variant, Workload
 from harness.vocabulary import Frozen, Phase, RunPrecision
 
 
@@ -16,7 +14,7 @@ class FidelityRequest(Frozen):
     """Compare each precision's logits with those of fp32 weights of the same seed, computed by the plain reference."""
 
     kind: Literal["fidelity"] = "fidelity"
-    arm: Arm = Field(description="its own precision does not matter")
+    variant: Variant = Field(description="its own precision does not matter")
     precisions: tuple[RunPrecision, ...]
     phases: tuple[Phase, ...]
 
@@ -25,7 +23,7 @@ class ProfileRequest(Frozen):
     """Profile each workload of one phase."""
 
     kind: Literal["profile"] = "profile"
-    arm: Arm
+    variant: Variant
     workloads: tuple[Workload, ...]
 
 

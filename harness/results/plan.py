@@ -1,8 +1,9 @@
-"""What exactly will run: arms, workloads, rounds, and what they need of memory and time. Measures nothing.
+"""What exactly will run: variants, workloads, rounds, and what they need of memory and time. Measures nothing.
 
-An arm is one model at one precision and thread count; a task is what one fresh process does: load one arm once and
-time each of its workloads, one session alive at a time. Rounds repeat the tasks of all arms in an order that
-alternates (ABBA), so that slow drift of the host falls on all arms alike.
+An variant is one model at one precision and thread count; a task is what one fresh process does: load one variant
+once and
+time each of its workloads, one session alive at a time. Rounds repeat the tasks of all variants in an order that
+alternates (ABBA), so that slow drift of the host falls on all variants alike.
 """
 
 from typing import Literal
@@ -26,7 +27,7 @@ def traced_prompts(tokens: int) -> int:
 
 
 class Workload(Frozen):
-    """One cell of a sweep: what a step does. `depth` is the number of cached tokens before the workload starts."""
+    """One case of a sweep: what a step does. `depth` is the number of cached tokens before the workload starts."""
 
     phase: Phase
     batch: int = Field(gt=0, le=4096)
@@ -35,7 +36,7 @@ class Workload(Frozen):
     depth: int = Field(default=0, ge=0, le=1 << 20)
 
 
-class Arm(Frozen):
+class Variant(Frozen):
     """One model as it is loaded by a measuring process."""
 
     model: str
@@ -58,12 +59,12 @@ class Timing(Frozen):
 
 
 class Task(Frozen):
-    """What one fresh process does. `kind` 'ceilings' measures the host instead of a model (`arm` is None then,
+    """What one fresh process does. `kind` 'ceilings' measures the host instead of a model (`variant` is None then,
     and `precisions` names the matrix products to time)."""
 
-    kind: Literal["arm", "ceilings"]
+    kind: Literal["variant", "ceilings"]
     round: int = Field(ge=0)
-    arm: Arm | None = None
+    variant: Variant | None = None
     workloads: tuple[Workload, ...] = ()
     precisions: tuple[RunPrecision, ...] = ()
     threads: int = Field(gt=0, le=1024)

@@ -1,19 +1,22 @@
-"""What came of a run: raw observations, and measurements as a view of them. Knows no claim and no theory.
-
+"""What came of a run: raw observations, and measurements as a view of them.
 An observation is one workload in one fresh process. Its durations are kept one by one, warm-ups too, in order.
-A measurement gathers the observations of one cell; its rate is derived from the per-process medians.
+A measurement gathers the observations of one case; its rate is derived from the per-process medians.
 """
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, computed_field
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, computed_field
 
-from harness.results.plan import Arm, Workload
+from harness.results.plan import Variant, Workload
 from harness.stats import Estimate, median, median_estimate
 from harness.vocabulary import Frozen, Phase, RunPrecision
 
-SCHEMA: Literal[2] = 2
+Value = TypeVar("Value", bound=BaseModel)
+
+SCHEMA: Literal[3] = 3
 """Version of a record. 2 added to observations the frequency, the wait for memory and the load: unknown in one of 1."""
 
 COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
@@ -33,22 +36,24 @@ class Observation(Frozen):
     outside_s: float | None = Field(
         default=None, ge=0, description="time of all timed steps spent outside the runtime's run call"
     )
-    coverage: float | None = Field(default=None, ge=0, description="mean distinct routed experts a layer and step")
+    experts_activated: float | None = Field(
+        default=None, ge=0, description="mean distinct routed experts a layer and step"
+    )
     peak_rss_bytes: int | None = Field(default=None, ge=0)
     rss_after_load_bytes: int | None = Field(
         default=None, ge=0, description="resident with weights and cache in place, before the first step"
     )
     load_s: float | None = Field(default=None, ge=0, description="weights generated and sessions created")
     weight_bytes: int | None = Field(default=None, ge=0, description="of the loaded model as stored, scales included")
-    control_s: tuple[float, ...] = Field(
-        default=(), description="durations of the fixed control kernel, before and after"
+    reference_kernel_s: tuple[float, ...] = Field(
+        default=(), description="durations of the fixed reference kernel, before and after"
     )
-    foreign_cpu_s: float | None = Field(default=None, ge=0, description="processor time that others used meanwhile")
+    other_cpu_s: float | None = Field(default=None, ge=0, description="processor time that others used meanwhile")
     steal_s: float | None = Field(default=None, ge=0)
     frequency_hz: float | None = Field(
         default=None, gt=0, description="mean of the processors right after the timed steps; virtual hosts: nominal"
     )
-    memory_wait_s: float | None = Field(
+    memory_stall_s: float | None = Field(
         default=None, ge=0, description="time of all timed steps in which some task of the host waited for memory"
     )
     load_1min: float | None = Field(default=None, ge=0, description="the host's load average when it began")
@@ -64,7 +69,7 @@ class Observation(Frozen):
 
 
 class Counts(Frozen):
-    """Figures of a cell that follow from the architecture or the stored weights, not from the clock."""
+    """Figures of a case that follow from the architecture or the stored weights, not from the clock."""
 
     parameters_total: int
     parameters_active: int
@@ -72,12 +77,14 @@ class Counts(Frozen):
     bits_per_weight: float
     bytes_per_token: float = Field(description="bytes that a step must read at least, divided by its tokens")
     flop_per_token: float
-    expected_coverage: float | None = Field(default=None, description="U(B) = E*(1-(1-k/E)^T), uniform routing")
+    expected_experts_activated: float | None = Field(
+        default=None, description="U(B) = E*(1-(1-k/E)^T), uniform routing"
+    )
     quantisation_error: float | None = Field(default=None, description="relative error of logits against fp32 weights")
 
 
-class CellKey(Frozen):
-    """What identifies a cell inside a record: a model as it was loaded, and what a step does."""
+class CaseKey(Frozen):
+    """What identifies a case inside a record: a model as it was loaded, and what a step does."""
 
     model: str
     phase: Phase
@@ -90,22 +97,22 @@ class CellKey(Frozen):
 
     @property
     def named(self) -> dict[str, Any]:
-        """These fields alone, by which another figure of the same cell is named."""
-        return {name: getattr(self, name) for name in CellKey.model_fields}
+        """These fields alone, by which another figure of the same case is named."""
+        return {name: getattr(self, name) for name in CaseKey.model_fields}
 
     @property
-    def key(self) -> "CellKey":
+    def key(self) -> "CaseKey":
         """The same as a value that compares and hashes, whatever figure it is taken of."""
-        return CellKey(**self.named)
+        return CaseKey(**self.named)
 
 
-class Measurement(CellKey):
-    """One cell over all its processes."""
+class Measurement(CaseKey):
+    """One case over all its processes."""
 
     counts: Counts | None = None
     observations: tuple[Observation, ...]
     invalid: tuple[str, ...] = Field(
-        default=(), description="validity rules that this cell breaks: never used as evidence"
+        default=(), description="validity rules that this case breaks: never used as evidence"
     )
 
     @property
@@ -132,14 +139,14 @@ class Measurement(CellKey):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def error(self) -> str | None:
-        """Why a cell has no rate at all."""
+        """Why a case has no rate at all."""
         if self.good:
             return None
         return next((o.error for o in self.observations if o.error), "not measured")
 
     @property
-    def coverage(self) -> float | None:
-        seen = [o.coverage for o in self.good if o.coverage is not None]
+    def experts_activated(self) -> float | None:
+        seen = [o.experts_activated for o in self.good if o.experts_activated is not None]
         return median(seen) if seen else None
 
     @property
@@ -182,7 +189,7 @@ class CeilingObservation(Frozen):
     read_bytes_s: float = Field(gt=0)
     read_kernel: str
     matmul: tuple[tuple[RunPrecision, float, str], ...] = Field(description="precision, FLOP/s, kernel")
-    control_s: tuple[float, ...] = ()
+    reference_kernel_s: tuple[float, ...] = ()
     started: dt.datetime
 
 
@@ -216,15 +223,60 @@ class Host(Frozen):
         return hashlib.sha256(repr(basis).encode()).hexdigest()[:12]
 
 
-def _as_current(version: object) -> object:
-    """A record of version 1 is one of version 2 that does not know the fields added since."""
-    return SCHEMA if version == 1 and not isinstance(version, bool) else version
+FORMER_NAMES = {
+    "arm": "variant",
+    "arms": "variants",
+    "bearing": "stance",
+    "cells": "cases",
+    "control": "counterpart",
+    "control_s": "reference_kernel_s",
+    "coverage": "experts_activated",
+    "expected_coverage": "expected_experts_activated",
+    "foreign_cpu_s": "other_cpu_s",
+    "looks": "analyses",
+    "memory_wait_s": "memory_stall_s",
+    "walkable": "transferable",
+}
+"""Names that keys had in records, reports and logs of versions 1 and 2, and what they are called since version 3."""
+
+
+def as_current(version: object) -> object:
+    """A record of an earlier version is one of this version that does not know the fields added since."""
+    return SCHEMA if version in (1, 2) and not isinstance(version, bool) else version
+
+
+def with_current_names(value: Any) -> Any:
+    """JSON values of any version with the names that keys have in this one."""
+    return renamed(value, FORMER_NAMES, {"arm": "variant"})
+
+
+def renamed(value: Any, names: Mapping[str, str], kinds: Mapping[str, str]) -> Any:
+    """JSON values with other names of keys; `kinds`: what tasks are called."""
+    if isinstance(value, dict):
+        return {
+            names.get(key, key): kinds.get(inner, inner)
+            if key == "kind" and isinstance(inner, str)
+            else renamed(inner, names, kinds)
+            for key, inner in value.items()
+        }
+    return [renamed(inner, names, kinds) for inner in value] if isinstance(value, list) else value
+
+
+def from_json(model: type[Value], text: str | bytes) -> Value:
+    """`text`, written by any version, as a `model`. Raises ValidationError."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        try:
+            return model.model_validate_json(json.dumps(with_current_names(json.loads(text))))
+        except (ValueError, RecursionError):
+            raise error from None
 
 
 class Record(Frozen):
     """All that a run produced. `record_id` is its name in the store; `state` says whether it ran to its end."""
 
-    schema_version: Annotated[Literal[2], BeforeValidator(_as_current)] = SCHEMA
+    schema_version: Annotated[Literal[3], BeforeValidator(as_current)] = SCHEMA
     record_id: RecordId
     name: str
     label: str | None = None
@@ -239,12 +291,12 @@ class Record(Frozen):
     host: Host
     ceilings: Ceilings | None
     ceiling_observations: tuple[CeilingObservation, ...] = ()
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
 
     def find(self, model: str, phase: Phase, batch: int, precision: RunPrecision | None = None) -> Measurement | None:
-        """The valid measurement of a cell with a rate, or None."""
+        """The valid measurement of a case with a rate, or None."""
         return next(
             (
                 m
@@ -260,6 +312,6 @@ class Record(Frozen):
         )
 
 
-def cell_key(arm: Arm, workload: Workload) -> CellKey:
-    """The key of a cell that is to be measured."""
-    return CellKey(model=arm.model, precision=arm.precision, threads=arm.threads, **dict(workload))
+def case_key(variant: Variant, workload: Workload) -> CaseKey:
+    """The key of a case that is to be measured."""
+    return CaseKey(model=variant.model, precision=variant.precision, threads=variant.threads, **dict(workload))

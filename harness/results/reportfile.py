@@ -2,8 +2,7 @@
 
 A checksum over all values stands at its end: a document that was cut or changed is refused. Figures that follow from
 others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and made anew when read: the
-raw durations are the truth. Knows no store and writes no file.
-"""
+raw durations are the truth."""
 
 import datetime as dt
 import json
@@ -19,15 +18,15 @@ from harness.files.strict import StrictJsonError
 from harness.files.text import printable_line
 from harness.results.assessment import Assessment, InconsistentSet, Scaled, Verdict
 from harness.results.gains import GainRow, MeasuredRow, gain_rows, measured_rows
-from harness.results.plan import Arm
-from harness.results.record import CeilingObservation, Ceilings, Host, Measurement, Record, RecordId
+from harness.results.plan import Variant
+from harness.results.record import CeilingObservation, Ceilings, Host, Measurement, Record, RecordId, with_current_names
 from harness.vocabulary import Frozen
 
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 """2 added to observations the frequency, the wait for memory and the load: one of 1 is read as not knowing them."""
 
 _READ = range(1, SCHEMA + 1)
-SIZE_LIMIT_BYTES = 256 << 20  # a thousand cells of a thousand processes stay far below it
+SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases of a thousand processes stay far below it
 _ERRORS_SHOWN = 10
 _ADVICE = "Write the file again from the stored run, or name another one."
 
@@ -64,13 +63,13 @@ class ReportFile(Frozen):
         json_schema_serialization_defaults_required=True,
     )
 
-    schema_version: Literal[2] = Field(alias="schema", description="version of this document's schema")
+    schema_version: Literal[3] = Field(alias="schema", description="version of this document's schema")
     record_id: RecordId | None
     run: Run | None
     host: Host | None
     ceilings: Ceilings | None
     ceiling_observations: tuple[CeilingObservation, ...]
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...]
     sheet: JudgedSheet | None
@@ -94,11 +93,11 @@ class ReportFile(Frozen):
 
     @computed_field(description="each measurement beside this host's ceilings")  # type: ignore[prop-decorator]
     @property
-    def cells(self) -> tuple[MeasuredRow, ...]:
+    def cases(self) -> tuple[MeasuredRow, ...]:
         record = self.record()
         return measured_rows(record) if record else ()
 
-    @computed_field(description="sparse models over their dense controls")  # type: ignore[prop-decorator]
+    @computed_field(description="mixture-of-experts models over their dense counterparts")  # type: ignore[prop-decorator]
     @property
     def gains(self) -> tuple[GainRow, ...]:
         record = self.record()
@@ -130,7 +129,7 @@ class ReportFile(Frozen):
             host=self.host,
             ceilings=self.ceilings,
             ceiling_observations=self.ceiling_observations,
-            arms=self.arms,
+            variants=self.variants,
             measurements=self.measurements,
             notes=self.notes,
         )
@@ -185,6 +184,8 @@ def parse(text: str, *, where: str = "report") -> tuple[Record | None, Assessmen
     problem = output.checksum_error(data)
     if problem is not None:
         _refuse(where, problem)
+    if data["schema"] < SCHEMA:
+        data = with_current_names(data)
     try:
         read = ReportFile.model_validate_json(json.dumps({**_without_computed(data), "schema": SCHEMA}), strict=True)
     except ValidationError as error:
@@ -200,7 +201,7 @@ def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
         host=record.host if record else None,
         ceilings=record.ceilings if record else None,
         ceiling_observations=record.ceiling_observations if record else (),
-        arms=record.arms if record else (),
+        variants=record.variants if record else (),
         measurements=record.measurements if record else (),
         notes=record.notes if record else (),
         sheet=_sheet(assessment) if assessment else None,

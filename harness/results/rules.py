@@ -1,6 +1,6 @@
 """What a validity rule is: a name, a severity, a check with its limit, a remedy; and the finding where it is broken.
 
-Knows no rule: those of a cell are in `harness.results.validity`, those of the host in `harness.results.disturbance`.
+results.validity`, those of the host in `harness.results.disturbance`.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,16 @@ class Limits(Frozen):
     min_processes: int = Field(default=2, ge=1, description="fewer invalidate: no interval without a second process")
     good_processes: int = Field(default=5, ge=1, description="fewer warn: the interval has to assume log-normal noise")
     min_steps: int = Field(default=3, ge=1, description="timed steps of a process; fewer warn")
-    min_timed_s: float = Field(default=0.1, gt=0, description="timed seconds of a cell in all; fewer warn")
+    min_timed_s: float = Field(default=0.1, gt=0, description="timed seconds of a case in all; fewer warn")
     resolution_multiple: float = Field(default=1000.0, gt=0, description="shortest step in units of the clock's own")
     ceiling_margin: float = Field(default=0.05, ge=0, description="how far above a measured ceiling a rate may lie")
     cache_multiple: float = Field(default=4.0, gt=0, description="weights in units of the last-level cache")
-    coverage: float = Field(default=0.03, gt=0, description="relative distance from the expected coverage")
+    experts_activated: float = Field(
+        default=0.03, gt=0, description="relative distance from the expected experts activated"
+    )
     outside_share: float = Field(default=0.01, gt=0, description="share of a step spent outside the runtime")
-    control_spread: float = Field(default=0.10, gt=0, description="spread of the control kernel between processes")
-    control_drift: float = Field(default=0.05, gt=0, description="drift of the control kernel inside a process")
+    reference_spread: float = Field(default=0.10, gt=0, description="spread of the reference kernel between processes")
+    reference_drift: float = Field(default=0.05, gt=0, description="drift of the reference kernel inside a process")
     foreign_share: float = Field(default=0.10, gt=0, description="processor time of others, in processors")
     steal_share: float = Field(default=0.01, gt=0, description="time that the hypervisor took, in processors")
     memory_wait_share: float = Field(default=0.01, gt=0, description="time in which a task waited for memory")
@@ -35,11 +37,11 @@ class Limits(Frozen):
 
 
 class RuleBreach(Frozen):
-    """One rule that is broken. `cell` is None where it concerns the whole run."""
+    """One rule that is broken. `case` is None where it concerns the whole run."""
 
     rule: str
     severity: Severity
-    cell: str | None
+    case: str | None
     value: float
     limit: float
     message: str = Field(description="what was found and what was allowed")
@@ -50,20 +52,22 @@ class RuleBreach(Frozen):
         return f"{self.rule}: {self.message}"
 
 
-def cell_name(m: Measurement) -> str:
-    """A cell in words: moe-article int8 decode batch 8."""
+def case_name(m: Measurement) -> str:
+    """A case in words: moe-article int8 decode batch 8."""
     depth = f" depth {m.depth}" if m.depth else ""
     return f"{m.model} {m.precision} {m.phase} batch {m.batch}{depth}, {m.threads} threads"
 
 
 class RuleContext(Frozen):
-    """What the rules of a cell may look at besides the cell."""
+    """What the rules of a case may look at besides the case."""
 
     host: Host
     read_bytes_s: float | None = Field(default=None, description="best read rate of any process of the run")
     matmul_flop_s: tuple[tuple[str, float], ...] = Field(default=(), description="best of each precision")
     skewed: bool = False
-    coverage_deviation: float = Field(default=0.0, ge=0, description="of a measured coverage by chance alone")
+    experts_activated_deviation: float = Field(
+        default=0.0, ge=0, description="of a measured experts activated by chance alone"
+    )
     limits: Limits = Limits()
 
 
@@ -76,7 +80,7 @@ class Breach(NamedTuple):
 
 
 class ValidityRule(NamedTuple):
-    """One named rule of a cell."""
+    """One named rule of a case."""
 
     name: str
     severity: Severity

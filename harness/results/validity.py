@@ -1,18 +1,17 @@
-"""Rules that a measured cell must keep to be used as evidence, in the spirit of MLPerf LoadGen's validity checks. Pure.
+"""Rules that a measured case must keep to be used as evidence, in the spirit of MLPerf LoadGen's validity checks. Pure.
 
-Each finding names its rule, the value, the limit and what to do. 'invalid' findings keep the cell out of every verdict
-and comparison (it is shown, marked); 'warning' findings are shown beside it. Knows no claim and no clock.
-"""
+Each finding names its rule, the value, the limit and what to do. 'invalid' findings keep the case out of every verdict
+and comparison (it is shown, marked); 'warning' findings are shown beside it."""
 
 from harness.results import disturbance
-from harness.results.counting import coverage_deviation
+from harness.results.counting import experts_activated_deviation
 from harness.results.disturbance import changed_host, judge_run, share_of
 from harness.results.record import Measurement, Record
-from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule, cell_name
+from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule, case_name
 from harness.stats import median
 from harness.units import binary, number, percent, seconds, si
 
-__all__ = ["CELL_RULES", "Limits", "apply", "changed_host", "findings", "judge", "judge_run"]
+__all__ = ["CASE_RULES", "Limits", "apply", "changed_host", "findings", "judge", "judge_run"]
 
 
 def _one_process(m: Measurement, context: RuleContext) -> Breach | None:
@@ -81,7 +80,7 @@ def _shortest_median_s(m: Measurement) -> float | None:
 
 
 def _rate_tok_s(m: Measurement) -> float | None:
-    """The rate that the cell reports. Its fastest process may have met a faster moment than the ceilings did."""
+    """The rate that the case reports. Its fastest process may have met a faster moment than the ceilings did."""
     return None if m.rate_tok_s is None else m.rate_tok_s.point
 
 
@@ -119,20 +118,22 @@ def _above(value: float, ceiling: float, unit: str, context: RuleContext) -> Bre
 
 
 _CHANCE = 3.0
-"""Deviations that chance may add to what a coverage is off: one cell in 400 lies beyond them."""
+"""Deviations that chance may add to what a experts activated is off: one case in 400 lies beyond them."""
 
 
-def _coverage(m: Measurement, context: RuleContext) -> Breach | None:
+def _experts_activated(m: Measurement, context: RuleContext) -> Breach | None:
     """Few tokens touch more or fewer experts by chance alone, so what chance does is allowed on top."""
-    expected = m.counts.expected_coverage if m.counts else None
-    if expected is None or m.coverage is None or context.skewed:
+    expected = m.counts.expected_experts_activated if m.counts else None
+    if expected is None or m.experts_activated is None or context.skewed:
         return None
-    off, allowed = m.coverage / expected - 1, context.limits.coverage
-    allowed += _CHANCE * context.coverage_deviation / expected
+    off, allowed = m.experts_activated / expected - 1, context.limits.experts_activated
+    allowed += _CHANCE * context.experts_activated_deviation / expected
     if abs(off) <= allowed:
         return None
-    words = f"{number(m.coverage)} distinct experts a layer and step, uniform routing gives {number(expected)}"
-    return Breach(m.coverage, expected * (1 + (allowed if off > 0 else -allowed)), f"{words} ({percent(off)} off)")
+    words = f"{number(m.experts_activated)} distinct experts a layer and step, uniform routing gives {number(expected)}"
+    return Breach(
+        m.experts_activated, expected * (1 + (allowed if off > 0 else -allowed)), f"{words} ({percent(off)} off)"
+    )
 
 
 def _outside(m: Measurement, context: RuleContext) -> Breach | None:
@@ -152,7 +153,7 @@ def _digests(m: Measurement, _context: RuleContext) -> Breach | None:
 _AGAIN = "run again on a quiet host; if it comes back, the work or the ceiling is counted wrongly"
 _LARGER = "measure a larger model, batch or prompt"
 
-CELL_RULES = (
+CASE_RULES = (
     ValidityRule("no-interval", "invalid", _one_process, "raise measure.repetitions"),
     ValidityRule("few-processes", "warning", _few_processes, "raise measure.repetitions"),
     ValidityRule("failed-processes", "warning", _failures, "`harness run --resume --retry-failed` measures them again"),
@@ -169,7 +170,10 @@ CELL_RULES = (
     ValidityRule("above-read-ceiling", "invalid", _above_read_ceiling, _AGAIN),
     ValidityRule("above-matmul-ceiling", "invalid", _above_matmul_ceiling, _AGAIN),
     ValidityRule(
-        "coverage", "invalid", _coverage, "use balanced routing or another seed, or name the skew in measure.routing"
+        "experts-activated",
+        "invalid",
+        _experts_activated,
+        "use balanced routing or another seed, or name the skew in measure.routing",
     ),
     ValidityRule("outside-runtime", "warning", _outside, _LARGER),
     ValidityRule(
@@ -182,44 +186,46 @@ results that are true but may be less exact than they look."""
 
 
 def judge(m: Measurement, context: RuleContext) -> tuple[RuleBreach, ...]:
-    """All rules that a cell breaks, in the order of CELL_RULES."""
+    """All rules that a case breaks, in the order of CASE_RULES."""
     found = []
-    for rule in CELL_RULES:
+    for rule in CASE_RULES:
         broken = rule.check(m, context)
         if broken is not None:
             found.append(
                 RuleBreach(
-                    rule=rule.name, severity=rule.severity, cell=cell_name(m), remedy=rule.remedy, **broken._asdict()
+                    rule=rule.name, severity=rule.severity, case=case_name(m), remedy=rule.remedy, **broken._asdict()
                 )
             )
     return tuple(found)
 
 
 def context_of(record: Record, measurement: Measurement, limits: Limits) -> RuleContext:
-    """What the rules may look at for one cell: ceilings are the best that any process reached."""
+    """What the rules may look at for one case: ceilings are the best that any process reached."""
     best: dict[str, float] = {}
     for observation in record.ceiling_observations:
         for precision, rate, _ in observation.matmul:
             best[precision] = max(rate, best.get(precision, 0.0))
-    arms = [a for a in record.arms if (a.model, a.precision) == (measurement.model, measurement.precision)]
+    variants = [a for a in record.variants if (a.model, a.precision) == (measurement.model, measurement.precision)]
     return RuleContext(
         host=record.host,
         read_bytes_s=max((o.read_bytes_s for o in record.ceiling_observations), default=None),
         matmul_flop_s=tuple(best.items()),
-        skewed=any(a.routing_skew > 0 for a in arms),
-        coverage_deviation=max((coverage_deviation(a.spec, measurement) for a in arms), default=0.0),
+        skewed=any(a.routing_skew > 0 for a in variants),
+        experts_activated_deviation=max(
+            (experts_activated_deviation(a.spec, measurement) for a in variants), default=0.0
+        ),
         limits=limits,
     )
 
 
 def findings(record: Record, limits: Limits = Limits()) -> tuple[RuleBreach, ...]:  # noqa: B008 - frozen
-    """All findings of a record: those of the run, then those of each cell."""
-    cells = [f for m in record.measurements for f in judge(m, context_of(record, m, limits))]
-    return (*judge_run(record, limits), *cells)
+    """All findings of a record: those of the run, then those of each case."""
+    cases = [f for m in record.measurements for f in judge(m, context_of(record, m, limits))]
+    return (*judge_run(record, limits), *cases)
 
 
 def apply(record: Record, limits: Limits = Limits()) -> Record:  # noqa: B008 - frozen
-    """The record with each cell's `invalid` naming the rules that keep it out of the evidence."""
+    """The record with each case's `invalid` naming the rules that keep it out of the evidence."""
     judged = tuple(
         m.model_copy(
             update={

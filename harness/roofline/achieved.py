@@ -2,12 +2,11 @@
 
 The reference point of a deployment is `tokens / (t_compute + t_memory + t_activations + t_launch + x * t_link)`: what a
 package does by itself, one part after the other, and the share x of communication that overlap does not hide. x is
-fitted to the same published rates as the band, by the least spread between sources; nothing else is fitted.
+fitted to the same published rates as the usual range, by the least spread between sources; nothing else is fitted.
 
 Fractions are taken as log-normal. The unit of sampling is a publication: its rows share code, cluster and authors, so
 they are averaged first. The variance between publications is shrunk towards that of uncalibrated analytical models,
 because few publications that happen to agree do not prove a narrow spread; a new vendor adds a term of its own.
-Knows neither the claim under test nor its source: the caller names what must be left out.
 """
 
 import math
@@ -53,7 +52,7 @@ class AchievedSample(Frozen):
 
 
 class AchievedRow(Frozen):
-    """A published rate that made a band."""
+    """A published rate that made a usual range."""
 
     rate_id: str
     source_id: str
@@ -63,7 +62,7 @@ class AchievedRow(Frozen):
 
 
 class Accuracy(Frozen):
-    """How a band does on rates it has not seen."""
+    """How a usual range does on rates it has not seen."""
 
     rows: int
     coverage: float
@@ -145,9 +144,9 @@ def _complete(rate: PublishedRate, spec: Spec) -> Deployment | None:
     return None if any(value is None for value in needed) else found
 
 
-def sample(rate: PublishedRate, catalogue: Catalog) -> AchievedSample | None:
+def sample(rate: PublishedRate, catalog: Catalog) -> AchievedSample | None:
     """A published rate beside its limits; None where its source leaves out a condition that the limits need."""
-    chip, spec = catalogue.chip(rate.chip), catalogue.model(rate.model).spec
+    chip, spec = catalog.chip(rate.chip), catalog.model(rate.model).spec
     found = _complete(rate, spec)
     if found is None:
         return None
@@ -163,9 +162,9 @@ def sample(rate: PublishedRate, catalogue: Catalog) -> AchievedSample | None:
     )
 
 
-def samples(catalogue: Catalog) -> tuple[AchievedSample, ...]:
-    """All rates that may make a band and state every condition that their limits need."""
-    found = (sample(rate, catalogue) for rate in catalogue.rates if rate.calibrates)
+def samples(catalog: Catalog) -> tuple[AchievedSample, ...]:
+    """All rates that may make a usual range and state every condition that their limits need."""
+    found = (sample(rate, catalog) for rate in catalog.rates if rate.calibrates)
     return tuple(s for s in found if s is not None)
 
 
@@ -315,15 +314,15 @@ def achieved_range(
     vendor: str | None = None,
     exclude_sources: tuple[str, ...] = (),
     exclude_vendors: tuple[str, ...] = (),
-    catalogue: Catalog | None = None,
+    catalog: Catalog | None = None,
 ) -> AchievedRange:
     """The fraction of its reference point that a new publication's rate of `phase` reaches.
 
     `vendor` is the chip's; where no published rate of that vendor is left, the width has a vendor term. Raises
-    UsageError where nothing is left to make a band from.
+    UsageError where nothing is left to make a usual range from.
     """
-    pool = _builtin_samples() if catalogue is None else samples(catalogue)
+    pool = _builtin_samples() if catalog is None else samples(catalog)
     kept = tuple(r for r in pool if r.source_id not in exclude_sources and r.vendor not in exclude_vendors)
     if not any(_bears(r.phase, phase) for r in kept):
-        raise UsageError(f"no published {phase} rate is left to make a band from; leave fewer sources out")
+        raise UsageError(f"no published {phase} rate is left to make a usual range from; leave fewer sources out")
     return _achieved_range(kept, phase, vendor, tuple(exclude_sources), tuple(exclude_vendors))

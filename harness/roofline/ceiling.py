@@ -1,5 +1,4 @@
-"""The rate that a chip's limits allow for one deployment: an upper bound, and a serial estimate. Knows no measurement.
-
+"""The rate that a chip's limits allow for one deployment: an upper bound, and a serial estimate.
 The overlap ceiling takes compute, memory and links to run at their peaks, all at once and without a gap:
 `tokens / max(t_compute, t_memory, t_link)`. It may refute a claim and never supports one. The serial point takes
 them one after another: `tokens / (t_compute + t_memory + t_link)`. It is an estimator, never a bound.
@@ -55,9 +54,10 @@ class Ceiling(Frozen):
     link_s: float | None
     """None where the chip's links are unknown"""
     activation_s: float
-    """time of the traffic between kernels: in no ceiling and not in the serial point, only in a band's reference"""
+    """time of the traffic between kernels: in no ceiling and not in the serial point, only in a usual range's
+    reference"""
     launch_s: float
-    """fixed time of starting kernels (see `harness.roofline.overheads`): likewise only in a band's reference"""
+    """fixed time of starting kernels (see `harness.roofline.overheads`): likewise only in a usual range's reference"""
     shares: tuple[Share, ...]
     tpot_floor_s: float | None
     """least time per output token of a sequence at this batch; None where the phase has none"""
@@ -239,7 +239,7 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePha
     step = _step(spec, chip, deployment, phase, generous)
     bandwidth = _pick(chip.bandwidth, generous)
     if bandwidth is None:
-        raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalogue of your own")
+        raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalog of your own")
     link = _link_bytes_s(chip, deployment.chips, generous)
     shares = _times(step.components, _arithmetic_peaks(chip, deployment, generous), bandwidth, link)
     times: dict[Binding, float] = {

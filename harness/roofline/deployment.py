@@ -1,4 +1,5 @@
-"""How a model is served: number formats, and the conditions that a rate depends on. None means unknown, never a default.
+"""How a model is served: number formats, and the conditions that a rate depends on. None means unknown, never a
+default.
 
 Batch is sequences per package (a package may hold several devices); `chips` counts the packages that share one set of
 experts, or, for a dense model, one set of weights.

@@ -3,9 +3,11 @@
 Counted in kernels as fused as in the disclosed systems. Small batches wait for it more than for memory; at large ones
 it vanishes beside the work. In no ceiling: a fused kernel or a longer graph avoids part of it.
 
-MERGED: Memory traffic of activations: what operators hand to one another, written once and read once. Estimates, no bound.
+MERGED: Memory traffic of activations: what operators hand to one another, written once and read once. Estimates, no
+bound.
 
-Fused kernels avoid part of it, so it is in no ceiling; the reference point of a band counts it, because in prefill on
+Fused kernels avoid part of it, so it is in no ceiling; the reference point of a usual range counts it, because in
+prefill on
 fast chips it takes a fifth to a third of the time. Counted per position and layer, for kernels fused as in the
 disclosed systems: one kernel a projection, one for the attention core, grouped matrix products for experts.
 """

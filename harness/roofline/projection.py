@@ -1,4 +1,5 @@
-"""What a model could do on a chip: limits, the band that published systems reach, and all that follows from a rate.
+"""What a model could do on a chip: limits, the usual range that published systems reach, and all that follows from a
+rate.
 
 Conditions that the deployment leaves open are ranged over. The ceiling is then the largest over the range, the ends of
 an interval are the outermost over it, and its middle is that of the conditions in which published systems work. So
@@ -30,7 +31,7 @@ class Spread(Frozen):
 
 
 class Normaliser(Frozen):
-    """The middle of the band over one property of the package, with the interval."""
+    """The middle of the usual range over one property of the package, with the interval."""
 
     per: Literal["package", "die", "TFLOP/s", "TB/s", "GB", "W"]
     of: str
@@ -39,7 +40,7 @@ class Normaliser(Frozen):
 
 
 class Identity(Frozen):
-    """An equation that any rate of this deployment must satisfy, with its value at the middle of the band."""
+    """An equation that any rate of this deployment must satisfy, with its value at the middle of the usual range."""
 
     text: str
     value: float
@@ -54,26 +55,26 @@ class Projection(Frozen):
     phase: RatePhase
     deployment: Deployment
     missing: tuple[str, ...]
-    completions: int
-    """how many completions of the missing conditions were looked at"""
+    scenarios: int
+    """how many scenarios of the missing conditions were looked at"""
     typical: Deployment
-    """the completion that the components and the memory are of"""
+    """the scenario that the components and the memory are of"""
     ceiling_tok_s: float
     generous_tok_s: float
     """the ceiling to refute with: largest sourced figures, open choices in the rate's favour"""
     binding: Binding
     serial_tok_s: float
     reference_tok_s: float
-    band90_tok_s: Spread
-    band99_tok_s: Spread
+    usual90_tok_s: Spread
+    usual99_tok_s: Spread
     achieved: AchievedRange
     limits: Ceiling
-    """of the typical completion"""
+    """of the typical scenario"""
     components: tuple[Share, ...]
     memory_bytes: float
     memory_limit_bytes: float | None
     fits: bool | None
-    """whether any completion fits"""
+    """whether any scenario fits"""
     tpot_floor_s: float | None
     normalisers: tuple[Normaliser, ...]
     routing: tuple[RoutingCase, ...]
@@ -82,7 +83,7 @@ class Projection(Frozen):
 
 
 class _Point(Frozen):
-    """One completion, with its limits."""
+    """One scenario, with its limits."""
 
     deployment: Deployment
     limits: Ceiling
@@ -95,12 +96,12 @@ def _point(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, exp
 
 
 class _Survey(Frozen):
-    """All completions of one question."""
+    """All scenarios of one question."""
 
     missing: tuple[str, ...]
     points: tuple[_Point, ...]
     centre: float
-    """geometric mean of the reference points of likely completions"""
+    """geometric mean of the reference points of likely scenarios"""
     typical: _Point
     cap_tok_s: float
 
@@ -118,7 +119,7 @@ class _Survey(Frozen):
         return min((p.limits.tpot_floor_s for p in self.points if p.limits.tpot_floor_s), default=None)
 
     def interval(self, low: float, mid: float, high: float) -> Spread:
-        """Outermost ends over the completions. No end passes the cap, and the middle stays inside."""
+        """Outermost ends over the scenarios. No end passes the cap, and the middle stays inside."""
         top = min(self.cap_tok_s, high * max(p.reference for p in self.points))
         bottom = min(top, low * min(p.reference for p in self.points))
         return Spread(low=bottom, mid=min(max(mid * self.centre, bottom), top), high=top)
@@ -199,12 +200,12 @@ def project(
     *,
     exclude_sources: tuple[str, ...] = (),
     exclude_vendors: tuple[str, ...] = (),
-    catalogue: Catalog | None = None,
+    catalog: Catalog | None = None,
 ) -> Projection:
-    """Limits and band of `spec` on `chip`, over every completion of the conditions that `deployment` leaves open.
+    """Limits and usual range of `spec` on `chip`, over every scenario of the conditions that `deployment` leaves open.
 
-    The band leaves the named publications and vendors out. Raises UsageError for arithmetic that the chip does not
-    have, and where no published rate is left for a band.
+    The usual range leaves the named publications and vendors out. Raises UsageError for arithmetic that the chip does
+    not have, and where no published rate is left for a usual range.
     """
     _refuse_unsupported(chip, deployment)
     reached = achieved_range(
@@ -212,26 +213,26 @@ def project(
         vendor=chip.vendor,
         exclude_sources=exclude_sources,
         exclude_vendors=exclude_vendors,
-        catalogue=catalogue,
+        catalog=catalog,
     )
     survey = _survey(spec, chip, deployment, phase, reached.exposed_link)
     typical, limits = survey.typical, survey.typical.limits
-    band90 = survey.interval(reached.low90, reached.mid, reached.high90)
+    usual90 = survey.interval(reached.low90, reached.mid, reached.high90)
     return Projection(
         chip=chip.name,
         vendor=chip.vendor,
         phase=phase,
         deployment=deployment,
         missing=survey.missing,
-        completions=len(survey.points),
+        scenarios=len(survey.points),
         typical=typical.deployment,
         ceiling_tok_s=survey.best.rate_tok_s,
         generous_tok_s=survey.cap_tok_s,
         binding=survey.best.binding,
         serial_tok_s=limits.serial_tok_s,
         reference_tok_s=typical.reference,
-        band90_tok_s=band90,
-        band99_tok_s=survey.interval(reached.low99, reached.mid, reached.high99),
+        usual90_tok_s=usual90,
+        usual99_tok_s=survey.interval(reached.low99, reached.mid, reached.high99),
         achieved=reached,
         limits=limits,
         components=limits.shares,
@@ -240,8 +241,8 @@ def project(
         fits=survey.fits,
         tpot_floor_s=survey.tpot_floor_s,
         routing=routing_cases(spec, _group_positions(typical)),
-        normalisers=_normalisers(chip, typical.deployment, band90),
-        identities=_identities(phase, typical.deployment, band90.mid),
+        normalisers=_normalisers(chip, typical.deployment, usual90),
+        identities=_identities(phase, typical.deployment, usual90.mid),
     )
 
 

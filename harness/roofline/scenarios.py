@@ -1,5 +1,4 @@
-"""Which conditions a deployment leaves open, and what they could be. Knows no published rate.
-
+"""Which conditions a deployment leaves open, and what they could be.
 A condition that is not given is a range, not a default. `admissible` spans the range with few values, extremes
 included; a ceiling or a bound is taken over all of them. `likely` is the part of the range that published systems
 work in; only the middle of an interval is taken from it, never an end.
@@ -180,9 +179,9 @@ def _usual_groups(found: list[Deployment], chips: tuple[int, ...]) -> list[Deplo
 
 
 def scenarios(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Scenarios:
-    """Every open condition, ranged over. A deployment without open conditions is its own only completion.
+    """Every open condition, ranged over. A deployment without open conditions is its own only scenario.
 
-    Completions that do not fit the chip's memory are dropped; if none fits, one that does not fit is kept, and its
+    Scenarios that do not fit the chip's memory are dropped; if none fits, one that does not fit is kept, and its
     ceiling says so. Raises UsageError where the chip has none of the formats.
     """
     deployment = with_context(deployment)
@@ -199,7 +198,7 @@ def scenarios(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) 
 
 
 def _too_large(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
-    """A completion that is kept although it does not fit, so that the answer can say by how much."""
+    """A scenario that is kept although it does not fit, so that the answer can say by how much."""
     all_of, usual = _precisions(spec, chip, deployment)
     if not all_of:
         raise UsageError(f"no source gives {chip.name} arithmetic in any known precision")

@@ -1,5 +1,4 @@
-"""Operations and bytes of one step on one package, by component, in closed form. Knows no chip and no clock.
-
+"""Operations and bytes of one step on one package, by component, in closed form.
 A step is one decode iteration over the package's batch, or the prefill of its batch of prompts. Symbols as in the
 papers: L layers, d hidden, E routed experts, k chosen, s shared, B sequences per package, q positions per sequence.
 Experts touched by T routed positions are `U(T) = E * (1 - (1 - k/E)^T)`, which assumes independent uniform choice:

@@ -1,5 +1,4 @@
-"""A model that is loaded once, called for its logits, and opened for stepping. Knows no clock but the session's.
-
+"""A model that is loaded once, called for its logits, and opened for stepping.
 An engine keeps one session alive at a time, because a second one lengthens the tail of every step. Weights are handed
 to a session as values in memory and dropped once it has packed them in its own layout: switching between prefill and
 decode draws them again from the seed, which is cheaper than keeping them twice.
@@ -24,7 +23,7 @@ from harness.model.graph.decoder import build
 from harness.model.graph.derived import derived
 from harness.model.graph.dispatch import Strategy, strategy
 from harness.model.graph.nodes import Program
-from harness.model.graph.packing import form_array
+from harness.model.graph.packing import packed_array
 from harness.model.operators import Executed
 from harness.model.spec import Spec
 from harness.model.tensors import stored_bytes, tensor_layout
@@ -102,13 +101,13 @@ class Engine:
         """
         self.close()
         with tempfile.TemporaryDirectory() as folder:
-            self._built = self._form(phase, batch)
+            self._built = self._packing(phase, batch)
             self._session = self.opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
-            stepper = self.open(
+            runner = self.open(
                 phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
             )
             for _ in range(steps + 1):
-                stepper.step()
+                runner.step()
             executed = read_profile(Path(self._session.end_profiling()))
         self.close()
         return executed[len(executed) // (steps + 1) :]
@@ -120,30 +119,30 @@ class Engine:
         it is the one alive, or that of few; both take any number.
         """
         if self._session is not None and self._built is not None:
-            fits = self._built[0] == phase if batch is None else self._built == self._form(phase, batch)
+            fits = self._built[0] == phase if batch is None else self._built == self._packing(phase, batch)
             if fits:
                 return self._session
         self.close()
         start, sequences = time.perf_counter(), batch or _FEW
         self._session = self.opened(self.program(phase, sequences), progress)
-        self._built = self._form(phase, sequences)
+        self._built = self._packing(phase, sequences)
         _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
         return self._session
 
     def close(self) -> None:
-        """Give back the memory of the session that is alive, if any. Its steppers cannot step any more."""
+        """Give back the memory of the session that is alive, if any. Its runners cannot step any more."""
         if self._session is not None:
             self._session.close()
         self._session = self._built = None
 
-    def _form(self, phase: Phase, batch: int) -> tuple[Phase, Strategy]:
+    def _packing(self, phase: Phase, batch: int) -> tuple[Phase, Strategy]:
         """Which of its graphs a workload needs."""
         return phase, strategy(self.spec, self.precision, phase, batch)
 
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
-        _, experts = self._form(phase, batch)
+        _, experts = self._packing(phase, batch)
         return build(
             self.spec,
             self.precision,
@@ -165,7 +164,7 @@ class Engine:
             tensor, stored = tensors[b.tensor], weights[b.tensor]
             if b.one is not None:
                 tensor, stored = tensor.matrix(), one_of(stored, b.one)
-            arrays[b.name] = form_array(tensor, stored, b.form, self.precision, b.factor, b.dtype, b.parts)
+            arrays[b.name] = packed_array(tensor, stored, b.packing, self.precision, b.factor, b.dtype, b.parts)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
         if progress is not None:

@@ -1,5 +1,4 @@
-"""What is timed: a prefill or a decode step on seeded random token ids. Knows no clock but the session's.
-
+"""What is timed: a prefill or a decode step on seeded random token ids.
 Ids are drawn in advance, never chosen by the model: greedy decoding of a random model routes every token alike.
 """
 
@@ -137,14 +136,14 @@ class PrefillRunner:
         """Logits [batch, V] of the last step."""
         return self._logits
 
-    def coverage(self) -> float | None:
+    def experts_activated(self) -> float | None:
         """Mean distinct routed experts of a layer in a step, counted from the routers' choices in untimed runs."""
         if not self._spec.is_sparse:
             return None
         steps = []
         for prompt in self._prompts[: traced_prompts(self.tokens_per_step)]:
             self._tokens[...] = prompt
-            steps.append(_coverage(self._spec, self._session, self._session.run))
+            steps.append(_experts_activated(self._spec, self._session, self._session.run))
         return sum(steps) / len(steps)
 
 
@@ -183,7 +182,7 @@ class DecodeRunner:
         """Logits [batch, V] of the last step."""
         return self._decoder.logits
 
-    def coverage(self) -> float | None:
+    def experts_activated(self) -> float | None:
         """Mean distinct routed experts of a layer in a step, counted from the routers' choices in one untimed pass."""
         if not self._spec.is_sparse:
             return None
@@ -192,7 +191,7 @@ class DecodeRunner:
         def decode() -> None:
             self._decoder.step(self._ids[self._decoder.length - self._depth])
 
-        steps = [_coverage(self._spec, self._session, decode) for _ in self._ids]
+        steps = [_experts_activated(self._spec, self._session, decode) for _ in self._ids]
         self._decoder.rewind(self._depth)
         return sum(steps) / len(steps)
 
@@ -203,7 +202,7 @@ def _check_owner(session: Session, number: int) -> None:
         raise ValueError("this workload is no longer bound: another one was opened on its session")
 
 
-def _coverage(spec: Spec, session: Session, step: Callable[[], None]) -> float:
+def _experts_activated(spec: Spec, session: Session, step: Callable[[], None]) -> float:
     distinct = [len(np.unique(experts)) for experts in run_traced(spec, session, step).values()]
     return sum(distinct) / len(distinct)
 

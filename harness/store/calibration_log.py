@@ -1,4 +1,4 @@
-"""The drills of a host, kept line by line beside the store. Knows their form, not what they say.
+"""The power trials of a host, kept line by line beside the store. Knows their form, not what they say.
 
 One JSON object a line, appended and flushed to the disk before `add` returns. A line that was cut short by a crash
 is left out, and nothing after it is lost.
@@ -12,19 +12,20 @@ from pydantic import ValidationError
 
 from harness.compare.calibration import PowerTrial
 from harness.errors import StoreError
+from harness.results.record import from_json
 
 NAME = "calibration.jsonl"
 
 
 class CalibrationLog:
-    """The file of drills in the folder of `store`."""
+    """The file of power trials in the folder of `store`."""
 
     def __init__(self, store: Path):
         self.path = store.with_name(NAME)
 
-    def add(self, drills: Sequence[PowerTrial]) -> None:
+    def add(self, power_trials: Sequence[PowerTrial]) -> None:
         """Append. Raises StoreError where the disk refuses."""
-        text = "".join(drill.model_dump_json() + "\n" for drill in drills)
+        text = "".join(power_trial.model_dump_json() + "\n" for power_trial in power_trials)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b") as file:
@@ -43,8 +44,8 @@ class CalibrationLog:
         size = os.fstat(descriptor).st_size
         return os.pread(descriptor, 1, size - 1) == b"\n"
 
-    def drills(self, host_fingerprint: str) -> tuple[PowerTrial, ...]:
-        """All whole drills of one host, in the order in which they were kept. Raises StoreError."""
+    def power_trials(self, host_fingerprint: str) -> tuple[PowerTrial, ...]:
+        """All whole power trials of one host, in the order in which they were kept. Raises StoreError."""
         try:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -57,6 +58,6 @@ class CalibrationLog:
 
 def _power_trial(line: bytes) -> PowerTrial | None:
     try:
-        return PowerTrial.model_validate_json(line)
+        return from_json(PowerTrial, line)
     except ValidationError:
         return None

@@ -1,5 +1,4 @@
-"""The file that a store is: opened, checked for its version, migrated, and written in transactions. Knows no run.
-
+"""The file that a store is: opened, checked for its version, migrated, and written in transactions.
 Every error is a `StoreError` that names the file and says what to do.
 """
 
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables and what their rows hold, kept in SQLite's user_version. Raised with a step in MIGRATIONS."""
 
 APPLICATION_ID = 0x48524E53
@@ -44,9 +43,9 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file raises. The second where SQLite's own message quotes damaged text."""
 
 Migrations = Mapping[int, str]
-MIGRATIONS: Migrations = {1: ""}
-"""From each past version, the SQL that makes the next one of it. 1 to 2 changes no table: observations gained fields
-that one of version 1 does not know, and that version's program would refuse."""
+MIGRATIONS: Migrations = {1: "", 2: ""}
+"""From each past version, the SQL that makes the next one of it. None changes a table so far. 1 to 2: observations
+gained fields, 2 to 3: keys of rows were renamed; the program of the earlier version would refuse either."""
 
 
 def checksum(*parts: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from harness.errors import StoreError
 from harness.results.assemble import Header
 from harness.results.assessment import Assessment
+from harness.results.record import from_json
 from harness.store.file import APPLICATION_ID, FAULTS, MIGRATIONS, SCHEMA, StoreFile, as_text, checksum, explained
 from harness.store.runs import read_document, read_kept
 from harness.vocabulary import Frozen
@@ -212,9 +213,9 @@ def _problem(table: str, row: Row) -> str | None:
         return wrong
     try:
         if table == "run" and row[3] is not None:
-            Header.model_validate_json(parts[3])
+            from_json(Header, parts[3])
         elif table == "assessment":
-            Assessment.model_validate_json(parts[1])
+            from_json(Assessment, parts[1])
     except ValidationError:
         return unread
     return None

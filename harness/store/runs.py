@@ -1,5 +1,4 @@
-"""Where runs are kept: one SQLite file, one transaction an observation. Knows nothing of measuring or judging.
-
+"""Where runs are kept: one SQLite file, one transaction an observation.
 What `keep` has returned for survives a kill, a power cut, a full disk and a second writer. Each row carries a checksum
 over its content, so that a damaged number is reported and never read.
 """
@@ -13,14 +12,14 @@ from typing import Self
 from pydantic import ValidationError
 
 from harness.errors import StoreError, unknown
-from harness.results.assemble import Header, Kept, State, assemble, cell_round_key
+from harness.results.assemble import Header, Kept, State, assemble, case_round_key
 from harness.results.assessment import Assessment
-from harness.results.plan import Arm, Task, Workload
-from harness.results.record import COMPUTED, CeilingObservation, Counts, Observation, Record
+from harness.results.plan import Task, Variant, Workload
+from harness.results.record import COMPUTED, CeilingObservation, Counts, Observation, Record, from_json
 from harness.store.file import BUSY_S, StoreFile, checksum, explained
 from harness.vocabulary import Frozen
 
-CountsOf = Callable[[Arm, Workload], Counts | None]
+CountsOf = Callable[[Variant, Workload], Counts | None]
 
 
 class Listed(Frozen):
@@ -77,11 +76,11 @@ class Store:
         self, record_id: str, task: Task, workload: Workload | None, observation: Observation | CeilingObservation
     ) -> None:
         """Keep one observation; when this returns it is on the disk. A later one of the same cell and round wins."""
-        cell = cell_round_key(task, workload)
+        cell = case_round_key(task, workload)
         if isinstance(observation, CeilingObservation):
             kept = Kept(ceiling=observation)
         else:
-            kept = Kept(arm=task.arm, workload=workload, observation=observation)
+            kept = Kept(variant=task.variant, workload=workload, observation=observation)
         body = kept.model_dump_json(exclude_defaults=True)
         row = (record_id, cell, body, checksum(record_id, cell, body))
         with explained(self.path, "keep an observation"), self._transaction():
@@ -108,7 +107,7 @@ class Store:
         if row[1] != checksum(record_id, str(row[0])):
             raise self._damaged(f"the judgement of {record_id}")
         try:
-            return Assessment.model_validate_json(str(row[0]))
+            return from_json(Assessment, str(row[0]))
         except ValidationError as error:
             raise self._damaged(f"the judgement of {record_id}") from error
 
@@ -167,7 +166,7 @@ class Store:
         if kept_sum != checksum(record_id, str(created), str(state), str(body)):
             raise self._damaged(f"the run {record_id}")
         try:
-            return Header.model_validate_json(str(body))
+            return from_json(Header, str(body))
         except ValidationError as error:
             raise self._damaged(f"the run {record_id}") from error
 
@@ -182,7 +181,7 @@ class Store:
         return tuple(last.items())
 
     def done(self, record_id: str, *, retry_failed: bool = False) -> frozenset[str]:
-        """The cells and rounds that need not be measured again (keys of `assemble.cell_round_key`)."""
+        """The cells and rounds that need not be measured again (keys of `assemble.case_round_key`)."""
         return frozenset(
             cell
             for cell, kept in self.kept(record_id)
@@ -190,7 +189,7 @@ class Store:
             and not (retry_failed and kept.observation is not None and kept.observation.error is not None)
         )
 
-    def load(self, record_id: str, *, counts: CountsOf = lambda _arm, _workload: None) -> Record:
+    def load(self, record_id: str, *, counts: CountsOf = lambda _variant, _workload: None) -> Record:
         """The record of a run: as it was finished, or put together from what was kept so far.
 
         Damaged observations are left out and named in the record's notes. Raises StoreError where nothing is whole.
@@ -286,7 +285,7 @@ def read_kept(record_id: str, cell: str, body: str, kept_sum: str) -> Kept | Non
     if kept_sum != checksum(record_id, cell, body):
         return None
     try:
-        return Kept.model_validate_json(body)
+        return from_json(Kept, body)
     except ValidationError:
         return None
 
@@ -296,6 +295,6 @@ def read_document(record_id: str, body: str, kept_sum: str) -> Record | None:
     if kept_sum != checksum(record_id, body):
         return None
     try:
-        return Record.model_validate_json(body)
+        return from_json(Record, body)
     except ValidationError:
         return None

@@ -1,4 +1,4 @@
-"""Claims about an architecture, against the released models that the named one could be. Knows no chip and no clock."""
+"""Claims about an architecture, against the released models that the named one could be."""
 
 from harness.catalog.models import ReleasedModel
 from harness.claims import Architecture, Hedge, Sheet
@@ -133,7 +133,7 @@ def _evidence(model: ReleasedModel, claim: Architecture, hit: bool) -> Evidence:
         basis="published",
         source=f"{model.source.title}; interval: as published and as counted from the configuration",
         url=model.source.url,
-        bearing="supports" if hit else "contradicts",
+        stance="supports" if hit else "contradicts",
     )
 
 
@@ -153,6 +153,6 @@ def _elsewhere(
         flags.append("superseded")
     if own:
         flags.append("model-mismatch")
-    evidence = tuple(_evidence(m, claim, True).model_copy(update={"bearing": "context"}) for m in others)
+    evidence = tuple(_evidence(m, claim, True).model_copy(update={"stance": "context"}) for m in others)
     remark = f" It is the figure of {', '.join(m.title for m in own or others)}." if others else ""
     return tuple(flags), evidence, remark

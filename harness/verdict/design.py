@@ -1,7 +1,6 @@
-"""Qualitative claims about a design, each tied to a ratio that can be measured here. Knows no chip.
-
-What the source leaves out (batch, phase, which dense model it compares with) is gone through, not chosen: each cell
-that was measured is one completion. Without a record only the architecture speaks, and that never supports.
+"""Qualitative claims about a design, each tied to a ratio that can be measured here.
+What the source leaves out (batch, phase, which dense model it compares with) is gone through, not chosen: each case
+that was measured is one scenario. Without a record only the architecture speaks, and that never supports.
 """
 
 from collections.abc import Sequence
@@ -9,19 +8,19 @@ from collections.abc import Sequence
 from harness.claims import Design, Sheet
 from harness.model.counts import parameters
 from harness.model.spec import Spec
-from harness.results.assessment import Bearing, Evidence, Flag, Outcome
-from harness.results.gains import EXCLUDED_LEVEL, Gain, gains, paired, sparse_models, usable
+from harness.results.assessment import Evidence, Flag, Outcome, Stance
+from harness.results.gains import EXCLUDED_LEVEL, Gain, gains, moe_models, paired, usable
 from harness.results.record import Record
 from harness.roofline.attention import kv_bytes
 from harness.roofline.routing import experts_touched
 from harness.stats import Interval
 from harness.units import times
-from harness.verdict.finding import COMPUTE_GAIN, COVERAGE_TOLERANCE, LATENCY_LOSS, Finding, tally
+from harness.verdict.finding import COMPUTE_GAIN, EXPERTS_ACTIVATED_TOLERANCE, LATENCY_LOSS, Finding, tally
 from harness.verdict.knowledge import Knowledge
 from harness.vocabulary import Counterpart
 
 MODELLED_BATCHES = (1, 8, 64, 512)
-"""Sequences of the whole expert group for which coverage is shown where nothing was measured."""
+"""Sequences of the whole expert group for which experts activated is shown where nothing was measured."""
 DesignCase = tuple[str, Outcome, Evidence]
 
 
@@ -43,31 +42,31 @@ def _outcome(gain: Gain, bound: float) -> Outcome:
     return "refuted" if gain.below(bound) else "undecided"
 
 
-_BEARINGS: dict[Outcome, Bearing] = {"supported": "supports", "refuted": "contradicts"}
+_STANCES: dict[Outcome, Stance] = {"supported": "supports", "refuted": "contradicts"}
 
 
-def _completion(gain: Gain, bound: float, needs: str) -> DesignCase:
+def _scenario(gain: Gain, bound: float, needs: str) -> DesignCase:
     outcome = _outcome(gain, bound)
     evidence = Evidence(
-        quantity=gain.cells,
+        quantity=gain.cases,
         value=gain.ratio.point,
         unit="ratio",
         interval=gain.ratio.interval,
         basis="measured",
         source=f"this record, {gain.ratio.n} paired rounds",
-        bearing=_BEARINGS.get(outcome, "context"),
+        stance=_STANCES.get(outcome, "context"),
         note=needs,
     )
-    return f"batch {gain.batch} against {gain.control} dense", outcome, evidence
+    return f"batch {gain.batch} against {gain.counterpart} dense", outcome, evidence
 
 
 def _given(claim: Design, found: Sequence[Gain]) -> list[Gain]:
-    """The cells that the claim's own conditions leave."""
+    """The cases that the claim's own conditions leave."""
     batch = claim.conditions.batch
     return [g for g in found if batch is None or g.batch == batch]
 
 
-def _controls(claim: Design, default: tuple[Counterpart, ...]) -> tuple[Counterpart, ...]:
+def _counterparts(claim: Design, default: tuple[Counterpart, ...]) -> tuple[Counterpart, ...]:
     if claim.compared_with is None:
         return default
     return ("equal-total",) if claim.compared_with == "equal_total" else ("equal-active",)
@@ -76,57 +75,57 @@ def _controls(claim: Design, default: tuple[Counterpart, ...]) -> tuple[Counterp
 def _compute(claim: Design, knowledge: Knowledge, sheet: Sheet, record: Record | None) -> Finding:
     """Prefill, where arithmetic binds: the gain over dense of equal total size must exceed 1.5."""
     needs = f"keeps compute low if above {COMPUTE_GAIN}"
-    cells = [] if record is None else _given(claim, gains(record, "equal-total", "prefill"))
-    completions = [_completion(g, COMPUTE_GAIN, needs) for g in cells]
+    cases = [] if record is None else _given(claim, gains(record, "equal-total", "prefill"))
+    scenarios = [_scenario(g, COMPUTE_GAIN, needs) for g in cases]
     modelled = _active_share(knowledge, claim.conditions.model or sheet.subject)
-    if not completions:
+    if not scenarios:
         return _modelled_only(claim, modelled, f"work for each token falls as the active share does; {needs}")
-    spread = _spread(list(cells))
-    return _together(claim, completions, modelled, spread, "gain in prefill over dense of equal total size")
+    spread = _spread(list(cases))
+    return _together(claim, scenarios, modelled, spread, "gain in prefill over dense of equal total size")
 
 
 def _latency(claim: Design, knowledge: Knowledge, sheet: Sheet, record: Record | None) -> Finding:
     """Decode: never slower than dense of equal total, never more than twice as slow as dense of equal active."""
-    completions: list[DesignCase] = []
-    cells: list[Gain] = []
-    for control in _controls(claim, ("equal-total", "equal-active")):
-        bound = 1.0 if control == "equal-total" else 1 / LATENCY_LOSS
-        needs = "holds if faster" if control == "equal-total" else f"holds if at most {LATENCY_LOSS:g} times slower"
-        found = [] if record is None else _given(claim, gains(record, control, "decode"))
-        cells += found
-        completions += [_completion(g, bound, needs) for g in found]
-    modelled = _coverage_modelled(knowledge, claim.conditions.model or sheet.subject)
+    scenarios: list[DesignCase] = []
+    cases: list[Gain] = []
+    for counterpart in _counterparts(claim, ("equal-total", "equal-active")):
+        bound = 1.0 if counterpart == "equal-total" else 1 / LATENCY_LOSS
+        needs = "holds if faster" if counterpart == "equal-total" else f"holds if at most {LATENCY_LOSS:g} times slower"
+        found = [] if record is None else _given(claim, gains(record, counterpart, "decode"))
+        cases += found
+        scenarios += [_scenario(g, bound, needs) for g in found]
+    modelled = _experts_activated_modelled(knowledge, claim.conditions.model or sheet.subject)
     if record is not None:
-        modelled += _coverage_measured(record)
-    if not completions:
+        modelled += _experts_activated_measured(record)
+    if not scenarios:
         why = "distinct experts grow with the batch, so latency depends on batch and comparison"
         return _modelled_only(claim, modelled, why, outcome="undecided")
-    return _together(claim, completions, modelled, _spread(cells), "rate of sparse over dense in decode")
+    return _together(claim, scenarios, modelled, _spread(cases), "rate of sparse over dense in decode")
 
 
-def _spread(cells: list[Gain]) -> Interval:
-    """From the least to the largest interval bound over all cells."""
-    lows = [g.ratio.low if g.ratio.low is not None else g.ratio.point for g in cells]
-    highs = [g.ratio.high if g.ratio.high is not None else g.ratio.point for g in cells]
+def _spread(cases: list[Gain]) -> Interval:
+    """From the least to the largest interval bound over all cases."""
+    lows = [g.ratio.low if g.ratio.low is not None else g.ratio.point for g in cases]
+    highs = [g.ratio.high if g.ratio.high is not None else g.ratio.point for g in cases]
     return Interval(low=min(lows), high=max(highs))
 
 
 def _together(
-    claim: Design, completions: list[DesignCase], modelled: tuple[Evidence, ...], spread: Interval, of: str
+    claim: Design, scenarios: list[DesignCase], modelled: tuple[Evidence, ...], spread: Interval, of: str
 ) -> Finding:
-    """All cells agree, or the verdict depends on which one the source means."""
-    outcomes = [outcome for _, outcome, _ in completions]
-    evidence = tuple(e for _, _, e in completions) + modelled
+    """All cases agree, or the verdict depends on which one the source means."""
+    outcomes = [outcome for _, outcome, _ in scenarios]
+    evidence = tuple(e for _, _, e in scenarios) + modelled
     found = tally(outcomes)
     holds, falls, open_ = (
-        [where for where, outcome, _ in completions if outcome == wanted]
+        [where for where, outcome, _ in scenarios if outcome == wanted]
         for wanted in ("supported", "refuted", "undecided")
     )
     missing: tuple[str, ...] = ()
     between = f"{of} from {times(spread.low)} to {times(spread.high)}"
     if found.outcome in ("supported", "refuted"):
         word = "holds" if found.outcome == "supported" else "falls"
-        reason = f"It {word} in {_all(len(completions))}: {between}."
+        reason = f"It {word} in {_all(len(scenarios))}: {between}."
     else:
         parts = ((holds, "holds"), (falls, "falls"), (open_, "cannot be told from the bound"))
         reason = f"It {'; '.join(f'{word} at {_few(places)}' for places, word in parts if places)}: {between}."
@@ -150,7 +149,7 @@ def _together(
 
 
 def _all(n: int) -> str:
-    return "the one cell measured" if n == 1 else f"all {n} cells measured"
+    return "the one case measured" if n == 1 else f"all {n} cases measured"
 
 
 def _few(places: list[str], most: int = 3) -> str:
@@ -162,7 +161,7 @@ def _modelled_only(claim: Design, modelled: tuple[Evidence, ...], why: str, outc
     """What the architecture alone says; a modelled ratio is never support."""
     if not modelled:
         return Finding(outcome="out of reach", reason="Nothing was measured, and the source names no known model.")
-    against = any(e.bearing == "contradicts" for e in modelled)
+    against = any(e.stance == "contradicts" for e in modelled)
     decided = outcome or ("undecided" if against else "consistent")
     reason = f"Nothing was measured here that bears on it; from the architecture alone, {why}."
     missing = claim.omitted if decided == "undecided" else ("a measured record",)
@@ -186,13 +185,13 @@ def _active_share(knowledge: Knowledge, name: str | None) -> tuple[Evidence, ...
                 unit="ratio",
                 basis="modelled",
                 source="counted from the released configuration",
-                bearing="allows" if gain > COMPUTE_GAIN else "contradicts",
+                stance="allows" if gain > COMPUTE_GAIN else "contradicts",
             )
         )
     return tuple(out)
 
 
-def _coverage_modelled(knowledge: Knowledge, name: str | None) -> tuple[Evidence, ...]:
+def _experts_activated_modelled(knowledge: Knowledge, name: str | None) -> tuple[Evidence, ...]:
     out = []
     for title, spec in _specs(knowledge, name):
         e, k = spec.n_routed_experts, spec.num_experts_per_tok
@@ -205,23 +204,23 @@ def _coverage_modelled(knowledge: Knowledge, name: str | None) -> tuple[Evidence
                     unit="ratio",
                     basis="modelled",
                     source="U(B)/k with U(B) = E(1-(1-k/E)^B), uniform routing",
-                    bearing="allows" if ratio <= LATENCY_LOSS else "contradicts",
+                    stance="allows" if ratio <= LATENCY_LOSS else "contradicts",
                 )
             )
     return tuple(out)
 
 
-def _coverage_measured(record: Record) -> tuple[Evidence, ...]:
+def _experts_activated_measured(record: Record) -> tuple[Evidence, ...]:
     """Whether the runs routed as U(B) says: otherwise the ratios are of another model."""
     out = []
     for m in record.measurements:
-        if m.model not in sparse_models(record) or m.phase != "decode" or not usable(m):
+        if m.model not in moe_models(record) or m.phase != "decode" or not usable(m):
             continue
-        expected = m.counts.expected_coverage if m.counts else None
-        if m.coverage is None or not expected:
+        expected = m.counts.expected_experts_activated if m.counts else None
+        if m.experts_activated is None or not expected:
             continue
-        ratio = m.coverage / expected
-        fine = abs(ratio - 1) <= COVERAGE_TOLERANCE
+        ratio = m.experts_activated / expected
+        fine = abs(ratio - 1) <= EXPERTS_ACTIVATED_TOLERANCE
         out.append(
             Evidence(
                 quantity=f"{m.model}: distinct experts over U(B), decode, batch {m.batch}",
@@ -229,8 +228,10 @@ def _coverage_measured(record: Record) -> tuple[Evidence, ...]:
                 unit="ratio",
                 basis="measured",
                 source="counted in this record",
-                bearing="context",
-                note=None if fine else f"off by more than {100 * COVERAGE_TOLERANCE:g} %: routing was not uniform",
+                stance="context",
+                note=None
+                if fine
+                else f"off by more than {100 * EXPERTS_ACTIVATED_TOLERANCE:g} %: routing was not uniform",
             )
         )
     return tuple(out)
@@ -238,17 +239,17 @@ def _coverage_measured(record: Record) -> tuple[Evidence, ...]:
 
 def _amortisation(claim: Design, record: Record | None) -> Finding:
     """Decode at the largest batch over batch 1: tokens a second must grow."""
-    completions: list[DesignCase] = []
+    scenarios: list[DesignCase] = []
     spreads: list[Interval] = []
-    for name in sparse_models(record) if record is not None else ():
+    for name in moe_models(record) if record is not None else ():
         assert record is not None
-        cells = sorted(
+        cases = sorted(
             (m for m in record.measurements if m.model == name and m.phase == "decode" and usable(m)),
             key=lambda m: m.batch,
         )
-        if len(cells) < 2:
+        if len(cases) < 2:
             continue
-        ratio, wide = paired(cells[-1], cells[0], 0.90), paired(cells[-1], cells[0], EXCLUDED_LEVEL)
+        ratio, wide = paired(cases[-1], cases[0], 0.90), paired(cases[-1], cases[0], EXCLUDED_LEVEL)
         if ratio is None or ratio.interval is None or wide is None or wide.interval is None:
             continue
         outcome: Outcome = (
@@ -256,23 +257,23 @@ def _amortisation(claim: Design, record: Record | None) -> Finding:
         )
         spreads.append(ratio.interval)
         evidence = Evidence(
-            quantity=f"{name}, decode, batch {cells[-1].batch} over batch {cells[0].batch}",
+            quantity=f"{name}, decode, batch {cases[-1].batch} over batch {cases[0].batch}",
             value=ratio.point,
             unit="ratio",
             interval=ratio.interval,
             basis="measured",
             source=f"this record, {ratio.n} paired rounds",
-            bearing=_BEARINGS.get(outcome, "context"),
+            stance=_STANCES.get(outcome, "context"),
         )
-        completions.append((f"{name}, batch {cells[-1].batch}", outcome, evidence))
-    if not completions:
+        scenarios.append((f"{name}, batch {cases[-1].batch}", outcome, evidence))
+    if not scenarios:
         return Finding(
             outcome="undecided",
             reason="No record with two batches of one sparse model.",
             missing=("a measured record",),
         )
     spread = Interval(low=min(s.low for s in spreads), high=max(s.high for s in spreads))
-    return _together(claim, completions, (), spread, "rate at the largest batch over the smallest")
+    return _together(claim, scenarios, (), spread, "rate at the largest batch over the smallest")
 
 
 def _latent(claim: Design, knowledge: Knowledge, sheet: Sheet) -> Finding:
@@ -289,7 +290,7 @@ def _latent(claim: Design, knowledge: Knowledge, sheet: Sheet) -> Finding:
                 unit="ratio",
                 basis="modelled",
                 source="counted from the released configuration",
-                bearing="allows" if ratio > 1 else "contradicts",
+                stance="allows" if ratio > 1 else "contradicts",
             )
         )
     return _modelled_only(claim, tuple(evidence), "the cache is smaller by the ratio shown")

@@ -2,8 +2,7 @@
 
 A rate, a peak or a count is an unknown; a claim or a published figure is one equation over unknowns, with a standard
 deviation. A set is inconsistent where the least squares of its residuals exceed the 95 % point of chi-squared with as
-many degrees of freedom as it has redundant equations. Knows neither claims nor catalogues.
-"""
+many degrees of freedom as it has redundant equations."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -54,7 +53,7 @@ def _system(equations: Sequence[Equation]) -> "tuple[NDArray[np.float64], NDArra
     return a, np.array([e.value for e in equations]), np.array([e.sd for e in equations])
 
 
-def misfit(equations: Sequence[Equation]) -> tuple[float, int, float]:
+def residual(equations: Sequence[Equation]) -> tuple[float, int, float]:
     """Least weighted squares, degrees of freedom, and the residual in logarithms (0 where nothing is redundant)."""
     import numpy as np
 
@@ -76,7 +75,7 @@ def inconsistent(equations: Sequence[Equation]) -> bool:
     """Whether the equations miss by more than chance allows at 95 %."""
     from scipy.special import chdtri
 
-    squares, free, _ = misfit(equations)
+    squares, free, _ = residual(equations)
     return free > 0 and squares > float(chdtri(free, 1 - LEVEL))
 
 
@@ -115,5 +114,5 @@ def contradictions(equations: Sequence[Equation]) -> tuple[Contradiction, ...]:
                     continue
                 if inconsistent(members):
                     seen.append(frozenset(chosen))
-                    found.append(Contradiction(members=tuple(members), residual=misfit(members)[2]))
+                    found.append(Contradiction(members=tuple(members), residual=residual(members)[2]))
     return tuple(sorted(found, key=lambda c: (len(c.members), -c.residual)))

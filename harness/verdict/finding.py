@@ -35,7 +35,7 @@ _MILDEST_FIRST: tuple[Outcome, ...] = (
 
 
 class Tally(Frozen):
-    """Outcomes over all completions as one. `stability` is the share of the leading outcome."""
+    """Outcomes over all scenarios as one. `stability` is the share of the leading outcome."""
 
     outcome: Outcome
     also: Outcome | None
@@ -48,14 +48,14 @@ class Tally(Frozen):
 
 
 def tally(outcomes: Sequence[Outcome]) -> Tally:
-    """One outcome from those of all completions.
+    """One outcome from those of all scenarios.
 
-    A claim is damned only if every completion damns it, and then by the milder word. Otherwise the outcome of at
-    least `STABLE_SHARE` of the completions holds; failing that it is undecided, beside the leading outcome.
-    Raises ValueError for no completions.
+    A claim is damned only if every scenario damns it, and then by the milder word. Otherwise the outcome of at
+    least `STABLE_SHARE` of the scenarios holds; failing that it is undecided, beside the leading outcome.
+    Raises ValueError for no scenarios.
     """
     if not outcomes:
-        raise ValueError("no completion was evaluated")
+        raise ValueError("no scenario was evaluated")
     counts = Counter(outcomes)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], _MILDEST_FIRST.index(item[0])))
     shares = tuple((outcome, n / len(outcomes)) for outcome, n in ranked)
@@ -132,10 +132,10 @@ SAME_FIGURE = 0.005
 """Two figures this close are one figure repeated: three printed digits."""
 
 STABLE_SHARE = 0.90
-"""Share of the completions of what is missing that must agree before their outcome is the verdict."""
+"""Share of the scenarios of what is missing that must agree before their outcome is the verdict."""
 
 DRAWS = 48
-"""Completions drawn where a condition is missing. Their share is known to about 0.07 (binomial, at 0.9: 0.04)."""
+"""Scenarios drawn where a condition is missing. Their share is known to about 0.07 (binomial, at 0.9: 0.04)."""
 
 SEED = 20260424
 """Of the draws: a verdict never depends on when it is asked."""
@@ -147,5 +147,5 @@ measured; the article's own ratio of 1000 to 37 would allow 27."""
 LATENCY_LOSS = 2.0
 """'Keeps latency low' as a blanket statement falls where sparse is slower than dense of equal active size by more."""
 
-COVERAGE_TOLERANCE = 0.03
+EXPERTS_ACTIVATED_TOLERANCE = 0.03
 """Measured distinct experts against U(B) under uniform routing; beyond it the measured ratios are of another model."""

@@ -1,18 +1,18 @@
-"""What was measured here, as a chain can use it: a cell's rate, its ceiling on this host, and what bound it.
+"""What was measured here, as a chain can use it: a case's rate, its ceiling on this host, and what bound it.
 
-Knows no claim. The host's ceilings come from the same record; the work and bytes of a token from the cell's counts.
+The host's ceilings come from the same record; the work and bytes of a token from the case's counts.
 """
 
 import math
 
-from harness.results.gains import sparse_models, usable
+from harness.results.gains import moe_models, usable
 from harness.results.record import Measurement, Record
 from harness.stats import Estimate, Interval
 from harness.vocabulary import Frozen, Phase
 
 
 class HostMeasurement(Frozen):
-    """One measured cell of the sparse model."""
+    """One measured case of the sparse model."""
 
     measurement: Measurement
     rate: Estimate
@@ -64,21 +64,21 @@ def host_measurement(record: Record, measurement: Measurement) -> HostMeasuremen
 
 
 def moe_measurements(record: Record, phase: Phase) -> tuple[HostMeasurement, ...]:
-    """All usable cells of the record's sparse models in `phase`."""
-    names = sparse_models(record) or tuple(a.model for a in record.arms if a.spec.is_sparse)
-    cells = (
+    """All usable cases of the record's mixture-of-experts models in `phase`."""
+    names = moe_models(record) or tuple(a.model for a in record.variants if a.spec.is_sparse)
+    cases = (
         host_measurement(record, m) for m in record.measurements if m.model in names and m.phase == phase and usable(m)
     )
-    return tuple(c for c in cells if c is not None)
+    return tuple(c for c in cases if c is not None)
 
 
-def nearest(cells: tuple[HostMeasurement, ...], balance: float | None) -> HostMeasurement | None:
-    """The cell whose balance of arithmetic and memory is nearest to `balance`; else the largest batch."""
-    if not cells:
+def nearest(cases: tuple[HostMeasurement, ...], balance: float | None) -> HostMeasurement | None:
+    """The case whose balance of arithmetic and memory is nearest to `balance`; else the largest batch."""
+    if not cases:
         return None
-    known = [c for c in cells if c.balance is not None]
+    known = [c for c in cases if c.balance is not None]
     if balance is None or not known:
-        return max(cells, key=lambda c: c.measurement.batch)
+        return max(cases, key=lambda c: c.measurement.batch)
     return min(known, key=lambda c: abs(math.log((c.balance or 1.0) / balance)))
 
 

@@ -91,18 +91,18 @@ def assess(
     sheet: Sheet,
     *,
     record: Record | None = None,
-    catalogue: Catalog | None = None,
+    catalog: Catalog | None = None,
     facts: tuple[Fact, ...] | None = None,
     chips: tuple[str, ...] = (),
 ) -> Assessment:
     """Judge every claim of `sheet`, with the measured ratios of `record` where they bear.
 
-    `catalogue` and `facts` default to those that come with the program. `chips` are set beside the scaled figures.
-    Raises UsageError for a chip of `chips` that the catalogue does not know.
+    `catalog` and `facts` default to those that come with the program. `chips` are set beside the scaled figures.
+    Raises UsageError for a chip of `chips` that the catalog does not know.
     """
-    knowledge = knowledge_of(catalogue, facts)
+    knowledge = knowledge_of(catalog, facts)
     for name in chips:
-        knowledge.catalogue.chip(name)
+        knowledge.catalog.chip(name)
     found = verdicts(sheet, knowledge, record)
     return Assessment(
         sheet_id=sheet.id,

@@ -1,4 +1,4 @@
-"""Everything that a judgement may look into, as one value: catalogues and public facts. Judges nothing."""
+"""Everything that a judgement may look into, as one value: catalogs and public facts. Judges nothing."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ from harness.errors import unknown
 class Knowledge:
     """Chips, released models, published rates and public facts: the built-in ones, and a user's own.
 
-    Compared by identity, so that what is derived from it can be kept without comparing catalogues.
+    Compared by identity, so that what is derived from it can be kept without comparing catalogs.
     """
 
-    catalogue: Catalog
+    catalog: Catalog
     facts: tuple[Fact, ...]
 
     @property
     def rates(self) -> tuple[PublishedRate, ...]:
-        return self.catalogue.rates
+        return self.catalog.rates
 
     @property
     def models(self) -> tuple[ReleasedModel, ...]:
-        return self.catalogue.models
+        return self.catalog.models
 
     def chip(self, name: str) -> Chip | None:
-        return next((c for c in self.catalogue.chips if c.name == name), None)
+        return next((c for c in self.catalog.chips if c.name == name), None)
 
     def model(self, name: str) -> ReleasedModel | None:
         return next((m for m in self.models if m.name == name), None)
@@ -45,15 +45,15 @@ class Knowledge:
         return tuple(m for m in self.models if m.name.startswith(f"{name}-"))
 
     def unknown_model(self, name: str) -> str:
-        return f"{unknown('model', name, [m.name for m in self.models])}; add it with a catalogue of your own."
+        return f"{unknown('model', name, [m.name for m in self.models])}; add it with a catalog of your own."
 
     def unknown_chip(self, name: str) -> str:
-        return f"{unknown('chip', name, [c.name for c in self.catalogue.chips])}; add it with a catalogue of your own."
+        return f"{unknown('chip', name, [c.name for c in self.catalog.chips])}; add it with a catalog of your own."
 
     def unknown_fact(self, topic: str) -> str:
         return f"{unknown('topic', topic, [f.topic for f in self.facts])}."
 
 
-def knowledge_of(catalogue: Catalog | None = None, topics: tuple[Fact, ...] | None = None) -> Knowledge:
-    """What comes with the program, or the catalogue and the facts given."""
-    return Knowledge(catalogue=catalogue or builtin(), facts=facts() if topics is None else topics)
+def knowledge_of(catalog: Catalog | None = None, topics: tuple[Fact, ...] | None = None) -> Knowledge:
+    """What comes with the program, or the catalog and the facts given."""
+    return Knowledge(catalog=catalog or builtin(), facts=facts() if topics is None else topics)

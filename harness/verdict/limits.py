@@ -70,14 +70,14 @@ def judge_capacity(claim: Capacity, knowledge: Knowledge, sheet: Sheet) -> Findi
             interval=Interval(low=need[0], high=need[1], level=0.99),
             basis="modelled",
             source=f"counted from the configuration; memory {binary(n * chip.memory.best)}",
-            bearing="supports" if o == "supported" else "contradicts" if o == "refuted" else "allows",
+            stance="supports" if o == "supported" else "contradicts" if o == "refuted" else "allows",
         )
         for (m, p, n, need), o in list(zip(sizes, outcomes, strict=True))[:12]
     )
     first, have = sizes[0][3][0], counts[0] * chip.memory.high
     words = f"{binary(first)} of weights and caches at least, {binary(have)} of memory at most"
     words += ", which leaves the runtime less than a twentieth" if outcomes == ["implausible"] else ""
-    reason = f"{words}." if len(sizes) == 1 else f"Over {len(sizes)} completions: {whole.in_words}; the first: {words}."
+    reason = f"{words}." if len(sizes) == 1 else f"Over {len(sizes)} scenarios: {whole.in_words}; the first: {words}."
     return Finding(
         outcome=whole.outcome,
         reason=reason,
@@ -136,12 +136,12 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
         return Finding(outcome="undecided", reason=f"No source gives a {conditions.precision} peak of {chip.title}.")
     completed = scenarios(conditions, chip, models)
     own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
-    reach = usual_range(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
-    times = [_times(c, chip, claim, 0.0 if reach is None else reach.exposed_link) for c in completed.each]
-    whole = tally([_time_outcome(claim.duration_s, t, reach) for t in times])
+    achieved = usual_range(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
+    times = [_times(c, chip, claim, 0.0 if achieved is None else achieved.exposed_link) for c in completed.each]
+    whole = tally([_time_outcome(claim.duration_s, t, achieved) for t in times])
     floor = min(t.floor_s for t in times)
-    span = None if reach is None else _usual_time(times, reach)
-    tail = f"; over the completions {whole.in_words}" if len(times) > 1 else ""
+    span = None if achieved is None else _usual_time(times, achieved)
+    tail = f"; over the scenarios {whole.in_words}" if len(times) > 1 else ""
     return Finding(
         outcome=whole.outcome,
         reason=f"{seconds(claim.duration_s)} against a floor of {seconds(floor)}{tail}.",
@@ -154,35 +154,35 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
         binding=min(times, key=lambda t: t.floor_s).binding,
         largest_uncertainty=largest_effect(completed.each, [t.floor_s for t in times])
         or "how much of a ceiling systems reach",
-        evidence=_time_evidence(claim, times, reach, span),
+        evidence=_time_evidence(claim, times, achieved, span),
     )
 
 
 class Time(Frozen):
-    """What one completion makes of a time."""
+    """What one scenario makes of a time."""
 
     floor_s: float
     """least possible, by the most generous ceiling and by the messages of experts"""
     reference_s: float
-    """at the reference point that bands are fractions of"""
+    """at the reference point that usual ranges are fractions of"""
     binding: str
 
 
-def _time_outcome(duration_s: float, time: Time, reach: AchievedRange | None) -> Outcome:
+def _time_outcome(duration_s: float, time: Time, achieved: AchievedRange | None) -> Outcome:
     if duration_s * CEILING_SLACK < time.floor_s:
         return "refuted"
-    if reach is None:
+    if achieved is None:
         return "undecided"
-    return _share_outcome(time.reference_s / duration_s, reach.low90, reach.high90, reach.high99)
+    return _share_outcome(time.reference_s / duration_s, achieved.low90, achieved.high90, achieved.high99)
 
 
-def _usual_time(times: list[Time], reach: AchievedRange) -> Interval:
+def _usual_time(times: list[Time], achieved: AchievedRange) -> Interval:
     references = [t.reference_s for t in times]
-    return Interval(low=min(references) / reach.high90, high=max(references) / reach.low90)
+    return Interval(low=min(references) / achieved.high90, high=max(references) / achieved.low90)
 
 
 def _time_evidence(
-    claim: Latency, times: list[Time], reach: AchievedRange | None, span: Interval | None
+    claim: Latency, times: list[Time], achieved: AchievedRange | None, span: Interval | None
 ) -> tuple[Evidence, ...]:
     floors = [t.floor_s for t in times]
     words = "time per output token" if claim.figure == "tpot" else "time to the first token"
@@ -193,17 +193,17 @@ def _time_evidence(
         interval=Interval(low=min(floors), high=max(floors), level=0.99),
         basis="modelled",
         source="most generous ceiling",
-        bearing="contradicts" if claim.duration_s * CEILING_SLACK < min(floors) else "allows",
+        stance="contradicts" if claim.duration_s * CEILING_SLACK < min(floors) else "allows",
     )
-    if reach is None or span is None:
+    if achieved is None or span is None:
         return (bound,)
     usual = Evidence(
         quantity="what published systems would take",
         unit="s",
         interval=span,
         basis="published",
-        source=made_of(reach),
-        bearing="context",
+        source=made_of(achieved),
+        stance="context",
     )
     return bound, usual
 
@@ -310,7 +310,7 @@ def _identity(claimed: float, implied: float, how: str, unit: str) -> Finding:
                 unit=unit,
                 basis="modelled",
                 source="exact arithmetic on the source's own figures",
-                bearing="supports" if fine else "contradicts",
+                stance="supports" if fine else "contradicts",
             ),
         ),
     )

@@ -1,4 +1,4 @@
-"""Claims of one model over another: counted where they follow from architectures. Knows no chip's limits."""
+"""Claims of one model over another: counted where they follow from architectures."""
 
 from harness.claims import ModelRatio, Sheet
 from harness.results.assessment import Evidence, Outcome
@@ -39,7 +39,7 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge, sheet: Sheet) -> 
             interval=Interval(low=value * min(formats), high=value * max(formats)) if len(formats) > 1 else None,
             basis="modelled",
             source="counted from the released configurations",
-            bearing="supports" if any(_agrees(claim, value * f) for f in formats) else "contradicts",
+            stance="supports" if any(_agrees(claim, value * f) for f in formats) else "contradicts",
         )
         for a, b, n, value in counted
     )

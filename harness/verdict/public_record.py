@@ -1,15 +1,15 @@
 """Claims that the public record settles, and claims that nothing settles. Measures and models nothing."""
 
-from harness.catalog.facts import Fact, Statement
+from harness.catalog.facts import Fact, FactSource
 from harness.claims import OutOfReach, PublicFact
-from harness.results.assessment import Bearing, Evidence, Flag
+from harness.results.assessment import Evidence, Flag, Stance
 from harness.stats import Interval
 from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding
 from harness.verdict.knowledge import Knowledge
 
 
 def judge_fact(claim: PublicFact, knowledge: Knowledge) -> Finding:
-    """Against the facts catalogue: firm sources settle, others only lean."""
+    """Against the facts catalog: firm sources settle, others only lean."""
     fact = knowledge.fact(claim.topic)
     if fact is None:
         return Finding(outcome="out of reach", reason=knowledge.unknown_fact(claim.topic))
@@ -20,7 +20,7 @@ def judge_fact(claim: PublicFact, knowledge: Knowledge) -> Finding:
     if fact.superseded is not None:
         flags = (*flags, "superseded")
     remark = f" Said by {fact.misattributed}." if "misattributed" in flags else ""
-    evidence = tuple(_evidence(t, claim, fact) for t in fact.testimony)
+    evidence = tuple(_evidence(t, claim, fact) for t in fact.sources)
     interval, interval_of = _tolerance(fact)
 
     def found(outcome: str, why: str) -> Finding:
@@ -69,22 +69,22 @@ def _tolerance(fact: Fact) -> tuple[Interval | None, str | None]:
     return Interval(low=low, high=high), "the public figure, 5 % either way"
 
 
-def _evidence(testimony: Statement, claim: PublicFact, fact: Fact) -> Evidence:
-    bearing: Bearing = "context"
-    if testimony.bearing != "context":
+def _evidence(seen: FactSource, claim: PublicFact, fact: Fact) -> Evidence:
+    stance: Stance = "context"
+    if seen.stance != "context":
         claims_yes = claim.says is not False
-        bearing = "supports" if (testimony.bearing == "for") == claims_yes else "contradicts"
-    if fact.value is not None and testimony.bearing == "for":
-        bearing = "supports" if _agrees(claim, fact) else "contradicts"
-    source = testimony.source
+        stance = "supports" if (seen.stance == "for") == claims_yes else "contradicts"
+    if fact.value is not None and seen.stance == "for":
+        stance = "supports" if _agrees(claim, fact) else "contradicts"
+    source = seen.source
     return Evidence(
-        quantity=testimony.shows,
-        value=fact.value if testimony.bearing == "for" else None,
-        unit=fact.unit if testimony.bearing == "for" else "",
+        quantity=seen.shows,
+        value=fact.value if seen.stance == "for" else None,
+        unit=fact.unit if seen.stance == "for" else "",
         basis="published",
         source=f"{source.title} (grade {source.grade}, {source.how_seen})",
         url=source.url,
-        bearing=bearing,
+        stance=stance,
     )
 
 
@@ -100,9 +100,9 @@ def attribution(topic: str, knowledge: Knowledge) -> tuple[tuple[Flag, ...], tup
             basis="published",
             source=f"{t.source.title} (grade {t.source.grade}, {t.source.how_seen})",
             url=t.source.url,
-            bearing="context",
+            stance="context",
         )
-        for t in fact.testimony
+        for t in fact.sources
     )
     return flags, evidence, fact.found
 

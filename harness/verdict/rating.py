@@ -1,8 +1,8 @@
 """How much of a chip's limits published systems reach, with the sources under test left out. Looks at no claim.
 
-MERGED: What the cost model says of one rate under one completion: bounds, and where it lies in the band. Knows no claim.
-
-The most generous ceiling refutes; the nominal ceiling times the band says what is usual. Rates are per package here.
+MERGED: What the cost model says of one rate under one scenario: bounds, and where it lies in the usual range.
+The most generous ceiling refutes; the nominal ceiling times the usual range says what is usual. Rates are per package
+here.
 """
 
 from functools import lru_cache
@@ -23,25 +23,26 @@ from harness.vocabulary import Frozen, RatePhase
 def usual_range(
     phase: RatePhase, vendor: str, leave_out: tuple[str, ...], knowledge: Knowledge
 ) -> AchievedRange | None:
-    """The band for a rate on a chip of `vendor`, without the publications `leave_out`; None where nothing is left.
+    """The usual range for a rate on a chip of `vendor`, without the publications `leave_out`; None where nothing is
+    left.
 
-    Other publications on the vendor's chips stay in: leaving them out as well costs a quarter of the plants of factor
-    4 and saves no true rate (see `controls`). Where none is left the band has a vendor term in its width.
+    Other publications on the vendor's chips stay in: leaving them out as well costs a quarter of the seeded errors of
+    factor 4 and saves no true rate (see `controls`). Where none is left the usual range has a vendor term in its width.
     """
-    catalogue = None if knowledge.catalogue is builtin() else knowledge.catalogue
+    catalog = None if knowledge.catalog is builtin() else knowledge.catalog
     try:
-        return achieved_range(phase, vendor=vendor, exclude_sources=leave_out, catalogue=catalogue)
+        return achieved_range(phase, vendor=vendor, exclude_sources=leave_out, catalog=catalog)
     except UsageError:
         return None
 
 
 def made_of(found: AchievedRange) -> str:
-    """Rows and publications that made a band, in words."""
+    """Rows and publications that made a usual range, in words."""
     return f"{len(found.rows)} published rates of {len(found.sources)} publications: {', '.join(found.sources)}"
 
 
 def usual_tok_s(found: AchievedRange, limits: Ceiling) -> tuple[float, float, float]:
-    """Rates at the band's lower end, middle and upper end (90 %), for one deployment's limits."""
+    """Rates at the usual range's lower end, middle and upper end (90 %), for one deployment's limits."""
     reference = reference_tok_s(limits, found.exposed_link)
     return reference * found.low90, reference * found.mid, reference * found.high90
 
@@ -52,7 +53,7 @@ def fraction(found: AchievedRange, limits: Ceiling, rate_tok_s: float) -> float:
 
 
 class Rating(Frozen):
-    """One rate under one completion."""
+    """One rate under one scenario."""
 
     outcome: Outcome
     why: str
@@ -62,59 +63,59 @@ class Rating(Frozen):
     nominal: Ceiling | None
     batch: float | None = None
     admissible: bool = True
-    """False where the completion cannot be meant: what was filled in does not fit the memory"""
+    """False where the scenario cannot be meant: what was filled in does not fit the memory"""
 
 
-def supported(chip: Chip, completion: Scenario) -> bool | None:
-    """Whether the chip computes with weights of the completion's format; None where no source says."""
-    precision = completion.deployment.precision
+def supported(chip: Chip, scenario: Scenario) -> bool | None:
+    """Whether the chip computes with weights of the scenario's format; None where no source says."""
+    precision = scenario.deployment.precision
     return None if precision is None else runs(chip, precision)
 
 
 def rate_at(
-    rate_per_unit: float, chip: Chip, completion: Scenario, reach: AchievedRange | None, given_shape: bool
+    rate_per_unit: float, chip: Chip, scenario: Scenario, achieved: AchievedRange | None, given_shape: bool
 ) -> Rating:
-    """Judge a rate of the completion's unit. `given_shape`: batch, group and precision are the source's own words."""
-    rate = rate_per_unit / completion.packages_per_unit
-    can = supported(chip, completion)
+    """Judge a rate of the scenario's unit. `given_shape`: batch, group and precision are the source's own words."""
+    rate = rate_per_unit / scenario.packages_per_unit
+    can = supported(chip, scenario)
     if not can:
-        precision = completion.deployment.precision
+        precision = scenario.deployment.precision
         why = f"{chip.title} has no {precision} arithmetic" if can is False else f"no source gives its {precision} peak"
         outcome: Outcome = "refuted" if can is False else "undecided"
         return Rating(outcome=outcome, why=why, rate_tok_s=rate, generous=None, nominal=None)
-    spec = completion.model.spec
-    generous = most_generous(spec, chip, completion.deployment, completion.phase)
-    nominal = ceiling(spec, chip, completion.deployment, completion.phase)
-    outcome, why, admissible = _place(rate, generous, nominal, reach, given_shape)
+    spec = scenario.model.spec
+    generous = most_generous(spec, chip, scenario.deployment, scenario.phase)
+    nominal = ceiling(spec, chip, scenario.deployment, scenario.phase)
+    outcome, why, admissible = _place(rate, generous, nominal, achieved, given_shape)
     return Rating(
         outcome=outcome,
         why=why,
         rate_tok_s=rate,
         generous=generous,
         nominal=nominal,
-        batch=completion.deployment.batch,
+        batch=scenario.deployment.batch,
         admissible=admissible,
     )
 
 
 def _place(
-    rate: float, generous: Ceiling, nominal: Ceiling, reach: AchievedRange | None, given_shape: bool
+    rate: float, generous: Ceiling, nominal: Ceiling, achieved: AchievedRange | None, given_shape: bool
 ) -> tuple[Outcome, str, bool]:
     if generous.fits is False:
         return "refuted", "it needs more memory than the chips have", given_shape
     if rate > CEILING_SLACK * generous.rate_tok_s:
         return "refuted", f"it is above the most generous ceiling, bound by {generous.binding}", True
-    if reach is None:
+    if achieved is None:
         return "undecided", "no bound is broken, and no published system says what is usual", True
-    share = fraction(reach, nominal, rate)
-    if share > reach.high99:
+    share = fraction(achieved, nominal, rate)
+    if share > achieved.high99:
         return "implausible", "possible, but above what 99 % of published systems reach", True
-    if share > reach.high90:
-        return "undecided", "above the 90 % band of published systems, inside the 99 % band", True
-    if share < reach.low90:
-        return "undecided", "below the 90 % band of published systems: possible, and nothing confirms it", True
+    if share > achieved.high90:
+        return "undecided", "above the 90 % usual range of published systems, inside the 99 % usual range", True
+    if share < achieved.low90:
+        return "undecided", "below the 90 % usual range of published systems: possible, and nothing confirms it", True
     return (
         "consistent",
-        "inside the 90 % band of published systems, no bound broken; nothing here could confirm it",
+        "inside the 90 % usual range of published systems, no bound broken; nothing here could confirm it",
         True,
     )

@@ -1,9 +1,9 @@
-"""Claims of one chip over another. Knows no measurement made here.
-
+"""Claims of one chip over another.
 A ratio of chips depends on phase, batch, precision and software. Each pair of published rates under like conditions is
-one completion of what the source leaves out; the ratio of peaks and the ratio of bands stand beside them.
+one scenario of what the source leaves out; the ratio of peaks and the ratio of usual ranges stand beside them.
 
-MERGED: One pair of published rates under several normalisers: per package, die, peak, bandwidth, and watt. Judges nothing.
+MERGED: One pair of published rates under several normalisers: per package, die, peak, bandwidth, and watt. Judges
+nothing.
 
 A chip that leads per package may trail per watt; a ranking is stated only where all of them agree.
 """
@@ -14,7 +14,7 @@ from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
 from harness.catalog.rates import PublishedRate
 from harness.claims import ChipRatio, Sheet
-from harness.results.assessment import Bearing, Evidence, Outcome
+from harness.results.assessment import Evidence, Outcome, Stance
 from harness.roofline.deployment import number_format
 from harness.stats import Interval
 from harness.units import interval as interval_text
@@ -131,7 +131,7 @@ def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
                 interval=Interval(low=a.low / b.high, high=a.high / b.low, level=0.99),
                 basis="modelled",
                 source="sourced chip figures; the interval spans sources that disagree",
-                bearing="context",
+                stance="context",
             )
         )
     return tuple(out)
@@ -143,8 +143,9 @@ def _most_ratio(
     """A ratio that needs more than any resource's own and the widest gap of software between the two.
 
     The resource: the most generous figures of one chip, its fastest number format, over the least of the other's 16-bit
-    rate, since a source may compare formats. The gap: from the lower to the upper end of the 99 % band of what systems
-    reach. Infinite where there is no band. Objectives of latency that one chip cannot meet are beyond it.
+    rate, since a source may compare formats. The gap: from the lower to the upper end of the 99 % usual range of what
+    systems
+    reach. Infinite where there is no usual range. Objectives of latency that one chip cannot meet are beyond it.
     """
     fastest = max((peak.high for p in chip.peaks if (peak := chip.peak(p.precision))), default=None)
     wide = reference.peak("bf16")
@@ -180,7 +181,7 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
     if model is not None:
         names = {m.name for m in knowledge.could_be(model)}
         found = tuple(p for p in found if p.rate.model in names)
-    # Every pair is a completion; a source is no evidence for itself.
+    # Every pair is a scenario; a source is no evidence for itself.
     found = tuple(p for p in found if p.rate.source_id not in sheet.source.catalogued_as)
     specs = (
         *_beside(claim.chip, claim.reference, knowledge, claim.conditions.phase),
@@ -255,7 +256,7 @@ def _implied(claim: ChipRatio, reference: Chip, sheet: Sheet, knowledge: Knowled
                 unit="tok/s",
                 basis="modelled",
                 source=f"{number(other.rate_tok_s, 4)} / {number(claim.ratio, 2)}",
-                bearing="contradicts" if beyond else "context",
+                stance="contradicts" if beyond else "context",
                 note=note,
             )
         )
@@ -332,7 +333,7 @@ def _largest(found: tuple[Pair, ...]) -> str:
 
 
 def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
-    bearing: Bearing = "context" if outcome is None else "supports" if outcome == "supported" else "contradicts"
+    stance: Stance = "context" if outcome is None else "supports" if outcome == "supported" else "contradicts"
     return Evidence(
         quantity=pair.words,
         value=pair.ratio,
@@ -341,7 +342,7 @@ def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
         source=f"{pair.rate.source.title} (grade {pair.rate.source.grade}); {pair.reference.source.title} "
         f"(grade {pair.reference.source.grade})",
         url=pair.rate.source.url,
-        bearing=bearing,
+        stance=stance,
     )
 
 
@@ -402,6 +403,6 @@ def as_evidence(pair: Pair, chip: Chip, reference: Chip) -> Evidence:
         basis="published",
         source=f"{pair.rate.source.title}; {pair.reference.source.title}; sourced chip figures",
         url=pair.rate.source.url,
-        bearing="context",
+        stance="context",
         note=ranking(found, chip, reference),
     )

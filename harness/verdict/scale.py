@@ -1,11 +1,10 @@
 """Every reported number and ratio of a sheet beside what was measured here, and what separates the two.
 
-A CPU's tokens a second cannot be multiplied up to an accelerator's. Each row shows the nearest comparable cell, the
+A CPU's tokens a second cannot be multiplied up to an accelerator's. Each row shows the nearest comparable case, the
 factor, what the chip's own limits allow, and the fraction of them that the report implies; a chain can be followed
 from this host's figure to the reported one, and says at which link it may not be walked.
 
-MERGED: What a run on a CPU may say of another chip, in sentences. Knows no claim.
-"""
+MERGED: What a run on a CPU may say of another chip, in sentences."""
 
 from harness.catalog.chips import Chip
 from harness.catalog.models import ReleasedModel
@@ -51,7 +50,7 @@ class Placed(Frozen):
 
 
 def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | None:
-    """The claim's rate under the conditions of its publication, or the first completion of its own; None where the
+    """The claim's rate under the conditions of its publication, or the first scenario of its own; None where the
     chip, the model or the unit is not known."""
     chip = knowledge.chip(claim.conditions.chip) if claim.conditions.chip else None
     if chip is None or claim.conditions.phase not in ("prefill", "decode"):
@@ -89,51 +88,51 @@ def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge, chips: tupl
     placed = [p for c in sheet.claims if c.kind == "throughput" and (p := place(c, sheet, knowledge)) is not None]
     rows: list[Scaled] = []
     for p in placed:
-        cell = _cell(p, record)
+        case = _case(p, record)
         others = [c for name in chips if name != p.chip.name and (c := knowledge.chip(name)) is not None]
-        rows += [_package(p, cell), _work(p, cell), *_die(p), *_system(p), *(_beside(p, c) for c in others)]
+        rows += [_package(p, case), _work(p, case), *_die(p), *_system(p), *(_beside(p, c) for c in others)]
     rates = tuple((p.claim, p.rate_tok_s, p.nominal) for p in placed)
-    cells = tuple(_cell(p, record) for p in placed)
-    return (*ratio_rows(sheet, record, knowledge, rates, cells), *rows)
+    cases = tuple(_case(p, record) for p in placed)
+    return (*ratio_rows(sheet, record, knowledge, rates, cases), *rows)
 
 
-def _cell(p: Placed, record: Record | None) -> HostMeasurement | None:
+def _case(p: Placed, record: Record | None) -> HostMeasurement | None:
     if record is None or p.claim.conditions.phase not in ("prefill", "decode"):
         return None
     return nearest(moe_measurements(record, p.claim.conditions.phase), p.balance)
 
 
-def chain(p: Placed, cell: HostMeasurement | None) -> tuple[ChainLink, ...]:
+def chain(p: Placed, case: HostMeasurement | None) -> tuple[ChainLink, ...]:
     """From this host's figure to the reported one."""
     steps: list[ChainLink] = []
-    if cell is not None:
+    if case is not None:
         steps.append(
-            ChainLink(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured")
+            ChainLink(text=f"measured here: {case.words}", value=case.rate.point, unit="tok/s", basis="measured")
         )
-    if cell is not None and cell.ceiling_tok_s is not None and cell.fraction is not None:
-        text = f"this host's ceiling for that work, bound by {cell.bound_by} (ceilings measured in the same run)"
-        steps.append(ChainLink(text=text, value=cell.ceiling_tok_s, unit="tok/s", basis="measured"))
+    if case is not None and case.ceiling_tok_s is not None and case.fraction is not None:
+        text = f"this host's ceiling for that work, bound by {case.bound_by} (ceilings measured in the same run)"
+        steps.append(ChainLink(text=text, value=case.ceiling_tok_s, unit="tok/s", basis="measured"))
         steps.append(
-            ChainLink(text="fraction of it reached here", value=cell.fraction, unit="fraction", basis="measured")
+            ChainLink(text="fraction of it reached here", value=case.fraction, unit="fraction", basis="measured")
         )
-        counts = cell.measurement.counts
+        counts = case.measurement.counts
         if counts is not None:
             larger = p.active / counts.parameters_active
             text = "active parameters of the claim's model over the model measured here"
             steps.append(ChainLink(text=text, value=larger, unit="ratio", basis="modelled"))
-        text = f"balance of arithmetic and memory time: {number(cell.balance, 2)} here, {number(p.balance, 2)} there"
+        text = f"balance of arithmetic and memory time: {number(case.balance, 2)} here, {number(p.balance, 2)} there"
         steps.append(ChainLink(text=text, basis="modelled"))
     text = f"the chip's ceiling, bound by {p.nominal.binding}: {p.at}"
     steps.append(ChainLink(text=text, value=p.nominal.rate_tok_s, unit="tok/s", basis="modelled"))
-    if cell is not None and cell.fraction is not None:
+    if case is not None and case.fraction is not None:
         steps.append(
             ChainLink(
                 text="were the chip to reach the fraction reached here: its software, links and operators are others, "
                 "so this link may not be walked",
-                value=cell.fraction * p.nominal.rate_tok_s,
+                value=case.fraction * p.nominal.rate_tok_s,
                 unit="tok/s",
                 basis="modelled",
-                walkable=False,
+                transferable=False,
             )
         )
     steps.append(
@@ -143,17 +142,17 @@ def chain(p: Placed, cell: HostMeasurement | None) -> tuple[ChainLink, ...]:
     return tuple(steps)
 
 
-def _package(p: Placed, cell: HostMeasurement | None) -> Scaled:
+def _package(p: Placed, case: HostMeasurement | None) -> Scaled:
     return Scaled(
         id=f"{p.claim.id}-per-package",
         claim=p.claim.id,
         quantity=f"{p.nominal.phase} rate of a package",
         reported=p.rate_tok_s,
         unit="tok/s",
-        measured=None if cell is None else cell.rate.point,
-        measured_interval=None if cell is None else cell.interval,
-        measured_as=None if cell is None else cell.words,
-        factor=None if cell is None else over(p.rate_tok_s, cell.interval, cell.rate.point),
+        measured=None if case is None else case.rate.point,
+        measured_interval=None if case is None else case.interval,
+        measured_as=None if case is None else case.words,
+        factor=None if case is None else over(p.rate_tok_s, case.interval, case.rate.point),
         hardware=Interval(low=p.nominal.rate_tok_s, high=p.generous.rate_tok_s, level=0.99),
         hardware_as=f"ceilings from the preferred to the most generous figures, {p.at}",
         ceiling=p.nominal.rate_tok_s,
@@ -161,18 +160,18 @@ def _package(p: Placed, cell: HostMeasurement | None) -> Scaled:
         transfers="no",
         why="Tokens a second of a CPU and a small model say nothing of another chip and a large one; only the fraction "
         "of the ceiling can be set beside.",
-        chain=chain(p, cell),
+        chain=chain(p, case),
     )
 
 
-def _work(p: Placed, cell: HostMeasurement | None) -> Scaled:
+def _work(p: Placed, case: HostMeasurement | None) -> Scaled:
     """Rate times twice the active parameters: the unit in which models of different size can be compared."""
     reported = 2.0 * p.active * p.rate_tok_s
-    mine = None if cell is None else cell.active_flop_s
+    mine = None if case is None else case.active_flop_s
     span = None
-    if cell is not None and mine is not None and cell.interval is not None:
-        scale_by = mine / cell.rate.point
-        span = Interval(low=cell.interval.low * scale_by, high=cell.interval.high * scale_by)
+    if case is not None and mine is not None and case.interval is not None:
+        scale_by = mine / case.rate.point
+        span = Interval(low=case.interval.low * scale_by, high=case.interval.high * scale_by)
     ceilings = 2.0 * p.active * p.nominal.rate_tok_s
     return Scaled(
         id=f"{p.claim.id}-per-active-work",
@@ -182,7 +181,7 @@ def _work(p: Placed, cell: HostMeasurement | None) -> Scaled:
         unit="FLOP/s",
         measured=mine,
         measured_interval=span,
-        measured_as=None if cell is None or mine is None else cell.words,
+        measured_as=None if case is None or mine is None else case.words,
         factor=None if mine is None else over(reported, span, mine),
         hardware=Interval(low=ceilings, high=2.0 * p.active * p.generous.rate_tok_s, level=0.99),
         hardware_as=f"active work at the chip's ceiling, {p.at}",
@@ -192,7 +191,7 @@ def _work(p: Placed, cell: HostMeasurement | None) -> Scaled:
         why="Work for each active parameter is comparable between models of one design; how much of a chip's peak it "
         "reaches is not.",
         chain=(
-            *_work_steps(cell, mine),
+            *_work_steps(case, mine),
             ChainLink(text=f"reported rate of {number(p.rate_tok_s, 4)} tok/s", basis="published"),
             ChainLink(text="active parameters", value=p.active, unit="parameters", basis="published"),
             ChainLink(text="active work reported", value=reported, unit="FLOP/s", basis="published"),
@@ -200,15 +199,17 @@ def _work(p: Placed, cell: HostMeasurement | None) -> Scaled:
     )
 
 
-def _work_steps(cell: HostMeasurement | None, mine: float | None) -> tuple[ChainLink, ...]:
-    if cell is None or mine is None or cell.measurement.counts is None:
+def _work_steps(case: HostMeasurement | None, mine: float | None) -> tuple[ChainLink, ...]:
+    if case is None or mine is None or case.measurement.counts is None:
         return ()
-    active = float(cell.measurement.counts.parameters_active)
+    active = float(case.measurement.counts.parameters_active)
     return (
-        ChainLink(text=f"measured here: {cell.words}", value=cell.rate.point, unit="tok/s", basis="measured"),
+        ChainLink(text=f"measured here: {case.words}", value=case.rate.point, unit="tok/s", basis="measured"),
         ChainLink(text="active parameters of the model measured", value=active, unit="parameters", basis="modelled"),
         ChainLink(text="active work here", value=mine, unit="FLOP/s", basis="measured"),
-        ChainLink(text="from this host's arithmetic to the chip's: another machine", basis="modelled", walkable=False),
+        ChainLink(
+            text="from this host's arithmetic to the chip's: another machine", basis="modelled", transferable=False
+        ),
     )
 
 
@@ -301,7 +302,7 @@ def _system(p: Placed) -> tuple[Scaled, ...]:
                     value=count * p.rate_tok_s,
                     unit="tok/s",
                     basis="modelled",
-                    walkable=False,
+                    transferable=False,
                 ),
             ),
         ),
@@ -329,12 +330,12 @@ def transfers(record: Record | None) -> tuple[str, ...]:
 
 
 def _balance(record: Record) -> tuple[str, ...]:
-    """How far the measured decode cells are from the balance at which the claimed rates were taken."""
+    """How far the measured decode cases are from the balance at which the claimed rates were taken."""
     balances = [c.balance for c in moe_measurements(record, "decode") if c.balance is not None]
     if not balances:
         return ()
     return (
-        f"In the decode cells measured here arithmetic takes {number(min(balances), 2)} to {number(max(balances), 2)} "
+        f"In the decode cases measured here arithmetic takes {number(min(balances), 2)} to {number(max(balances), 2)} "
         "times as long as memory; compare a figure from elsewhere at a like balance.",
     )
 
@@ -343,8 +344,8 @@ def _host(record: Record) -> tuple[str, ...]:
     set_aside = sum(1 for m in record.measurements if m.invalid)
     remarks = []
     if set_aside:
-        cells = "1 measured cell" if set_aside == 1 else f"{set_aside} measured cells"
-        remarks.append(f"{cells} broke a validity rule, not used as evidence.")
+        cases = "1 measured case" if set_aside == 1 else f"{set_aside} measured cases"
+        remarks.append(f"{cases} broke a validity rule, not used as evidence.")
     if record.state != "complete":
-        remarks.append("The run did not end; cells that are missing leave claims undecided.")
+        remarks.append("The run did not end; cases that are missing leave claims undecided.")
     return tuple(remarks)

@@ -23,28 +23,28 @@ def ratio_rows(
     record: Record | None,
     knowledge: Knowledge,
     placed: tuple[Placed, ...],
-    cells: tuple[HostMeasurement | None, ...],
+    cases: tuple[HostMeasurement | None, ...],
 ) -> tuple[Scaled, ...]:
-    """All ratios that the sheet's figures form. `cells` are the measured ones beside `placed`."""
+    """All ratios that the sheet's figures form. `cases` are the measured ones beside `placed`."""
     return (
-        *_phases(placed, cells),
+        *_phases(placed, cases),
         *_sparsity(sheet, record),
         *_chips(sheet, knowledge, placed),
     )
 
 
-def _phases(placed: tuple[Placed, ...], cells: tuple[HostMeasurement | None, ...]) -> tuple[Scaled, ...]:
+def _phases(placed: tuple[Placed, ...], cases: tuple[HostMeasurement | None, ...]) -> tuple[Scaled, ...]:
     """Prefill over decode of one chip: transfers so far as both ceilings do."""
     out = []
-    for (pre, pre_rate, pre_top), pre_cell in zip(placed, cells, strict=True):
-        for (dec, dec_rate, dec_top), dec_cell in zip(placed, cells, strict=True):
+    for (pre, pre_rate, pre_top), pre_case in zip(placed, cases, strict=True):
+        for (dec, dec_rate, dec_top), dec_case in zip(placed, cases, strict=True):
             if (pre.conditions.phase, dec.conditions.phase) != ("prefill", "decode"):
                 continue
             if any(
                 _differ(getattr(pre.conditions, n), getattr(dec.conditions, n)) for n in ("chip", "model", "precision")
             ):
                 continue
-            out.append(_phase_row(pre, dec, (pre_rate, dec_rate), (pre_top, dec_top), (pre_cell, dec_cell)))
+            out.append(_phase_row(pre, dec, (pre_rate, dec_rate), (pre_top, dec_top), (pre_case, dec_case)))
     return tuple(out)
 
 
@@ -58,12 +58,12 @@ def _phase_row(
     dec: Throughput,
     rates: tuple[float, float],
     tops: tuple[Ceiling, Ceiling],
-    cells: tuple[HostMeasurement | None, HostMeasurement | None],
+    cases: tuple[HostMeasurement | None, HostMeasurement | None],
 ) -> Scaled:
     reported = rates[0] / rates[1]
     allowed = tops[0].rate_tok_s / tops[1].rate_tok_s
     serial = tops[0].serial_tok_s / tops[1].serial_tok_s
-    a, b = cells
+    a, b = cases
     measured = interval = None
     steps: list[ChainLink] = []
     if a is not None and b is not None:
@@ -84,7 +84,7 @@ def _phase_row(
                 ChainLink(text="the same of the chip's ceilings", value=allowed, unit="ratio", basis="modelled")
             )
             text = "were the fractions on the chip to differ as here; software and links are others"
-            steps.append(ChainLink(text=text, value=kept * allowed, unit="ratio", basis="modelled", walkable=False))
+            steps.append(ChainLink(text=text, value=kept * allowed, unit="ratio", basis="modelled", transferable=False))
     if not steps:
         steps.append(ChainLink(text="ratio of the chip's ceilings", value=allowed, unit="ratio", basis="modelled"))
     steps.append(ChainLink(text="reported", value=reported, unit="ratio", basis="published"))
@@ -107,7 +107,7 @@ def _phase_row(
 
 
 def _sparsity(sheet: Sheet, record: Record | None) -> tuple[Scaled, ...]:
-    """Active to total parameters, against the gains measured over both dense controls."""
+    """Active to total parameters, against the gains measured over both dense counterparts."""
     figures = {c.figure: c for c in sheet.claims if isinstance(c, Architecture)}
     total, active = figures.get("total_parameters"), figures.get("active_parameters")
     if total is None or active is None:
@@ -119,7 +119,7 @@ def _sparsity(sheet: Sheet, record: Record | None) -> tuple[Scaled, ...]:
 def _share_row(share: float, active: Architecture, total: Architecture, record: Record | None) -> Scaled:
     counts = None
     if record is not None:
-        names = {a.model for a in record.arms if a.spec.is_sparse}
+        names = {a.model for a in record.variants if a.spec.is_sparse}
         counts = next((m.counts for m in record.measurements if m.model in names and m.counts), None)
     mine = None if counts is None else counts.parameters_active / counts.parameters_total
     return Scaled(
@@ -149,18 +149,18 @@ def _gain_rows(share: float, record: Record | None) -> tuple[Scaled, ...]:
         ("gain-over-equal-active-decode", "equal-active", "decode", 1.0),
     )
     out = []
-    for name, control, phase, most in wanted:
-        found = gains(record, control, "prefill" if phase == "prefill" else "decode") if record is not None else ()
+    for name, counterpart, phase, most in wanted:
+        found = gains(record, counterpart, "prefill" if phase == "prefill" else "decode") if record is not None else ()
         # A source that names no batch could mean any: the smallest and the largest measured stand at the two ends.
         ends = [None] if not found else [found[0], found[-1]] if len(found) > 1 else [found[0]]
-        out += [_gain_row(name, control, phase, most, gain, record) for gain in ends]
+        out += [_gain_row(name, counterpart, phase, most, gain, record) for gain in ends]
     return tuple(out)
 
 
 def _gain_row(
-    name: str, control: Counterpart, phase: str, most: float, gain: Gain | None, record: Record | None
+    name: str, counterpart: Counterpart, phase: str, most: float, gain: Gain | None, record: Record | None
 ) -> Scaled:
-    against = "dense of equal total size" if control == "equal-total" else "dense of equal active size"
+    against = "dense of equal total size" if counterpart == "equal-total" else "dense of equal active size"
     batch = "" if gain is None else f"-batch-{gain.batch}"
     steps = [
         ChainLink(
@@ -180,7 +180,7 @@ def _gain_row(
                 unit="tok/s",
                 basis="measured",
             ),
-            ChainLink(text=f"measured here: {against}, same cell", value=dense.point, unit="tok/s", basis="measured"),
+            ChainLink(text=f"measured here: {against}, same case", value=dense.point, unit="tok/s", basis="measured"),
             ChainLink(
                 text=f"gain, pair by pair over {gain.ratio.n} rounds",
                 value=gain.ratio.point,
@@ -198,7 +198,7 @@ def _gain_row(
         unit="ratio",
         measured=None if gain is None else gain.ratio.point,
         measured_interval=None if gain is None else gain.ratio.interval,
-        measured_as=None if gain is None else gain.cells,
+        measured_as=None if gain is None else gain.cases,
         factor=None if gain is None else over(most, gain.ratio.interval, gain.ratio.point),
         hardware=hardware,
         hardware_as=None
@@ -214,9 +214,9 @@ def _gain_row(
 
 
 def _both_compute(record: Record, gain: Gain) -> bool:
-    """Whether arithmetic binds both cells here, as it does in prefill on the chips that claims are about."""
-    cells = (host_measurement(record, gain.sparse), host_measurement(record, gain.dense))
-    return all(cell is not None and cell.bound_by == "compute" for cell in cells)
+    """Whether arithmetic binds both cases here, as it does in prefill on the chips that claims are about."""
+    cases = (host_measurement(record, gain.sparse), host_measurement(record, gain.dense))
+    return all(case is not None and case.bound_by == "compute" for case in cases)
 
 
 def _counted(gain: Gain | None) -> Interval | None:
@@ -283,9 +283,9 @@ def _implied(claim_id: str, ratio: float, placed: Placed, reference: str, knowle
     top = _reference_ceiling(rows, knowledge)
     usual = None
     if top is not None:
-        reach = usual_range(claim.conditions.phase, chip.vendor, (), knowledge)
-        if reach is not None:
-            low, _, high = usual_tok_s(reach, top)
+        achieved = usual_range(claim.conditions.phase, chip.vendor, (), knowledge)
+        if achieved is not None:
+            low, _, high = usual_tok_s(achieved, top)
             usual = Interval(low=low, high=high)
     published = (
         f"published {number(min(r.rate_tok_s for r in rows), 4)} to {number(max(r.rate_tok_s for r in rows), 4)} tok/s"
@@ -300,7 +300,7 @@ def _implied(claim_id: str, ratio: float, placed: Placed, reference: str, knowle
         unit="tok/s",
         measured=None,
         hardware=usual,
-        hardware_as=f"band of published systems at the conditions of the fastest published rate; {published}",
+        hardware_as=f"usual range of published systems at the conditions of the fastest published rate; {published}",
         ceiling=None if top is None else top.rate_tok_s,
         ceiling_fraction=None if top is None else implied / top.rate_tok_s,
         transfers="no",

@@ -1,6 +1,6 @@
 """What a claim's missing conditions could be: the model, the phase and the unit meant, over the cost model's ranges.
 
-Knows no rate. A condition that the source gives is kept as it is. Where there are many completions a fixed, seeded
+ A condition that the source gives is kept as it is. Where there are many scenarios a fixed, seeded
 sample of them is taken, evenly over models, phases and units.
 """
 
@@ -84,7 +84,7 @@ def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float]
 def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[ReleasedModel]) -> ScenarioSet:
     """What `conditions` leave open, filled in. Raises ValueError for no models."""
     if not models:
-        raise ValueError("completions need at least one model")
+        raise ValueError("scenarios need at least one model")
     phases: tuple[RatePhase, ...] = ("prefill", "decode") if conditions.phase is None else (conditions.phase,)
     units = _units(conditions, chip)
     given = deployment_of(conditions)

@@ -1,8 +1,8 @@
-"""The judges, judged: published rates that must pass, and planted false claims that must be caught.
+"""The judges, judged: published rates that must pass, and seeded false claims that must be caught.
 
 Every published rate that states its conditions becomes a sheet of one claim, judged without its own publication; a
-plant is that claim with one thing made wrong. Caught means refuted, implausible, or flagged with the very trap that
-was planted. Measures nothing and knows no sheet.
+seeded error is that claim with one thing made wrong. Caught means refuted, implausible, or flagged with the very trap
+that was seeded. Measures nothing and knows no sheet.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ INDEPENDENT_FACTORS: tuple[tuple[Kind, float], ...] = (
     ("an eighth, batch and time independent", 0.125),
 )
 BLIND_FACTORS: tuple[tuple[Kind, float], ...] = (("factor 4, no time given", 4.0), ("factor 3, no time given", 3.0))
-"""The same where no identity can give them away: bounds and band alone."""
+"""The same where no identity can give them away: bounds and usual range alone."""
 REQUIRED: dict[Kind, float] = {
     "node as chip (x8)": 1.0,
     "factor 4": 1.0,
@@ -80,10 +80,10 @@ class SeededError(Frozen):
 
 
 class Detection(Frozen):
-    """How many plants of a kind were caught."""
+    """How many seeded errors of a kind were caught."""
 
     kind: Kind
-    planted: int
+    seeded: int
     caught: int
     flagged: int
     """of the caught, those that only a flag names"""
@@ -93,7 +93,7 @@ class Detection(Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def rate(self) -> float:
-        return self.caught / self.planted if self.planted else 1.0
+        return self.caught / self.seeded if self.seeded else 1.0
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -127,7 +127,7 @@ def as_claim(rate: PublishedRate) -> Throughput:
     return Throughput(
         kind="throughput",
         id=rate.id,
-        place="catalogue of published rates",
+        place="catalog of published rates",
         statement=f"{rate.system} reaches {rate.rate_tok_s:g} tokens a second.",
         rate_tok_s=rate.rate_tok_s,
         conditions=StatedConditions(
@@ -153,7 +153,7 @@ def as_claim(rate: PublishedRate) -> Throughput:
 
 def complete_rates(knowledge: Knowledge) -> tuple[PublishedRate, ...]:
     """Published rates that state every condition their limits need, projections included."""
-    return tuple(r for r in knowledge.rates if sample(r, knowledge.catalogue) is not None)
+    return tuple(r for r in knowledge.rates if sample(r, knowledge.catalog) is not None)
 
 
 def _changed(claim: Throughput, rate_tok_s: float, **conditions: object) -> Throughput:
@@ -165,41 +165,43 @@ def _of_rate(rate: PublishedRate, knowledge: Knowledge) -> Iterator[SeededError]
     """Everything that can be made wrong with one published rate."""
     claim, own = as_claim(rate), (rate.source_id,)
 
-    def plant(kind: Kind, false: Claim, expects: Flag | None = None, subject: str | None = rate.model) -> SeededError:
+    def seeded_error(
+        kind: Kind, false: Claim, expects: Flag | None = None, subject: str | None = rate.model
+    ) -> SeededError:
         return SeededError(kind=kind, of=rate.id, claim=false, subject=subject, catalogued_as=own, expects=expects)
 
     for kind, factor in FACTORS:
-        yield plant(kind, claim.model_copy(update={"rate_tok_s": claim.rate_tok_s * factor}))
+        yield seeded_error(kind, claim.model_copy(update={"rate_tok_s": claim.rate_tok_s * factor}))
     for kind, factor in BLIND_FACTORS:
-        yield plant(kind, _changed(claim, claim.rate_tok_s * factor, tpot_s=None, tpot_independent=None))
+        yield seeded_error(kind, _changed(claim, claim.rate_tok_s * factor, tpot_s=None, tpot_independent=None))
     if rate.phase == "decode" and claim.conditions.batch is not None:
         stated = claim.conditions.tpot_s or claim.conditions.batch / claim.rate_tok_s
         apart = _changed(claim, claim.rate_tok_s, tpot_s=stated, tpot_independent=True)
         for kind, factor in INDEPENDENT_FACTORS:
-            yield plant(kind, apart.model_copy(update={"rate_tok_s": factor * claim.rate_tok_s}))
+            yield seeded_error(kind, apart.model_copy(update={"rate_tok_s": factor * claim.rate_tok_s}))
     if rate.phase == "prefill" and claim.conditions.prompt_tokens is not None:
         context = claim.conditions.prompt_tokens
         told = _changed(claim, claim.rate_tok_s, phase="decode", context_tokens=context, mtp_drafts=0, batch=64)
-        yield plant("prefill told as decode", told)
+        yield seeded_error("prefill told as decode", told)
     chip = knowledge.chip(rate.chip)
     if chip is not None and chip.supports("fp8") is False:
-        yield plant("unsupported precision", _changed(claim, claim.rate_tok_s, precision="fp8"))
+        yield seeded_error("unsupported precision", _changed(claim, claim.rate_tok_s, precision="fp8"))
     other = "kimi-k2" if rate.model != "kimi-k2" else "deepseek-r1"
-    yield plant(
+    yield seeded_error(
         "model changed, number kept", _changed(claim, claim.rate_tok_s, model=other), "model-mismatch", subject=other
     )
 
 
 def _of_models(knowledge: Knowledge) -> Iterator[SeededError]:
-    """Architecture and capacity plants: one for each sparse model, and for each chip with sourced memory."""
+    """Architecture and capacity seeded errors: one for each sparse model, and for each chip with sourced memory."""
     for model in knowledge.models:
         counts = parameters(model.spec)
-        words = {"place": "planted", "conditions": StatedConditions(model=model.name)}
+        words = {"place": "seeded", "conditions": StatedConditions(model=model.name)}
         if counts.active < 0.5 * counts.total:
             swapped = {"kind": "architecture", "id": "swapped", "statement": "Active and total swapped.", **words}
             for figure, value in (("total_parameters", counts.active), ("active_parameters", counts.total)):
                 claim = Architecture.model_validate({**swapped, "figure": figure, "value": float(value)})
-                yield _model_plant("active and total swapped", model.name, claim)
+                yield _model_seeded_error("active and total swapped", model.name, claim)
         bits = {
             "kind": "architecture",
             "id": "bits",
@@ -207,31 +209,31 @@ def _of_models(knowledge: Knowledge) -> Iterator[SeededError]:
             "figure": "total_parameters",
             **words,
         }
-        yield _model_plant(
+        yield _model_seeded_error(
             "bits for bytes", model.name, Architecture.model_validate({**bits, "value": 8.0 * counts.total})
         )
-        for chip in knowledge.catalogue.chips:
+        for chip in knowledge.catalog.chips:
             if chip.memory is None:
                 continue
             chips = max(1, int(0.6 * counts.total / chip.memory.high))
             if counts.total <= chips * chip.memory.high:
                 continue
             where = StatedConditions(model=model.name, chip=chip.name, chips=chips, precision="int8")
-            fits = {"kind": "capacity", "id": "fits", "statement": "It fits.", "place": "planted", "conditions": where}
-            yield _model_plant(
+            fits = {"kind": "capacity", "id": "fits", "statement": "It fits.", "place": "seeded", "conditions": where}
+            yield _model_seeded_error(
                 "weights do not fit", f"{model.name} on {chips} x {chip.name}", Capacity.model_validate(fits)
             )
 
 
-def _model_plant(kind: Kind, of: str, claim: Claim) -> SeededError:
+def _model_seeded_error(kind: Kind, of: str, claim: Claim) -> SeededError:
     return SeededError(kind=kind, of=of, claim=claim, subject=None, catalogued_as=())
 
 
 def seeded_errors(knowledge: Knowledge) -> tuple[SeededError, ...]:
-    """Every planted false claim.
+    """Every seeded false claim.
 
-    Rates that were left out of the band for being untuned or averages make none: a multiple of a slow rate may be an
-    ordinary one, and calling it false would be our mistake.
+    Rates that were left out of the usual range for being untuned or averages make none: a multiple of a slow rate may
+    be an ordinary one, and calling it false would be our mistake.
     """
     rates = [r for r in complete_rates(knowledge) if r.calibrates or r.conditions.idealised]
     return (*(p for r in rates for p in _of_rate(r, knowledge)), *_of_models(knowledge))
@@ -246,13 +248,13 @@ def sheet_of(claim: Claim, subject: str | None, catalogued_as: tuple[str, ...]) 
 def without(knowledge: Knowledge, sources: tuple[str, ...]) -> Knowledge:
     """The same knowledge, the rates of these publications never seen."""
     rates = tuple(r for r in knowledge.rates if r.source_id not in sources)
-    catalogue = Catalog(chips=knowledge.catalogue.chips, models=knowledge.models, rates=rates)
-    return Knowledge(catalogue=catalogue, facts=knowledge.facts)
+    catalog = Catalog(chips=knowledge.catalog.chips, models=knowledge.models, rates=rates)
+    return Knowledge(catalog=catalog, facts=knowledge.facts)
 
 
 def run_self_test(knowledge: Knowledge | None = None) -> SelfTest:
-    """Judge every published rate and every plant; a rate's own publication is never seen, except where the plant is to
-    be recognised by it (a number kept while the model changed)."""
+    """Judge every published rate and every seeded error; a rate's own publication is never seen, except where the
+    seeded error is to be recognised by it (a number kept while the model changed)."""
     whole = knowledge or knowledge_of()
     blind: dict[tuple[str, ...], Knowledge] = {}
 
@@ -277,13 +279,13 @@ def run_self_test(knowledge: Knowledge | None = None) -> SelfTest:
 
 
 def _detections(
-    planted: tuple[SeededError, ...], whole: Knowledge, unseen: Callable[[tuple[str, ...]], Knowledge]
+    seeded: tuple[SeededError, ...], whole: Knowledge, unseen: Callable[[tuple[str, ...]], Knowledge]
 ) -> tuple[Detection, ...]:
     found: dict[Kind, list[tuple[SeededError, Finding]]] = {}
-    for plant in planted:
-        sheet = sheet_of(plant.claim, plant.subject, plant.catalogued_as)
-        knowledge = whole if plant.expects is not None else unseen(plant.catalogued_as)
-        found.setdefault(plant.kind, []).append((plant, judge(plant.claim, knowledge, sheet)))
+    for seeded_error in seeded:
+        sheet = sheet_of(seeded_error.claim, seeded_error.subject, seeded_error.catalogued_as)
+        knowledge = whole if seeded_error.expects is not None else unseen(seeded_error.catalogued_as)
+        found.setdefault(seeded_error.kind, []).append((seeded_error, judge(seeded_error.claim, knowledge, sheet)))
     out = []
     for kind, results in found.items():
         damned = [p for p, f in results if f.outcome in DAMNING]
@@ -292,7 +294,7 @@ def _detections(
         out.append(
             Detection(
                 kind=kind,
-                planted=len(results),
+                seeded=len(results),
                 caught=len(damned) + len(flagged),
                 flagged=len(flagged),
                 required=REQUIRED.get(kind),

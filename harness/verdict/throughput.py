@@ -1,5 +1,4 @@
-"""Claims of an absolute rate: bounds, identities, the published record and the band. Knows no measurement made here.
-
+"""Claims of an absolute rate: bounds, identities, the published record and the usual range.
 A CPU's tokens a second say nothing of an accelerator's, so no measured evidence enters. A figure that was published
 before is judged under the conditions of that publication, and what the source dropped on the way is named.
 """
@@ -89,7 +88,7 @@ class _Case:
         if traced is not None:
             self.own = (*self.own, traced.rate.source_id)
 
-    def _reach(self, phase: RatePhase) -> AchievedRange | None:
+    def _achieved(self, phase: RatePhase) -> AchievedRange | None:
         return usual_range(phase, self.chip.vendor, self.own, self.knowledge)
 
     def finding(self) -> Finding:
@@ -120,7 +119,7 @@ class _Case:
 
     def _ratings(self, completed: ScenarioSet) -> list[Rating]:
         given = self.conditions.chips is not None and self.conditions.precision is not None
-        all_ = [rate_at(self.claim.rate_tok_s, self.chip, c, self._reach(c.phase), given) for c in completed.each]
+        all_ = [rate_at(self.claim.rate_tok_s, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
         return [r for r in all_ if r.admissible] or all_
 
     def _firmest(self, found: Tally, ratings: list[Rating]) -> tuple[Outcome, str, tuple[Evidence, ...]]:
@@ -136,7 +135,7 @@ class _Case:
             return found.outcome, f"{why[0].upper()}{why[1:]}.", ()
         if len(found.shares) == 1:
             return "undecided", f"{ratings[0].why[0].upper()}{ratings[0].why[1:]}.", ()
-        depends = f"It depends on what the source leaves out: {found.in_words} of the completions."
+        depends = f"It depends on what the source leaves out: {found.in_words} of the scenarios."
         return "undecided", f"{depends}{self._least_batch(ratings)}", ()
 
     def _least_batch(self, ratings: list[Rating]) -> str:
@@ -166,7 +165,7 @@ class _Case:
             unit="tok/s",
             basis="modelled",
             source="identity: rate = batch / time per output token",
-            bearing="contradicts",
+            stance="contradicts",
         )
         said = f"batch {c.batch:g} at {1000 * c.tpot_s:g} ms gives {number(implied, 4)} tok/s"
         return f"It breaks an identity: {said}, not {number(self.rate_tok_s, 4)}.", evidence
@@ -255,24 +254,24 @@ class _Case:
         return tuple(dict.fromkeys((*filled, *completed.missing)))
 
     def _interval(self, ratings: list[Rating]) -> tuple[Interval | None, str | None]:
-        """What published systems' reach would give here, 90 %, over all completions, in the claim's unit."""
+        """What published systems' reach would give here, 90 %, over all scenarios, in the claim's unit."""
         phases = {r.nominal.phase for r in ratings if r.nominal is not None}
         scale = self.claim.rate_tok_s / ratings[0].rate_tok_s
         lows, highs = [], []
         for r in ratings:
-            reach = None if r.nominal is None else self._reach(r.nominal.phase)
-            if r.nominal is not None and reach is not None:
-                low, _, high = usual_tok_s(reach, r.nominal)
+            achieved = None if r.nominal is None else self._achieved(r.nominal.phase)
+            if r.nominal is not None and achieved is not None:
+                low, _, high = usual_tok_s(achieved, r.nominal)
                 top = high if r.generous is None else min(high, r.generous.rate_tok_s)
                 lows.append(min(low, top) * scale)
                 highs.append(top * scale)
         if not lows:
             return None, None
-        of = f"what published systems reach, {' or '.join(sorted(phases))}, {_completions(len(ratings))}"
+        of = f"what published systems reach, {' or '.join(sorted(phases))}, {_scenarios(len(ratings))}"
         return Interval(low=min(lows), high=max(highs)), of
 
     def _binding(self, ratings: list[Rating]) -> str | None:
-        """Of the highest ceiling over the completions: the one that a refutation rests on."""
+        """Of the highest ceiling over the scenarios: the one that a refutation rests on."""
         tops = [r.generous for r in ratings if r.generous is not None]
         return max(tops, key=lambda top: top.rate_tok_s).binding if tops else None
 
@@ -295,7 +294,7 @@ class _Case:
             over = best.rate_tok_s > CEILING_SLACK * bound
             out.append(
                 Evidence(
-                    quantity=f"most generous ceiling of a package, {best.generous.phase}, {_completions(len(tops))}",
+                    quantity=f"most generous ceiling of a package, {best.generous.phase}, {_scenarios(len(tops))}",
                     value=bound,
                     unit="tok/s",
                     interval=Interval(
@@ -305,22 +304,22 @@ class _Case:
                     else None,
                     basis="modelled",
                     source=f"cost model, bound by {best.generous.binding}",
-                    bearing="contradicts" if over else "allows",
+                    stance="contradicts" if over else "allows",
                     note=f"the claim is {number(best.rate_tok_s / bound, 2)} of it",
                 )
             )
         for phase in sorted({r.nominal.phase for r in ratings if r.nominal is not None}):
-            reach = self._reach(phase)
-            if reach is not None:
+            achieved = self._achieved(phase)
+            if achieved is not None:
                 out.append(
                     Evidence(
                         quantity=f"fraction of the reference point that published systems reach, {phase}",
-                        value=reach.mid,
+                        value=achieved.mid,
                         unit="fraction",
-                        interval=Interval(low=reach.low90, high=reach.high90),
+                        interval=Interval(low=achieved.low90, high=achieved.high90),
                         basis="published",
-                        source=made_of(reach),
-                        bearing="context",
+                        source=made_of(achieved),
+                        stance="context",
                     )
                 )
         return tuple(out)
@@ -330,5 +329,5 @@ class _Case:
         return tuple(as_evidence(r, "context") for r in rows)
 
 
-def _completions(n: int) -> str:
-    return "under these conditions" if n == 1 else f"over {n} completions"
+def _scenarios(n: int) -> str:
+    return "under these conditions" if n == 1 else f"over {n} scenarios"

@@ -4,7 +4,7 @@ import math
 
 from harness.catalog.rates import PublishedRate
 from harness.claims import StatedConditions, Throughput
-from harness.results.assessment import Bearing, Evidence
+from harness.results.assessment import Evidence, Stance
 from harness.stats import Interval
 from harness.verdict.finding import ARTEFACT_TOLERANCE, SAME_FIGURE
 from harness.verdict.knowledge import Knowledge
@@ -134,7 +134,7 @@ def fully_matched(claim: StatedConditions, rate: PublishedRate) -> bool:
     return _compatible(claim, rate) and bool(claim.idealised) == rate.conditions.idealised
 
 
-def as_evidence(rate: PublishedRate, bearing: Bearing, note: str | None = None) -> Evidence:
+def as_evidence(rate: PublishedRate, stance: Stance, note: str | None = None) -> Evidence:
     """A published rate with the conditions that its source gives."""
     return Evidence(
         quantity=f"{rate.system}: {described(rate)}",
@@ -143,7 +143,7 @@ def as_evidence(rate: PublishedRate, bearing: Bearing, note: str | None = None) 
         basis="published",
         source=f"{rate.source.title} (grade {rate.source.grade}, {rate.source.how_seen})",
         url=rate.source.url,
-        bearing=bearing,
+        stance=stance,
         note=note,
     )
 

@@ -61,7 +61,7 @@ class Line(Frozen):
     neighbour: bool
     duration_s: float = Field(description="of the whole comparison, all of its cases together")
     cases: int
-    drill: PowerTrial
+    power_trial: PowerTrial
     old: tuple[Inside, ...]
     new: tuple[Inside, ...]
 
@@ -70,7 +70,7 @@ def inside(observation: Observation) -> Inside:
     steps = observation.durations_s
     mean_s = math.fsum(steps) / len(steps)
     variance = math.fsum((d - mean_s) ** 2 for d in steps) / max(1, len(steps) - 1)
-    foreign_s = observation.foreign_cpu_s
+    foreign_s = observation.other_cpu_s
     return Inside(steps=len(steps), mean_s=mean_s, deviation_s=math.sqrt(variance), foreign_s=foreign_s)
 
 
@@ -113,7 +113,7 @@ def measure(path: Path, seconds: float, beside: bool) -> None:
     here = description.describe()
     plan, case = plan_of_trials(here)
     bench, start = HereBench(plan, here), time.monotonic()
-    done = len({line.drill.seed for line in read(path)})
+    done = len({line.power_trial.seed for line in read(path)})
     with neighbour(beside), path.open("a", encoding="utf-8") as file:
         while time.monotonic() - start < seconds:
             begun = time.monotonic()
@@ -131,7 +131,7 @@ def _line(rounds: Rounds, kept: PowerTrial, beside: bool, duration_s: float, cas
         neighbour=beside,
         duration_s=duration_s,
         cases=cases,
-        drill=kept,
+        power_trial=kept,
         old=tuple(map(inside, rounds.old)),
         new=tuple(map(inside, rounds.new)),
     )
@@ -147,10 +147,10 @@ def show(lines: Sequence[Line]) -> None:
     """Counts with Clopper and Pearson's 95 % intervals, one row a size and rule."""
     for beside in sorted({line.neighbour for line in lines}):
         for size in SIZES:
-            chosen = [n for n in lines if n.drill.injected == size and n.neighbour == beside]
+            chosen = [n for n in lines if n.power_trial.injected == size and n.neighbour == beside]
             if not chosen:
                 continue
-            trials = [n.drill.trial(Thresholds()) for n in chosen]
+            trials = [n.power_trial.trial(Thresholds()) for n in chosen]
             words = Counter(t.decision for t in trials)
             found = words["slower"] + (words["faster"] if size == 0 else 0)
             print(
@@ -159,8 +159,12 @@ def show(lines: Sequence[Line]) -> None:
             print(f"  {dict(words.most_common())}")
             print(f"  harness ab: {_share(found, len(chosen))}")
             if size == 0:
-                runs = {n.drill.seed for n in chosen}
-                loud = {n.drill.seed for n, t in zip(chosen, trials, strict=True) if t.decision in ("faster", "slower")}
+                runs = {n.power_trial.seed for n in chosen}
+                loud = {
+                    n.power_trial.seed
+                    for n, t in zip(chosen, trials, strict=True)
+                    if t.decision in ("faster", "slower")
+                }
                 print(f"  runs with such a word: {_share(len(loud), len(runs))}")
             print(f"  mean:5%: {_share(sum(map(mean_rule, chosen)), len(chosen))}")
             pairs = [(pooled(n.old), pooled(n.new)) for n in chosen]
@@ -175,8 +179,8 @@ def show(lines: Sequence[Line]) -> None:
 def show_estimators(lines: Sequence[Line]) -> None:
     """How often each interval of the first pairs of identical code lies off 1, which 5 % and 1 % should."""
     for beside in sorted({line.neighbour for line in lines}):
-        drills = [n.drill for n in lines if n.drill.injected == 0 and n.neighbour == beside]
-        firsts = [(d.new[:FEW], d.old[:FEW]) for d in drills if len(d.new) >= FEW]
+        power_trials = [n.power_trial for n in lines if n.power_trial.injected == 0 and n.neighbour == beside]
+        firsts = [(d.new[:FEW], d.old[:FEW]) for d in power_trials if len(d.new) >= FEW]
         for level in (0.95, 0.99) if firsts else ():
             for name, of in (("Hodges and Lehmann", interleaved_ratio), ("bootstrap of the median", by_bootstrap)):
                 off = sum(not _holds(of(new, old, level), 1.0) for new, old in firsts)

@@ -1,7 +1,7 @@
 """llama.cpp on an architecture of ours, stepped by another process. Knows nothing of `harness`, whose fields it reads.
 
-`python llama_peer.py` reads one JSON line {"spec", "precision", "threads", "cells"} and answers a line with the samples
-of one timed block, in seconds a step, for each index of a cell that it is sent. Needs `llama-cpp-python` and `gguf`.
+`python llama_peer.py` reads one JSON line {"spec", "precision", "threads", "cases"} and answers a line with the samples
+of one timed block, in seconds a step, for each index of a case that it is sent. Needs `llama-cpp-python` and `gguf`.
 The model has the same shape, stored bits and kind of random weights; it computes nothing that ours does.
 """
 
@@ -105,18 +105,18 @@ def write_model(path: Path, spec: dict[str, Any], precision: str) -> None:
     writer.close()
 
 
-class Cell:
+class Case:
     """One workload bound to a context of its own."""
 
-    def __init__(self, model: Any, threads: int, vocabulary: int, cell: dict[str, Any]) -> None:
+    def __init__(self, model: Any, threads: int, vocabulary: int, case: dict[str, Any]) -> None:
         import llama_cpp  # type: ignore[import-not-found]
 
-        self._api, self._cell = llama_cpp, cell
-        prefill, sequences = cell["phase"] == "prefill", cell["batch"]
-        held = cell["tokens"] if prefill else sequences * (cell["depth"] + cell["tokens"])
+        self._api, self._case = llama_cpp, case
+        prefill, sequences = case["phase"] == "prefill", case["batch"]
+        held = case["tokens"] if prefill else sequences * (case["depth"] + case["tokens"])
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = -(-(held + 64) // 256) * 256
-        parameters.n_batch = parameters.n_ubatch = max(512, cell["tokens"] if prefill else sequences)
+        parameters.n_batch = parameters.n_ubatch = max(512, case["tokens"] if prefill else sequences)
         parameters.n_seq_max = sequences
         parameters.kv_unified = True
         parameters.n_threads = parameters.n_threads_batch = threads
@@ -146,18 +146,18 @@ class Cell:
     def _restart(self) -> None:
         self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
         self._length = 0
-        for sequence_start in range(0, self._cell["depth"], 512):
-            self._decode(1, min(512, self._cell["depth"] - sequence_start), sequence_start, all_logits=False)
-        self._length = self._cell["depth"]
+        for sequence_start in range(0, self._case["depth"], 512):
+            self._decode(1, min(512, self._case["depth"] - sequence_start), sequence_start, all_logits=False)
+        self._length = self._case["depth"]
 
     def step(self) -> float:
-        if self._cell["phase"] == "prefill":
+        if self._case["phase"] == "prefill":
             self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
-            return self._decode(1, self._cell["tokens"], 0, all_logits=False)
-        if self._length in (0, self._cell["depth"] + self._cell["tokens"]):
+            return self._decode(1, self._case["tokens"], 0, all_logits=False)
+        if self._length in (0, self._case["depth"] + self._case["tokens"]):
             self._restart()
         self._length += 1
-        return self._decode(self._cell["batch"], 1, self._length - 1, all_logits=True)
+        return self._decode(self._case["batch"], 1, self._length - 1, all_logits=True)
 
 
 def timed_block(step: Callable[[], float]) -> list[float]:
@@ -182,13 +182,13 @@ def serve() -> None:
         model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
     if not model:
         raise SystemExit("llama.cpp could not load the model")
-    cells = [Cell(model, task["threads"], task["spec"]["vocab_size"], cell) for cell in task["cells"]]
-    for cell in cells:
-        cell.step()
+    cases = [Case(model, task["threads"], task["spec"]["vocab_size"], case) for case in task["cases"]]
+    for case in cases:
+        case.step()
     version = llama_cpp.__version__
     print(json.dumps({"ready": f"llama-cpp-python {version}"}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(timed_block(cells[int(line)].step)), flush=True)
+        print(json.dumps(timed_block(cases[int(line)].step)), flush=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def rows_of(result: Result) -> list[dict[str, Any]]:
     return parsed
 
 
-def test_every_cell_is_a_row_and_those_that_cannot_run_say_why(benched: tuple[Path, Result]) -> None:
+def test_every_case_is_a_row_and_those_that_cannot_run_say_why(benched: tuple[Path, Result]) -> None:
     _, result = benched
     assert result.code in (0, 5), result.err  # 5 where this busy host spoils every row
     rows = rows_of(result)
@@ -65,7 +65,7 @@ def test_rows_are_measured_with_ceilings_and_precision_beside_speed(benched: tup
         assert row["peak_rss_bytes"] >= row["rss_after_load_bytes"] > row["weight_bytes"]
         assert row["load_s"] > 0
         assert 0 <= row["outside_fraction"] < 1
-        assert row["coverage"]["measured"] > 0
+        assert row["experts_activated"]["measured"] > 0
         assert 8 < row["bits_per_weight"] < 11
         assert 0.001 < row["quantisation_error"] < 0.15, "eight bits, the same experts: rounding alone"
         assert row["quantisation_error"] <= row["rerouted_error"] < 1.5
@@ -77,8 +77,8 @@ def test_the_run_is_kept_like_any_other(benched: tuple[Path, Result]) -> None:
     run = {row["run"] for row in rows_of(result)}
     assert len(run) == 1
     shown = harness("show", *run, "--format", "json", cwd=folder)
-    cells = json.loads(shown.out)["measurements"]
-    assert len(cells) == len(rows_of(result))
+    cases = json.loads(shown.out)["measurements"]
+    assert len(cases) == len(rows_of(result))
     exported = harness("export", *run, cwd=folder)
     assert exported.code == 0, exported.err
 
@@ -139,7 +139,7 @@ moe_intermediate_size: 64
     (tmp_path / "mine.yaml").write_text(spec)
     wanted = ("-p", "0", "-n", "2", "-r", "1", "-t", "1", "--quiet")
     result = harness("bench", "mine.yaml", "mine.yaml:equal-total", *wanted, cwd=tmp_path)
-    table = [[cell.strip() for cell in line.split("|")] for line in result.out.splitlines() if "tg2 " in line]
+    table = [[case.strip() for case in line.split("|")] for line in result.out.splitlines() if "tg2 " in line]
     assert [row[1] for row in table] == ["mine", "mine:equal-total"], result.err
     assert all(float(row[6].rstrip("*").replace(",", "")) > 0 for row in table)
     assert result.err == ""
@@ -231,7 +231,7 @@ def kept(store: Path) -> int:
     [
         ((), "missing argument 'MODEL...'"),
         (("moe-tyni",), "unknown model 'moe-tyni'; did you mean 'moe-tiny'"),
-        (("moe-tiny:equal",), "unknown control 'equal'; did you mean 'equal-"),
+        (("moe-tiny:equal",), "unknown counterpart 'equal'; did you mean 'equal-"),
         (("nothing.yaml",), "no such file"),
         (("moe-tiny", "-p", "x"), "-p: 'x' is neither a number nor a range"),
         (("moe-tiny", "-p", "0", "-n", "0"), "nothing to measure"),

@@ -20,7 +20,7 @@ def run(folder: Path, *arguments: str, timeout_s: float = 60) -> subprocess.Comp
 
 
 def timed(record: Record, *, first: int, rate: float = 1.0, rounds: int = 10, day: int = 0) -> Record:
-    """`record` with every cell measured once in each of ten rounds, in ABBA order with another such record of a day."""
+    """`record` with every case measured once in each of ten rounds, in ABBA order with another such record of a day."""
 
     def start(i: int) -> dt.datetime:
         place = first if i % 2 == 0 else 1 - first

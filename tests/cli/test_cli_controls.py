@@ -18,7 +18,7 @@ def test_all_required_rates_are_reached(tmp_path: Path) -> None:
     assert found["passed"] and found["false_alarms"] == [] and found["true_rows"] >= 25
     reached = {d["kind"]: d for d in found["detections"]}
     for kind, share in REQUIRED.items():
-        assert reached[kind]["caught"] >= share * reached[kind]["planted"] > 0, kind
+        assert reached[kind]["caught"] >= share * reached[kind]["seeded"] > 0, kind
 
 
 def test_in_words(tmp_path: Path) -> None:
@@ -55,6 +55,6 @@ def test_the_rates_in_the_docs_are_current() -> None:
     """Section 10 of docs/method.md: every kind with its counts, as measured today."""
     section = METHOD.read_text(encoding="utf-8").split("## 10.")[1]
     found = run_self_test()
-    expected = {(d.kind, str(d.planted), str(d.caught)) for d in found.detections}
-    assert {(kind, planted, caught) for kind, planted, caught, _ in ROW.findall(section)} == expected
+    expected = {(d.kind, str(d.seeded), str(d.caught)) for d in found.detections}
+    assert {(kind, seeded, caught) for kind, seeded, caught, _ in ROW.findall(section)} == expected
     assert f"{found.true_rows} published rates" in section

@@ -1,4 +1,4 @@
-"""`harness judge`: its JSON as other programs read it, exit codes, records from files, and a catalogue of one's own."""
+"""`harness judge`: its JSON as other programs read it, exit codes, records from files, and a catalog of one's own."""
 
 import json
 from pathlib import Path

@@ -51,26 +51,26 @@ def test_decode_of_r1_on_910c(tmp_path: Path) -> None:
 
 def test_the_document(tmp_path: Path) -> None:
     found = answer(tmp_path, *GOLDEN)
-    low90, mid, high90 = found["band90_tok_s"]
-    low99, mid99, high99 = found["band99_tok_s"]
+    low90, mid, high90 = found["usual90_tok_s"]
+    low99, mid99, high99 = found["usual99_tok_s"]
     assert low99 < low90 < mid == mid99 < high90 < high99 <= found["generous_ceiling_tok_s"]
     assert {n["per"] for n in found["normalisers"]} == {"package", "die", "TFLOP/s", "TB/s", "GB", "W"}
     assert found["memory"]["needed_bytes"] < found["memory"]["capacity_bytes"]
-    assert found["identities"] and found["band"]["rows"]
-    assert found["band"]["leave_one_source_out"]["coverage"] >= 0.85
+    assert found["identities"] and found["achieved"]["rows"]
+    assert found["achieved"]["leave_one_source_out"]["coverage"] >= 0.85
     assert found["basis"] == "modelled"
 
 
 def test_conditions_not_given_are_ranges(tmp_path: Path) -> None:
     found = answer(tmp_path, "--model", "kimi-k2", "--chip", "h200", "--phase", "decode", "--context", "2000")
     assert found["missing"] == ["precision", "chips", "batch"]
-    low, mid, high = found["band90_tok_s"]
+    low, mid, high = found["usual90_tok_s"]
     assert low < mid < high and high / low > 10
     narrower = answer(
         tmp_path, "--model", "kimi-k2", "--chip", "h200", "--phase", "decode", "--context", "2000", "--batch", "100"
     )
     assert narrower["missing"] == ["precision", "chips"]
-    assert narrower["band90_tok_s"][0] > low and narrower["band90_tok_s"][2] < high
+    assert narrower["usual90_tok_s"][0] > low and narrower["usual90_tok_s"][2] < high
 
 
 @pytest.mark.parametrize("phase", ["prefill", "decode", "output_all", "total_all"])
@@ -107,10 +107,10 @@ def test_a_model_that_does_not_fit_is_an_answer(tmp_path: Path) -> None:
     assert "It does not fit: " in project(tmp_path, *changed("--chips", "2")).out
 
 
-def test_a_publication_left_out_does_not_make_the_band(tmp_path: Path) -> None:
+def test_a_publication_left_out_does_not_make_the_achieved(tmp_path: Path) -> None:
     found = answer(tmp_path, *GOLDEN, "--without-source", "cloudmatrix384", "--without-vendor", "AMD")
-    assert "cloudmatrix384" not in found["band"]["sources"]
-    assert found["band"]["excluded_sources"] == ["cloudmatrix384"]
+    assert "cloudmatrix384" not in found["achieved"]["sources"]
+    assert found["achieved"]["excluded_sources"] == ["cloudmatrix384"]
 
 
 CATALOG = """\
@@ -134,7 +134,7 @@ def test_a_chip_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(CATALOG)
     found = answer(tmp_path, *changed("--chip", "my-chip"), "--catalog", "own.yaml")
     assert found["chip"] == "my-chip"
-    assert next(n for n in found["normalisers"] if n["per"] == "W")["band90_tok_s"] is None
+    assert next(n for n in found["normalisers"] if n["per"] == "W")["usual90_tok_s"] is None
     (tmp_path / "own.yaml").write_text(CATALOG.replace("1.0e11", "-1.0"))
     result = project(tmp_path, *changed("--chip", "my-chip"), "--catalog", "own.yaml")
     assert result.code == 2 and "own.yaml:11:" in result.err

@@ -40,9 +40,9 @@ def test_outputs_are_whole_and_nothing_is_left_beside_them(ran: tuple[Path, Resu
     folder, _ = ran
     record = json.loads((folder / "r.json").read_text())
     jsonschema.validate(record, json.loads(schema("record")))
-    cell = record["measurements"][0]
-    assert len(cell["samples_s"]) == 2
-    assert cell["rate_tok_s"]["low"] <= cell["rate_tok_s"]["point"] <= cell["rate_tok_s"]["high"]
+    case = record["measurements"][0]
+    assert len(case["samples_s"]) == 2
+    assert case["rate_tok_s"]["low"] <= case["rate_tok_s"]["point"] <= case["rate_tok_s"]["high"]
     assert record["ceilings"]["read_bytes_s"]["point"] > 0
     assert (folder / "out" / "r.md").read_text().count("|") > 10
     assert "</html>" in (folder / "out" / "r.html").read_text()
@@ -123,8 +123,8 @@ def test_interrupted_runs_keep_what_they_have_and_go_on(tmp_path: Path) -> None:
     assert resumed.code == 0, resumed.err
     runs = json.loads(harness("list", "--json", cwd=tmp_path).out)
     assert [(run["state"], run["record_id"]) for run in runs] == [("complete", found[1])]
-    cell = json.loads(harness("show", "--format", "json", cwd=tmp_path).out)["measurements"][0]
-    assert len(cell["samples_s"]) == 6
+    case = json.loads(harness("show", "--format", "json", cwd=tmp_path).out)["measurements"][0]
+    assert len(case["samples_s"]) == 6
 
 
 def kept(folder: Path, store: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.measure.worker import failed
-from harness.results.assemble import cell_round_key
+from harness.results.assemble import case_round_key
 from harness.store.runs import Store
 from tests.cli.program import CONFIG, SEEDS, ended, harness
 
@@ -67,7 +67,7 @@ def test_a_file_that_was_changed_is_refused_by_all_that_read_it(folder: Path, mo
 def test_what_failed_is_measured_again_only_when_asked(folder: Path) -> None:
     with Store(folder / STORE) as store:
         record_id = store.resolve("latest")
-        task = next(t for t in store.header(record_id).plan.tasks if t.kind == "arm")
+        task = next(t for t in store.header(record_id).plan.tasks if t.kind == "variant")
         lost = failed(task.round, dt.datetime.now(dt.UTC), "the measuring process was killed by SIGKILL")
         store.keep(record_id, task, task.workloads[0], lost)
     assert harness("run", "--resume", cwd=folder).code == 5, "one process is no interval"
@@ -85,8 +85,8 @@ def begun_anew(folder: Path, record_id: str, leave_out: int, **changes: object) 
         first = store.resolve("mine")
         header = store.header(first)
         store.begin(header.model_copy(update={"record_id": record_id, "label": None, **changes}))
-        of = {cell_round_key(t, w): (t, w) for t in header.plan.tasks for w in (t.workloads or (None,))}
-        kept = [(of[cell], one) for cell, one in store.kept(first) if one is not None]
+        of = {case_round_key(t, w): (t, w) for t in header.plan.tasks for w in (t.workloads or (None,))}
+        kept = [(of[case], one) for case, one in store.kept(first) if one is not None]
         for (task, workload), one in kept[: len(kept) - leave_out]:
             made = one.observation or one.ceiling
             assert made is not None
@@ -113,8 +113,8 @@ def test_a_bench_is_gone_on_with_and_a_side_of_a_comparison_is_not(folder: Path)
 
 
 def good(folder: Path) -> int:
-    cell = json.loads(harness("show", "--format", "json", cwd=folder).out)["measurements"][0]
-    return len(cell["samples_s"])
+    case = json.loads(harness("show", "--format", "json", cwd=folder).out)["measurements"][0]
+    return len(case["samples_s"])
 
 
 def test_other_versions_are_not_mixed_into_a_run(folder: Path) -> None:

@@ -22,7 +22,7 @@ def refused(result: "object") -> str:
     ("change", "words"),
     [
         (("models: [moe-tiny]", "models: [moe-tinny]"), ":4:12: unknown model 'moe-tinny'; did you mean 'moe-tiny'?"),
-        (("models: [moe-tiny]", "models: ['moe-tiny:equal']"), ":4:12: unknown control 'equal'"),
+        (("models: [moe-tiny]", "models: ['moe-tiny:equal']"), ":4:12: unknown counterpart 'equal'"),
         (("batches: [1]", "batches: [0]"), ":6:13: 0 in measure.batches[0], expected more than 0"),
         (("batches: [1]", "batches: [-1]"), ":6:13: -1 in measure.batches[0], expected more than 0"),
         (("batches: [1]", "batches: ['1']"), ":6:13: '1' in measure.batches[0], expected a whole number"),
@@ -32,7 +32,7 @@ def refused(result: "object") -> str:
         (("step_time_s: 0.02", "step_time_s: .nan"), ":10:16: '.nan' is not a number"),
         (("name: tiny", "name: tiny\nchips: [h100]"), ":3:9: unknown chip 'h100'; did you mean"),
         (("name: tiny", "name: tiny\nsheet: none.yaml"), "none.yaml: no such file, expected a claim sheet (named in"),
-        (("name: tiny", "name: tiny\ncatalog: [none.yaml]"), "none.yaml: no such file, expected a catalogue (named in"),
+        (("name: tiny", "name: tiny\ncatalog: [none.yaml]"), "none.yaml: no such file, expected a catalog (named in"),
         (("name: tiny", "name: tiny\noutputs: {json: .}"), "names a folder"),
         (("prompt_tokens: 8", "prompt_tokens: 100000"), "positions for 4,096 tokens"),
         (("harness: 1", "harness: 2"), ":1:10: 2 in harness, expected 1"),

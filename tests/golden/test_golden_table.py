@@ -1,4 +1,4 @@
-"""The golden table: figures that papers print or that follow by hand, recomputed from the specs and the chip catalogue.
+"""The golden table: figures that papers print or that follow by hand, recomputed from the specs and the chip catalog.
 
 Nothing here is compared with a stored output of this program. Each expectation is a printed or hand-computed figure;
 all hold within one percent, the rate of V4-Pro's work to V3.2's within two points.

@@ -1,4 +1,5 @@
-"""Rates that make no band: NVIDIA's tables of TensorRT-LLM at maximum load, against the band as it stands.
+"""Rates that make no usual range: NVIDIA's tables of TensorRT-LLM at maximum load, against the usual range as it
+stands.
 
 The tables are in the documents `perf-overview.md` of NVIDIA/TensorRT-LLM, at commits 03e27c7 (output tokens a second
 and GPU) and 00f3768 (of all GPUs together; LLaMA 3.1 8B and 405B). They give model, chip, GPUs, number format and
@@ -36,11 +37,11 @@ class Unseen(NamedTuple):
 
     @property
     def miss(self) -> float:
-        return self.found.band90_tok_s.mid / self.rate_tok_s - 1
+        return self.found.usual90_tok_s.mid / self.rate_tok_s - 1
 
     @property
     def held(self) -> bool:
-        return self.found.band90_tok_s.low <= self.rate_tok_s <= self.found.band90_tok_s.high
+        return self.found.usual90_tok_s.low <= self.rate_tok_s <= self.found.usual90_tok_s.high
 
 
 @cache
@@ -66,7 +67,7 @@ def test_none_passes_a_bound_or_is_called_implausible() -> None:
     assert len(unseen()) == 110
     for rate in unseen():
         assert rate.rate_tok_s <= rate.found.generous_tok_s
-        assert rate.rate_tok_s <= rate.found.band99_tok_s.high
+        assert rate.rate_tok_s <= rate.found.usual99_tok_s.high
 
 
 def test_intervals_hold_what_they_promise() -> None:
@@ -86,7 +87,7 @@ def test_the_table_in_the_docs_is_current() -> None:
 
 
 def judged(rate: Unseen, factor: float) -> Outcome:
-    """The verdict on the rate, multiplied; its table is in no catalogue, so nothing has to be left out."""
+    """The verdict on the rate, multiplied; its table is in no catalog, so nothing has to be left out."""
     given = rate.found.deployment
     conditions = StatedConditions(
         phase="output_all",
@@ -115,7 +116,7 @@ def caught(factor: float) -> float:
 
 
 def test_true_rates_pass_the_judges_and_false_ones_do_not() -> None:
-    """Without a batch and a time per token only bounds and band are left; the docs say how much they catch."""
+    """Without a batch and a time per token only bounds and usual range are left; the docs say how much they catch."""
     assert caught(1.0) == 0
     text = METHOD.read_text(encoding="utf-8")
     for factor, least in ((3.0, 0.4), (4.0, 0.7), (8.0, 0.95)):

@@ -73,7 +73,7 @@ def test_experts_cut_for_threads_equal_the_reference(name: str, threads: int, pa
     """Those of few sequences in fp32: in parts of 64 at least, and as many threads for each."""
     spec = ARCHITECTURES[name].model_copy(update={"moe_intermediate_size": 256})
     prompt, model = tokens(spec), Engine(spec, "fp32", threads, lambda _: generate(spec, "fp32", 7))
-    experts = [b for b in model.program("decode", 3).bindings if b.form == "columns_apart"]
+    experts = [b for b in model.program("decode", 3).bindings if b.packing == "columns_apart"]
     assert {b.shape[0] // spec.n_routed_experts for b in experts} == {parts}
     assert scaled_error(model.decode(prompt), forward(spec, real(spec, "fp32"), prompt)[:, -1]) < FP32_TOLERANCE
 

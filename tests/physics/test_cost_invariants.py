@@ -184,11 +184,11 @@ def test_giving_a_condition_never_widens_the_interval(first: str, second: str) -
     wide, narrow = project(spec, made, more, "decode"), project(spec, made, fewer, "decode")
     assert set(narrow.missing) <= set(wide.missing)
     assert first in narrow.missing
-    assert relative_width(narrow.band90_tok_s) <= relative_width(wide.band90_tok_s) * (1 + NEAR)
+    assert relative_width(narrow.usual90_tok_s) <= relative_width(wide.usual90_tok_s) * (1 + NEAR)
     assert narrow.ceiling_tok_s <= wide.ceiling_tok_s * 1.001
 
 
-def test_nothing_missing_is_its_own_completion() -> None:
+def test_nothing_missing_is_its_own_scenario() -> None:
     spec, made = released("deepseek-r1").spec, chip("ascend-910c")
     assert missing(spec, FULL, "decode") == ()
     assert scenarios(spec, made, FULL, "decode").admissible == (FULL,)
@@ -199,7 +199,7 @@ def test_a_model_without_draft_layers_misses_no_drafts() -> None:
     assert found == ("precision", "chips", "batch")
 
 
-def test_completions_fit_the_chip() -> None:
+def test_scenarios_fit_the_chip() -> None:
     spec, made = released("kimi-k2").spec, chip("h200")
     found = scenarios(spec, made, Deployment(context_tokens=2000), "decode")
     for deployment in found.admissible:

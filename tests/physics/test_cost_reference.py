@@ -1,4 +1,5 @@
-"""The reference point of a band: what it counts besides the ceilings, and that mixed phases are made of their parts."""
+"""The reference point of a usual range: what it counts besides the ceilings, and that mixed phases are made of their
+parts."""
 
 import pytest
 

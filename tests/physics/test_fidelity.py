@@ -7,7 +7,7 @@ from harness.measure.inspector import inspect
 from harness.measure.sweep import Bounds
 from harness.model.spec import Spec
 from harness.results.inspection import Fidelity, FidelityRequest, Profile, ProfileRequest
-from harness.results.plan import Arm, Workload
+from harness.results.plan import Variant, Workload
 from harness.vocabulary import Phase, RunPrecision
 
 BOUNDS = Bounds(timeout_s=100)
@@ -32,13 +32,15 @@ SPARSE = Spec(
 )
 
 
-def arm_of(spec: Spec) -> Arm:
-    return Arm(model="small", spec=spec, precision="int8", threads=1)
+def variant_of(spec: Spec) -> Variant:
+    return Variant(model="small", spec=spec, precision="int8", threads=1)
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[tuple[RunPrecision, Phase], Fidelity]:
-    request = FidelityRequest(arm=arm_of(SPARSE), precisions=("fp32", "int8", "int4"), phases=("prefill", "decode"))
+    request = FidelityRequest(
+        variant=variant_of(SPARSE), precisions=("fp32", "int8", "int4"), phases=("prefill", "decode")
+    )
     inspected = inspect(request, BOUNDS)
     assert inspected.problem is None
     return {(f.precision, f.phase): f for f in inspected.fidelities}
@@ -72,7 +74,7 @@ def test_a_dense_model_has_no_experts_to_keep() -> None:
     dense = SPARSE.model_copy(
         update={"n_routed_experts": 0, "num_experts_per_tok": 0, "n_shared_experts": 0, "topk_method": "greedy"}
     )
-    inspected = inspect(FidelityRequest(arm=arm_of(dense), precisions=("int4",), phases=("decode",)), BOUNDS)
+    inspected = inspect(FidelityRequest(variant=variant_of(dense), precisions=("int4",), phases=("decode",)), BOUNDS)
     (fidelity,) = inspected.fidelities
     assert fidelity.experts_kept is None
     assert fidelity.rerouted_error == fidelity.logits_error
@@ -80,7 +82,7 @@ def test_a_dense_model_has_no_experts_to_keep() -> None:
 
 def test_what_takes_too_long_costs_only_itself() -> None:
     inspected = inspect(
-        FidelityRequest(arm=arm_of(SPARSE), precisions=("int8",), phases=("decode",)), Bounds(timeout_s=0.05)
+        FidelityRequest(variant=variant_of(SPARSE), precisions=("int8",), phases=("decode",)), Bounds(timeout_s=0.05)
     )
     assert inspected.fidelities == ()
     assert inspected.problem is not None
@@ -89,11 +91,11 @@ def test_what_takes_too_long_costs_only_itself() -> None:
 
 def test_a_profile_holds_every_part_and_adds_up() -> None:
     workload = Workload(phase="decode", batch=2, prompt_tokens=0, decode_tokens=4, depth=8)
-    arm = arm_of(preset("moe-tiny")).model_copy(update={"precision": "fp32"})
+    variant = variant_of(preset("moe-tiny")).model_copy(update={"precision": "fp32"})
     profile: Profile
-    (profile,) = inspect(ProfileRequest(arm=arm, workloads=(workload,)), BOUNDS).profiles
+    (profile,) = inspect(ProfileRequest(variant=variant, workloads=(workload,)), BOUNDS).profiles
     assert profile.workload == workload
     assert sum(row.share for row in profile.rows) == pytest.approx(1)
-    layers = arm.spec.moe_layers
+    layers = variant.spec.moe_layers
     experts = [row for row in profile.rows if row.part == "routed experts"]
     assert all(row.calls % layers == 0 for row in experts), "whole layers, so whole steps"

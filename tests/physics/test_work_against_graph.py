@@ -19,7 +19,7 @@ from harness.model.graph.dispatch import Strategy, strategy
 from harness.model.operators import count_work
 from harness.model.spec import Spec
 from harness.results.counting import counts
-from harness.results.plan import Arm, Workload
+from harness.results.plan import Variant, Workload
 from harness.roofline.deployment import Deployment
 from harness.roofline.work import ComponentName, work
 from harness.runtime.engine import Engine
@@ -104,9 +104,9 @@ def ran(spec: Spec, precision: RunPrecision, phase: Phase, batch: int = 3, threa
     found = count_work(engine.program(phase, batch).model, executed, decoded_behind=depth + 1)
     assert found.linear_flop == pytest.approx(linear, rel=1e-12)
     assert found.context_flop == pytest.approx(core, rel=1e-12)
-    arm = Arm(model="one", spec=spec, precision=precision, threads=1)
+    variant = Variant(model="one", spec=spec, precision=precision, threads=1)
     tokens = batch * (prompt if phase == "prefill" else 1)
-    assert counts(arm, load).flop_per_token == pytest.approx(found.flop / tokens, rel=1e-12)
+    assert counts(variant, load).flop_per_token == pytest.approx(found.flop / tokens, rel=1e-12)
 
 
 RUN = ("deepseek-v3-groups", "deepseek-v2-lite", "mixtral-window", "qwen3-moe", "gpt-oss", "deepseek-v3-dense")

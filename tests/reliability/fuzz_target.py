@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["harness"]):
     from harness.results import reportfile
 from tests.watch import Watch
 
-KINDS = (("config", Config), ("claim sheet", Sheet), ("catalogue", CatalogFile))
+KINDS = (("config", Config), ("claim sheet", Sheet), ("catalog", CatalogFile))
 
 
 def read(raw: bytes) -> None:

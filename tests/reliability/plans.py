@@ -3,7 +3,7 @@
 import datetime as dt
 
 from harness.results.assemble import Header, Kept, assemble
-from harness.results.plan import Arm, Needs, Plan, Task, Timing, Workload
+from harness.results.plan import Needs, Plan, Task, Timing, Variant, Workload
 from harness.results.record import CeilingObservation, Observation, Record
 from tests.factories import host, spec
 
@@ -14,13 +14,13 @@ def workload(batch: int) -> Workload:
     return Workload(phase="decode", batch=batch, prompt_tokens=0, decode_tokens=8)
 
 
-def arm(model: str = "small") -> Arm:
-    return Arm(model=model, spec=spec(), precision="int8", threads=1)
+def variant(model: str = "small") -> Variant:
+    return Variant(model=model, spec=spec(), precision="int8", threads=1)
 
 
 def task(round_index: int = 0, batches: tuple[int, ...] = (1, 2, 4), timing: Timing = Timing()) -> Task:  # noqa: B008
     workloads = tuple(workload(b) for b in batches)
-    return Task(kind="arm", round=round_index, arm=arm(), workloads=workloads, threads=1, timing=timing)
+    return Task(kind="variant", round=round_index, variant=variant(), workloads=workloads, threads=1, timing=timing)
 
 
 def ceilings(round_index: int = 0) -> Task:
@@ -55,7 +55,7 @@ def observation(round_index: int = 0, batch: int = 1) -> Observation:
         warmup_s=(0.02,),
         durations_s=tuple(0.01 * (1 + 0.01 * i) for i in range(5)),
         tokens_per_step=batch,
-        control_s=(0.004,) * 10,
+        reference_kernel_s=(0.004,) * 10,
         peak_rss_bytes=1 << 28,
         started=BEGUN,
     )
@@ -78,7 +78,10 @@ def kept(of: Plan) -> tuple[Kept, ...]:
         if one.kind == "ceilings":
             found.append(Kept(ceiling=ceiling(one.round)))
         else:
-            found += [Kept(arm=one.arm, workload=w, observation=observation(one.round, w.batch)) for w in one.workloads]
+            found += [
+                Kept(variant=one.variant, workload=w, observation=observation(one.round, w.batch))
+                for w in one.workloads
+            ]
     return tuple(found)
 
 

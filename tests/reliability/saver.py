@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.measure.sweep import run as run_plan
-from harness.results.assemble import assemble, cell_round_key
+from harness.results.assemble import assemble, case_round_key
 from harness.results.plan import Task, Workload
 from harness.results.record import CeilingObservation, Observation
 from harness.store.runs import Store
@@ -29,7 +29,7 @@ def run(path: Path) -> None:
 
         def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
             store.keep(RUN, task, workload, observation)
-            os.write(1, cell_round_key(task, workload).encode() + b"\n")
+            os.write(1, case_round_key(task, workload).encode() + b"\n")
 
         outcome = run_plan(made.plan, sink=sink, done=store.done(RUN), command=HURRIED)
         whole = [one for _, one in store.kept(RUN) if one is not None]

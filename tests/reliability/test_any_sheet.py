@@ -12,7 +12,7 @@ from harness.verdict.knowledge import knowledge_of
 from tests import factories
 
 KNOWN = knowledge_of()
-CHIPS = st.sampled_from([*(c.name for c in KNOWN.catalogue.chips), "no-such-chip"])
+CHIPS = st.sampled_from([*(c.name for c in KNOWN.catalog.chips), "no-such-chip"])
 MODELS = st.sampled_from([*(m.name for m in KNOWN.models), "deepseek-v4", "deepseek", "no-such-model"])
 WIDE = st.floats(1e-9, 1e25)
 TOKENS = st.floats(0.1, 0.99e9)
@@ -81,7 +81,7 @@ def check(sheet: Sheet, measured: bool) -> None:
         assert verdict.reason
         assert verdict.interval is None or verdict.interval.low <= verdict.interval.high
         if verdict.outcome == "supported":
-            assert any(e.bearing == "supports" for e in verdict.evidence)
+            assert any(e.stance == "supports" for e in verdict.evidence)
         if "missing-condition" in verdict.flags:
             assert verdict.missing
     assert found.model_dump_json()

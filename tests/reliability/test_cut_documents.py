@@ -1,4 +1,4 @@
-"""Sheets, catalogues, configs and harness.toml, cut short or with flipped bits: used, or refused by name."""
+"""Sheets, catalogs, configs and harness.toml, cut short or with flipped bits: used, or refused by name."""
 
 import random
 from collections.abc import Callable
@@ -26,7 +26,7 @@ where = {phase = "decode", batch = 1}
 """
 
 
-def catalogue(path: Path) -> object:
+def catalog(path: Path) -> object:
     return extended(builtin(), path)
 
 
@@ -41,7 +41,7 @@ DOCUMENTS: dict[str, tuple[str, Read]] = {
         (ROOT / "seeds" / "deepseek-inference-disclosure.yaml").read_text(encoding="utf-8"),
         lambda path: validation.read(path, Sheet, what="claim sheet"),
     ),
-    "catalogue.yaml": (block("catalogue.md"), catalogue),
+    "catalog.yaml": (block("catalogue.md"), catalog),
     "config.yaml": (
         (ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"),
         lambda path: validation.read(path, Config, what="config"),

@@ -1,4 +1,4 @@
-"""A cell that breaks a validity rule is shown with the rule's name, and no verdict or comparison uses it."""
+"""A case that breaks a validity rule is shown with the rule's name, and no verdict or comparison uses it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ COUNTED = ("active-over-total",)
 
 
 def each(change: Callable[[Observation], dict[str, object]]) -> Callable[[Measurement], Measurement]:
-    """A cell with every observation changed."""
+    """A case with every observation changed."""
     return lambda m: m.model_copy(
         update={"observations": tuple(o.model_copy(update=change(o)) for o in m.observations)}
     )
@@ -34,7 +34,9 @@ SPOILED: dict[str, Callable[[Measurement], Measurement]] = {
     "not-positive": each(lambda o: {"durations_s": (*o.durations_s, -1.0)}),
     "token-count": each(lambda o: {"tokens_per_step": o.tokens_per_step + 1}),
     "below-clock": each(lambda o: {"durations_s": tuple(d * 1e-7 for d in o.durations_s)}),
-    "coverage": each(lambda o: {"coverage": None if o.coverage is None else o.coverage * 1.2}),
+    "experts-activated": each(
+        lambda o: {"experts_activated": None if o.experts_activated is None else o.experts_activated * 1.2}
+    ),
 }
 
 
@@ -54,7 +56,7 @@ def test_a_valid_record_is_used() -> None:
 
 
 @pytest.mark.parametrize("rule", SPOILED)
-def test_an_invalid_cell_is_shown_and_never_used(rule: str) -> None:
+def test_an_invalid_case_is_shown_and_never_used(rule: str) -> None:
     record = host_of(factories.record())
     spoiled = record.model_copy(update={"measurements": tuple(SPOILED[rule](m) for m in record.measurements)})
     judged = apply(spoiled)

@@ -59,7 +59,7 @@ def kills(path: Path, count: int, seed: int) -> int:
     acknowledged: set[str] = set()
     while fallen < count:
         seen, finished = killed_after(path, chance.randrange(4), chance.random() * 0.05)
-        assert not acknowledged & seen, "a finished cell was measured again"
+        assert not acknowledged & seen, "a finished case was measured again"
         acknowledged |= seen
         if path.is_file():
             with sqlite3.connect(path) as raw:
@@ -67,7 +67,7 @@ def kills(path: Path, count: int, seed: int) -> int:
             raw.close()
             if rows:
                 with Store(path, write=False) as store:
-                    kept = {cell for cell, one in store.kept(saver.RUN) if one is not None}
+                    kept = {case for case, one in store.kept(saver.RUN) if one is not None}
                 assert acknowledged <= kept, "an acknowledged observation was lost"
                 assert len(kept - acknowledged) <= fallen + 1, "more than one observation fell into one kill"
         if finished:

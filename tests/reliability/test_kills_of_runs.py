@@ -43,7 +43,7 @@ def killed(folder: Path, arguments: tuple[str, ...], after_s: float) -> bool:
 
 
 def kept(folder: Path) -> dict[str, str]:
-    """What the store holds of its newest run: observations by cell and round, as text."""
+    """What the store holds of its newest run: observations by case and round, as text."""
     path = folder / STORE
     if not path.exists():
         return {}
@@ -56,7 +56,7 @@ def kept(folder: Path) -> dict[str, str]:
     with Store(path, write=False) as store:
         found = store.kept(store.resolve("latest"))
     assert all(one is not None for _, one in found), "a kill damaged an observation"
-    return {cell: one.model_dump_json() for cell, one in found if one is not None}
+    return {case: one.model_dump_json() for case, one in found if one is not None}
 
 
 def shape(folder: Path) -> list[tuple[object, ...]]:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
 from harness.measure.worker import main
-from harness.results.plan import Arm, Task
+from harness.results.plan import Task, Variant
 from harness.vocabulary import Phase
 
 BAD_BATCH = 7
 
 
-class Stepper:
+class Runner:
     def __init__(self, animal: str, batch: int):
         self._animal = animal if batch == BAD_BATCH else "tame"
         self.tokens_per_step = batch
@@ -30,7 +30,7 @@ class Stepper:
         behave(self._animal)
         time.sleep(0.001)
 
-    def coverage(self) -> float | None:
+    def experts_activated(self) -> float | None:
         return None
 
     def logits(self) -> NDArray[np.float32]:
@@ -44,9 +44,9 @@ class Engine:
     def __init__(self, animal: str):
         self._animal = animal
 
-    def open(self, phase: Phase, *, batch: int, **_shape: int) -> Stepper:
+    def open(self, phase: Phase, *, batch: int, **_shape: int) -> Runner:
         assert phase == "decode"
-        return Stepper(self._animal, batch)
+        return Runner(self._animal, batch)
 
 
 def behave(animal: str) -> None:
@@ -93,7 +93,7 @@ if __name__ == "__main__":
             channel.sendall(b"\x00not json\n")
             time.sleep(3600)
 
-    def load_task(_task: Task, _arm: Arm) -> Engine:
+    def load_task(_task: Task, _variant: Variant) -> Engine:
         return load(sys.argv[1])
 
-    sys.exit(main(sys.argv[2:], load=load_task, control=lambda: (0.004, 0.004)))
+    sys.exit(main(sys.argv[2:], load=load_task, reference=lambda: (0.004, 0.004)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.procedure import next_step
 from harness.compare.thresholds import Thresholds
 from harness.stats import Estimate, interleaved_ratio, median_estimate, paired_ratio, separate_ratio
@@ -19,7 +19,7 @@ EDGE = math.log1p(0.03)
 
 
 def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> str:
-    new, old = host.arms(rng, LOOKS[-1], slow_down)
+    new, old = host.variants(rng, ANALYSES[-1], slow_down)
     pairs = 0
     while True:
         step = next_step(new[:pairs], old[:pairs], 0.03, THRESHOLDS)
@@ -29,7 +29,7 @@ def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> s
 
 
 @pytest.mark.parametrize(("host", "alarms"), [("quiet", 0.002), ("unsteady", 0.005), ("busy", 0.01)])
-def test_no_ops_and_slow_downs_as_ab_looks_at_them(host: str, alarms: float) -> None:
+def test_no_ops_and_slow_downs_as_ab_analyses_at_them(host: str, alarms: float) -> None:
     rng = np.random.default_rng(3)
     for slow_down, trials in ((0.0, 2000), (0.05, 600), (0.10, 600)):
         words = Counter(one_ab(rng, HOSTS[host], slow_down) for _ in range(trials))
@@ -61,7 +61,7 @@ def test_three_estimates_side_by_side(pairs: int) -> None:
         found: Counter[str] = Counter()
         rng = np.random.default_rng(pairs)
         for _ in range(trials):
-            new, old = host.arms(rng, pairs, slow_down)
+            new, old = host.variants(rng, pairs, slow_down)
             for how, estimate in (
                 ("bootstrap", by_bootstrap(new, old, 0.99)),
                 ("order statistics", paired_ratio(new, old, 0.99)),

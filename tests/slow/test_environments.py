@@ -67,8 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "as it is")
     git(folder, "checkout", "-q", "-b", "slower")
-    stepper = folder / "harness" / "runtime" / "stepper.py"
-    stepper.write_text(stepper.read_text().replace("\nimport ", "\nimport time\nimport ", 1) + SLOWER)
+    runner = folder / "harness" / "runtime" / "runner.py"
+    runner.write_text(runner.read_text().replace("\nimport ", "\nimport time\nimport ", 1) + SLOWER)
     (folder / "config.yaml").write_text(CONFIG)
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "slower")

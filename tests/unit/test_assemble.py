@@ -1,16 +1,16 @@
-"""A record is put together from what was kept: every cell is in it, in the plan's order, measured or not."""
+"""A record is put together from what was kept: every case is in it, in the plan's order, measured or not."""
 
-from harness.results.assemble import Kept, assemble, cell_round_key, new_record_id
+from harness.results.assemble import Kept, assemble, case_round_key, new_record_id
 from harness.results.record import Observation
 from tests.reliability import plans
 
 
-def test_every_cell_of_the_plan_is_there_whatever_was_measured() -> None:
+def test_every_case_of_the_plan_is_there_whatever_was_measured() -> None:
     made = plans.header()
     empty = assemble(made, (), state="interrupted")
     assert [(m.phase, m.batch) for m in empty.measurements] == [("decode", 1), ("decode", 2), ("decode", 4)]
     assert all(m.error == "not measured" and m.rate_tok_s is None for m in empty.measurements)
-    assert empty.ceilings is None and empty.arms == (plans.arm(),)
+    assert empty.ceilings is None and empty.variants == (plans.variant(),)
 
 
 def test_the_order_of_keeping_does_not_matter() -> None:
@@ -44,14 +44,14 @@ def test_rules_are_applied() -> None:
     assert all(any("no-interval" in line for line in m.invalid) for m in record.measurements)
 
 
-def test_keys_name_round_arm_and_workload() -> None:
+def test_keys_name_round_variant_and_workload() -> None:
     task = plans.task(0)
-    keys = {cell_round_key(t, w) for t in (task, plans.task(1)) for w in t.workloads}
-    other = task.model_copy(update={"arm": plans.arm("other")})
-    keys |= {cell_round_key(other, other.workloads[0]), cell_round_key(plans.ceilings(), None)}
+    keys = {case_round_key(t, w) for t in (task, plans.task(1)) for w in t.workloads}
+    other = task.model_copy(update={"variant": plans.variant("other")})
+    keys |= {case_round_key(other, other.workloads[0]), case_round_key(plans.ceilings(), None)}
     assert len(keys) == 8
     hurried = task.model_copy(update={"timing": task.timing.model_copy(update={"min_steps": 9})})
-    assert cell_round_key(hurried, task.workloads[0]) in keys, "timing does not change what is measured"
+    assert case_round_key(hurried, task.workloads[0]) in keys, "timing does not change what is measured"
 
 
 def test_record_ids_sort_by_time() -> None:

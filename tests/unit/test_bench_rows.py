@@ -9,9 +9,9 @@ import pytest
 
 from harness.model.operators import ProfileRow
 from harness.report import bench
-from harness.results.bench import ArmProfile, BenchRow, Inspections, outside_fraction, rows
+from harness.results.bench import BenchRow, Inspections, VariantProfile, outside_fraction, rows
 from harness.results.inspection import Fidelity, Profile
-from harness.results.plan import Arm, Workload
+from harness.results.plan import Variant, Workload
 from harness.results.record import Record
 from tests import factories
 
@@ -20,11 +20,11 @@ def a_record() -> Record:
     made = (
         factories.measurement(phase="prefill"),
         factories.measurement(),
-        factories.measurement(batch=4, invalid=("coverage: it's off",)),
+        factories.measurement(batch=4, invalid=("experts activated: it's off",)),
         factories.measurement(batch=8, rounds=0, error="needs more | memory than 'there' is"),
     )
-    arm = Arm(model="v4-scale", spec=factories.spec(), precision="int8", threads=made[0].threads)
-    return factories.record().model_copy(update={"measurements": made, "arms": (arm,)})
+    variant = Variant(model="v4-scale", spec=factories.spec(), precision="int8", threads=made[0].threads)
+    return factories.record().model_copy(update={"measurements": made, "variants": (variant,)})
 
 
 FIDELITY = Fidelity(
@@ -39,7 +39,7 @@ FIDELITY = Fidelity(
 
 
 def some_rows(record: Record) -> tuple[BenchRow, ...]:
-    m, arm = record.measurements[1], record.arms[0]
+    m, variant = record.measurements[1], record.variants[0]
     profile = Profile(
         workload=Workload(**{name: m.named[name] for name in Workload.model_fields}),
         steps=4,
@@ -50,8 +50,8 @@ def some_rows(record: Record) -> tuple[BenchRow, ...]:
             ProfileRow(part="attention", operator="Mul", calls=4, duration_s=0.00001, share=0.0025),
         ),
     )
-    found = Inspections(model=arm.model, fidelities=(FIDELITY,), problem="the process died")
-    return rows(record, (found,), (ArmProfile(arm=arm, profile=profile),))
+    found = Inspections(model=variant.model, fidelities=(FIDELITY,), problem="the process died")
+    return rows(record, (found,), (VariantProfile(variant=variant, profile=profile),))
 
 
 def test_a_row_says_what_the_record_holds() -> None:
@@ -95,13 +95,14 @@ def test_json_and_json_lines_are_the_same_rows() -> None:
     assert array == [json.loads(line) for line in bench.render(made, "jsonl").splitlines()]
     asked_for = (
         "model phase batch prompt_tokens decode_tokens depth precision threads rate_tok_s samples_s bits_per_weight "
-        "bytes_per_token flop_per_token ceiling_fraction ceilings peak_rss_bytes rss_after_load_bytes load_s coverage "
+        "bytes_per_token flop_per_token ceiling_fraction ceilings peak_rss_bytes "
+        "rss_after_load_bytes load_s experts_activated "
         "parameters error outside_fraction quantisation_error"
     )
     for row in array:
         assert set(asked_for.split()) <= row.keys()
         assert {"read_bytes_s", "matmul_flop_s"} <= row["ceilings"].keys()
-        assert row["coverage"].keys() == {"measured", "expected"}
+        assert row["experts_activated"].keys() == {"measured", "expected"}
         assert row["parameters"].keys() == {"total", "active"}
         assert row["rate_tok_s"] is None or row["rate_tok_s"].keys() == {"point", "low", "high", "n"}
     assert [BenchRow.model_validate_json(json.dumps(row)) for row in array] == list(made)
@@ -145,7 +146,7 @@ def test_markdown_marks_what_is_not_to_be_relied_upon() -> None:
     assert "*" in grid[2].split("|")[6]
     assert "failed" in grid[3]
     assert "needs more \\| memory" in text
-    assert "coverage: it's off" in text
+    assert "experts activated: it's off" in text
 
 
 def test_a_profile_adds_up_and_tells_small_operators_together() -> None:

@@ -1,5 +1,5 @@
-"""Drills of identical code stay quiet, injected ones are found, extra work takes the share it says, and a torn line
-costs nothing but itself."""
+"""Power trials of identical code stay quiet, injected ones are found, extra work takes the share it says, and a torn
+line costs nothing but itself."""
 
 import datetime as dt
 import random
@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.compare.calibration import PowerTrial, settle
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.procedure import PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
@@ -47,7 +47,7 @@ class ScriptedBench:
         return None
 
 
-def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> PowerTrial:
+def power_trial(injected: float, old: Sequence[float], new: Sequence[float]) -> PowerTrial:
     return PowerTrial(
         host_fingerprint="here",
         created=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
@@ -56,7 +56,7 @@ def drill(injected: float, old: Sequence[float], new: Sequence[float]) -> PowerT
         case="made up",
         seed=0,
         procedure=PROCEDURE,
-        looks=LOOKS,
+        analyses=ANALYSES,
         injected=injected,
         old=tuple(old),
         new=tuple(new),
@@ -89,14 +89,14 @@ def test_a_budget_ends_what_is_not_settled() -> None:
     assert len(one.old) == 6 and bench.processes == 12
 
 
-def test_the_first_final_look_counts() -> None:
+def test_the_first_final_analysis_counts() -> None:
     """What comes after it would be a second chance that `harness ab` does not have."""
     old, new = [1.0, 1.001] * 10, [0.8, 0.801] * 5 + [1.0, 1.001] * 5
     assert settle(new, old, Thresholds()).decision == "slower" and settle(new, old, Thresholds()).shown.n == 10
 
 
 class Step:
-    """A stepper on a scripted clock: each step takes 1,000 ticks and `cold` more behind other work, each reading of the
+    """A runner on a scripted clock: each step takes 1,000 ticks and `cold` more behind other work, each reading of the
     clock 1."""
 
     tokens_per_step, outside_s = 1, 0.0
@@ -113,7 +113,7 @@ class Step:
         self.now += 1000 + (self._cold if self.now - self._end > 5 else 0)
         self._end = self.now
 
-    def coverage(self) -> float | None:
+    def experts_activated(self) -> float | None:
         return None
 
     def logits(self) -> NDArray[np.float32]:
@@ -134,35 +134,37 @@ def test_extra_work_takes_its_share(share: float, cold: int) -> None:
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
-    ledger = CalibrationLog(tmp_path / "store.sqlite")
-    assert ledger.drills("here") == ()
-    ledger.add([drill(0, [1.0], [1.0])])
-    with ledger.path.open("a") as file:
+    log = CalibrationLog(tmp_path / "store.sqlite")
+    assert log.power_trials("here") == ()
+    log.add([power_trial(0, [1.0], [1.0])])
+    with log.path.open("a") as file:
         file.write('{"host_fingerprint": "here", "crea')
-    ledger.add([drill(0.05, [1.0], [0.95])])
-    assert [d.injected for d in ledger.drills("here")] == [0, 0.05]
-    assert ledger.drills("elsewhere") == ()
+    log.add([power_trial(0.05, [1.0], [0.95])])
+    assert [d.injected for d in log.power_trials("here")] == [0, 0.05]
+    assert log.power_trials("elsewhere") == ()
 
 
-def test_few_drills_are_shown_and_not_quoted(tmp_path: Path) -> None:
+def test_few_power_trials_are_shown_and_not_quoted(tmp_path: Path) -> None:
     from harness.cli.reliability import calibrated, known
 
     store = tmp_path / "store.sqlite"
-    drills = [drill(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)] * 19
-    CalibrationLog(store).add(drills)
+    power_trials = [power_trial(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)] * 19
+    CalibrationLog(store).add(power_trials)
     assert known(store, "here", Thresholds()) is None
-    assert "19 of at least 20" in str(error_rates.calibration_blocks(calibrated(drills, "here", Thresholds()), 19, 20))
-    CalibrationLog(store).add(drills[:1])
+    assert "19 of at least 20" in str(
+        error_rates.calibration_blocks(calibrated(power_trials, "here", Thresholds()), 19, 20)
+    )
+    CalibrationLog(store).add(power_trials[:1])
     found = known(store, "here", Thresholds())
     assert found is not None and found.false_alarms.n == 20 and found.false_alarms.point == 0
     assert "0 of 20" in found.sentence
 
 
-def test_drills_of_another_procedure_or_runtime_say_nothing_of_now(tmp_path: Path) -> None:
+def test_power_trials_of_another_procedure_or_runtime_say_nothing_of_now(tmp_path: Path) -> None:
     from harness.cli.reliability import current, known
 
-    now = drill(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)
-    changes: tuple[dict[str, object], ...] = ({"procedure": 1}, {"looks": (20,)}, {"runtime_version": "0.1"})
+    now = power_trial(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)
+    changes: tuple[dict[str, object], ...] = ({"procedure": 1}, {"analyses": (20,)}, {"runtime_version": "0.1"})
     others = [now.model_copy(update=change) for change in changes]
     assert current([now, *others]) == (now,)
     store = tmp_path / "store.sqlite"

@@ -1,4 +1,4 @@
-"""Released models and a user's own catalogue files."""
+"""Released models and a user's own catalog files."""
 
 from pathlib import Path
 
@@ -105,16 +105,16 @@ def test_a_user_s_file_adds_chip_model_and_rate(tmp_path: Path) -> None:
         found.chip("my-chip"),
         Deployment(precision="int8", batch=128, context_tokens=2048, chips=8, kv_bytes=2),
         "decode",
-        catalogue=found,
+        catalog=found,
     )
     assert "my-rate" in {row.rate_id for row in projection.achieved.rows}
     assert projection.missing == ()
 
 
-def test_the_user_s_own_rate_moves_the_band(tmp_path: Path) -> None:
+def test_the_user_s_own_rate_moves_the_achieved(tmp_path: Path) -> None:
     found = with_files((write(tmp_path, OWN),))
-    with_it = achieved_range("decode", vendor="Me", catalogue=found)
-    without = achieved_range("decode", vendor="Me", catalogue=found, exclude_sources=("mine",))
+    with_it = achieved_range("decode", vendor="Me", catalog=found)
+    without = achieved_range("decode", vendor="Me", catalog=found, exclude_sources=("mine",))
     assert len(with_it.rows) == len(without.rows) + 1
     assert with_it.mid != without.mid
 
@@ -154,4 +154,4 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
     made = found.chip("my-chip")
     assert made.supports("fp8") is False
     assert made.supports("fp4") is None
-    assert "my-bench" in achieved_range("decode", catalogue=found).sources
+    assert "my-bench" in achieved_range("decode", catalog=found).sources

@@ -310,13 +310,13 @@ def test_a_name_that_no_file_can_have_is_no_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_released_configs_are_the_catalogues_models(name: str, tmp_path: Path) -> None:
+def test_released_configs_are_the_catalogs_models(name: str, tmp_path: Path) -> None:
     """Source: the config.json files of the releases, less fields that no computation reads."""
     (tmp_path / "config.json").write_text(json.dumps(RELEASED[name]))
     spec, listed = read_spec(tmp_path), released(name).spec
     assert parameters(spec) == parameters(listed)
     differing = {field for field in type(spec).model_fields if getattr(spec, field) != getattr(listed, field)}
-    assert differing <= {"rope_scaling", "max_position_embeddings", "intermediate_size"}, "the catalogue has no use for"
+    assert differing <= {"rope_scaling", "max_position_embeddings", "intermediate_size"}, "the catalog has no use for"
 
 
 def test_a_json_file_with_our_fields_alone_is_a_spec(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.compare.calibration import Trial, calibrate
 from harness.compare.comparison import Comparison, compare
-from harness.compare.decision import LOOKS, Decision, decide, decide_pairs
+from harness.compare.decision import ANALYSES, Decision, decide, decide_pairs
 from harness.compare.matching import interleaved_pairs, match, meant
 from harness.compare.procedure import next_step, order
 from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
@@ -46,7 +46,7 @@ def table(*rows: Row, name: str = "a", tool: str = "t", facts: tuple[Attribute, 
 
 
 def abba(n: int) -> tuple[list[int], list[int]]:
-    """Start times of two arms in ABBA order."""
+    """Start times of two variants in ABBA order."""
     return [2 * i + i % 2 for i in range(n)], [2 * i + 1 - i % 2 for i in range(n)]
 
 
@@ -80,7 +80,7 @@ def test_the_rule(shown: Estimate, alarm: Estimate, word: Decision) -> None:
 
 def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> Decision:
     """One comparison as it is run: 10 pairs, then 20, 40, 80 and 160 while undecided or only warned."""
-    new, old = host.arms(rng, LOOKS[-1], slow_down)
+    new, old = host.variants(rng, ANALYSES[-1], slow_down)
     pairs_measured = 0
     while True:
         step = next_step(new[:pairs_measured], old[:pairs_measured], 0.03, THRESHOLDS)
@@ -151,7 +151,7 @@ def test_times_show_who_was_measured_side_by_side() -> None:
 
 
 def test_a_run_is_not_compared_with_itself() -> None:
-    """Its processes would look measured side by side, and alike for sure."""
+    """Its processes would interim analysis measured side by side, and alike for sure."""
     slots, _ = abba(10)
     one = table(row("x", [1.0, 1.1] * 5, slots=slots))
     (only,) = compare(one, one, THRESHOLDS).rows
@@ -210,7 +210,7 @@ def test_a_setting_that_only_one_side_states_is_named() -> None:
     assert "mode = auto" in comparison.rows[0].reason and "--ignore mode" in comparison.rows[0].reason
 
 
-def test_missing_cells_are_listed() -> None:
+def test_missing_cases_are_listed() -> None:
     a = table(row("x", [1.0] * 6), row("y", [1.0] * 6))
     b = table(row("x", [1.0] * 6), row("z", [1.0] * 6))
     comparison = compare(a, b, THRESHOLDS)
@@ -257,11 +257,11 @@ def test_drift_does_not_average_out_over_rows() -> None:
 
 
 positive = st.floats(min_value=1e-3, max_value=1e3)
-cells = st.dictionaries(st.sampled_from("abcdef"), st.lists(positive, min_size=1, max_size=9), min_size=1)
+cases = st.dictionaries(st.sampled_from("abcdef"), st.lists(positive, min_size=1, max_size=9), min_size=1)
 
 
 @settings(max_examples=200, deadline=None)
-@given(cells, cells, st.sampled_from(["higher", "lower"]))
+@given(cases, cases, st.sampled_from(["higher", "lower"]))
 def test_the_other_way_round_is_the_inverse(
     left: dict[str, list[float]], right: dict[str, list[float]], better: Better
 ) -> None:
@@ -295,7 +295,7 @@ def test_interleaved_decisions_mirror_too(values: list[tuple[float, float]]) -> 
 
 
 @settings(max_examples=100, deadline=None)
-@given(cells, st.randoms(use_true_random=False), st.sampled_from([1e-9, 1e-3, 60.0]))
+@given(cases, st.randoms(use_true_random=False), st.sampled_from([1e-9, 1e-3, 60.0]))
 def test_order_and_unit_do_not_matter(side: dict[str, list[float]], random: object, scale: float) -> None:
     rows = [row(n, v) for n, v in side.items()]
     mixed = list(rows)
@@ -391,12 +391,12 @@ def test_both_orders_occur_alike(count: int) -> None:
     assert len({order(40, seed=s) for s in range(20)}) > 10
 
 
-def test_nothing_is_decided_between_two_looks() -> None:
+def test_nothing_is_decided_between_two_analyses() -> None:
     new, old = [2.0] * 15, [1.0] * 15
-    assert next_step([], [], 0.03, THRESHOLDS).pairs == LOOKS[0]
+    assert next_step([], [], 0.03, THRESHOLDS).pairs == ANALYSES[0]
     between = next_step(new, old, 0.03, THRESHOLDS)
     assert between.decided is None and between.pairs == 20
     stopped = next_step(new, old, 0.03, THRESHOLDS, budget_left=False)
     assert stopped.decided is not None and stopped.decided.decision == "faster"
-    at_look = next_step(new[:10], old[:10], 0.03, THRESHOLDS)
-    assert at_look.decided is not None and at_look.pairs == 10
+    at_analysis = next_step(new[:10], old[:10], 0.03, THRESHOLDS)
+    assert at_analysis.decided is not None and at_analysis.pairs == 10

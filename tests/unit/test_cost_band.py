@@ -1,4 +1,4 @@
-"""The band: calibrated on what it has not seen, wider where it knows less, blind to the claim under test."""
+"""The usual range: calibrated on what it has not seen, wider where it knows less, blind to the claim under test."""
 
 import math
 
@@ -51,14 +51,14 @@ def test_every_calibrating_rate_through_the_whole_projection() -> None:
             deployment_of(rate),
             rate.phase,
             exclude_sources=(rate.source_id,),
-        ).band90_tok_s
+        ).usual90_tok_s
         inside += found.low <= rate.rate_tok_s <= found.high
         errors.append(abs(found.mid / rate.rate_tok_s - 1))
     assert inside / len(chosen) >= 0.85
     assert sorted(errors)[len(errors) // 2] <= 0.25
 
 
-def test_known_true_rates_never_pass_the_generous_ceiling_nor_the_99_percent_band() -> None:
+def test_known_true_rates_never_pass_the_generous_ceiling_nor_the_99_percent_achieved() -> None:
     for rate in builtin().rates:
         found = project(
             builtin().model(rate.model).spec,
@@ -68,7 +68,7 @@ def test_known_true_rates_never_pass_the_generous_ceiling_nor_the_99_percent_ban
             exclude_sources=(rate.source_id,),
         )
         assert rate.rate_tok_s <= found.generous_tok_s, rate.id
-        assert rate.rate_tok_s <= found.band99_tok_s.high, rate.id
+        assert rate.rate_tok_s <= found.usual99_tok_s.high, rate.id
 
 
 def test_910c_decode_without_its_own_vendor() -> None:
@@ -83,7 +83,7 @@ def test_910c_decode_without_its_own_vendor() -> None:
         Deployment(precision="int8", batch=96, context_tokens=4096, chips=160, mtp_drafts=1, mtp_acceptance=0.7),
         "decode",
         exclude_vendors=("Huawei",),
-    ).band90_tok_s
+    ).usual90_tok_s
     assert projected.low < 1943 < projected.high
 
 
@@ -130,7 +130,7 @@ def test_rows_of_one_source_are_not_independent() -> None:
     assert _fit(often, "decode", "V").sd == pytest.approx(_fit(once, "decode", "V").sd)
 
 
-def test_sources_that_agree_do_not_make_a_narrow_band() -> None:
+def test_sources_that_agree_do_not_make_a_narrow_achieved() -> None:
     same = _fit(made_up({"a": [0.5], "b": [0.5]}), "decode", "V")
     assert _quantile(same, 0.95) / _quantile(same, 0.05) > 2
 
@@ -168,13 +168,13 @@ def test_samples_state_every_condition() -> None:
         assert 0 < made.fraction(0.0) < 1
 
 
-def test_rates_that_were_kept_to_check_the_band() -> None:
+def test_rates_that_were_kept_to_check_the_achieved() -> None:
     """Rates read after the form of the reference point was fixed; most leave their batch or group open."""
     kept = [r for r in builtin().rates if r.left_out == "kept to check the band, not to make it"]
     assert len(kept) >= 6
     for rate in kept:
         found = project(
             builtin().model(rate.model).spec, builtin().chip(rate.chip), deployment_of(rate), rate.phase
-        ).band90_tok_s
+        ).usual90_tok_s
         assert found.low <= rate.rate_tok_s <= found.high, rate.id
         assert 0.5 <= found.mid / rate.rate_tok_s <= 1.6, rate.id

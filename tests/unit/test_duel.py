@@ -1,16 +1,17 @@
-"""Sides alternate, looks end what is decided, a budget ends the rest, and a failed process costs one pair."""
+"""Sides alternate, interim analyses end what is decided, a budget ends the rest, and a failed process costs one
+pair."""
 
 import datetime as dt
 
 import pytest
 
-from harness.compare.decision import LOOKS
+from harness.compare.decision import ANALYSES
 from harness.compare.procedure import Side
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.measure.ab import ABSide, run_ab
 from harness.results.assemble import Kept
-from harness.results.plan import Arm, Needs, Plan, Task, Workload
+from harness.results.plan import Needs, Plan, Task, Variant, Workload
 from harness.results.record import Observation
 from tests import factories
 
@@ -18,10 +19,10 @@ START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 WORKLOAD = Workload(phase="decode", batch=1, prompt_tokens=8, decode_tokens=8)
 
 
-def contender(name: str, cases: int = 1) -> ABSide:
-    arm = Arm(model=name, spec=factories.spec(), precision="int8", threads=1)
+def side(name: str, cases: int = 1) -> ABSide:
+    variant = Variant(model=name, spec=factories.spec(), precision="int8", threads=1)
     workloads = tuple(WORKLOAD.model_copy(update={"batch": i + 1}) for i in range(cases))
-    task = Task(kind="arm", round=0, arm=arm, workloads=workloads, threads=1)
+    task = Task(kind="variant", round=0, variant=variant, workloads=workloads, threads=1)
     ceilings = Task(kind="ceilings", round=0, threads=1)
     needs = Needs(peak_bytes=1, duration_s=1, basis="made up")
     return ABSide(plan=Plan(name=name, tasks=(ceilings, task, task.model_copy(update={"round": 1})), needs=needs))
@@ -43,12 +44,14 @@ class Scripted:
             if duration is None
             else Observation(round=round_index, started=started, durations_s=(duration,), tokens_per_step=1)
         )
-        return tuple(Kept(arm=arm, workload=workload, observation=observation) for arm, workload in side.cells)
+        return tuple(
+            Kept(variant=variant, workload=workload, observation=observation) for variant, workload in side.cases
+        )
 
 
-def test_what_is_clear_ends_at_the_first_look() -> None:
+def test_what_is_clear_ends_at_the_first_analysis() -> None:
     runner = Scripted({"a": [1.0, 1.01], "b": [2.0, 2.02]})
-    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
+    found = run_ab(side("a"), side("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (10, "decided")
     assert len(found.old) == len(found.new) == 10
     pairs = [runner.calls[i : i + 2] for i in range(0, 20, 2)]
@@ -59,43 +62,41 @@ def test_what_is_clear_ends_at_the_first_look() -> None:
 def test_each_case_is_settled_by_its_own_margin() -> None:
     """Both cases are 20 % slower, give or take 2: beyond a margin of 3 %, and neither in nor beyond one of 20 %."""
     near = Scripted({"a": [1.0, 1.02, 0.98], "b": [1.2, 1.26, 1.14, 1.21]})
-    sides = contender("a", cases=2), contender("b", cases=2)
+    sides = side("a", cases=2), side("b", cases=2)
     assert run_ab(*sides, Thresholds(), runner=near).ended == "decided"
-    assert run_ab(*sides, Thresholds(), runner=near, margins=(0.03, 0.20)).ended == "last look"
+    assert run_ab(*sides, Thresholds(), runner=near, margins=(0.03, 0.20)).ended == "last interim analysis"
 
 
-def test_what_stays_unclear_goes_to_the_last_look() -> None:
+def test_what_stays_unclear_goes_to_the_last_analysis() -> None:
     runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
-    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
-    assert (found.pairs, found.ended) == (LOOKS[-1], "last look")
+    found = run_ab(side("a"), side("b"), Thresholds(), runner=runner)
+    assert (found.pairs, found.ended) == (ANALYSES[-1], "last interim analysis")
 
 
 def test_a_budget_ends_it_after_a_whole_pair() -> None:
     ticks = iter(range(1000))
     runner = Scripted({"a": [1.0, 1.3, 0.8], "b": [1.02, 1.1, 0.9, 1.4]})
-    found = run_ab(
-        contender("a"), contender("b"), Thresholds(), runner=runner, budget_s=5, clock=lambda: float(next(ticks))
-    )
+    found = run_ab(side("a"), side("b"), Thresholds(), runner=runner, budget_s=5, clock=lambda: float(next(ticks)))
     assert found.ended == "budget" and len(found.old) == len(found.new) == found.pairs < 10
 
 
 def test_failed_processes_cost_their_pairs_only() -> None:
     runner = Scripted({"a": [1.0] * 9 + [None], "b": [2.0] * 10})
-    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=runner)
+    found = run_ab(side("a"), side("b"), Thresholds(), runner=runner)
     assert (found.pairs, found.ended) == (10, "decided")
 
 
 def test_a_side_that_never_answers_ends_it_early() -> None:
     dead = Scripted({"a": [None], "b": [1.0]})
-    found = run_ab(contender("a"), contender("b"), Thresholds(), runner=dead)
+    found = run_ab(side("a"), side("b"), Thresholds(), runner=dead)
     assert (found.pairs, found.ended) == (3, "nothing measured")
     late = Scripted({"a": [None, None, 1.0, 1.0], "b": [1.0]})
-    assert run_ab(contender("a"), contender("b"), Thresholds(), runner=late).ended != "nothing measured"
+    assert run_ab(side("a"), side("b"), Thresholds(), runner=late).ended != "nothing measured"
 
 
 def test_plans_must_have_as_many_cases() -> None:
     with pytest.raises(UsageError, match="1 and 2 cases"):
-        run_ab(contender("a"), contender("b", cases=2), Thresholds(), runner=Scripted({}))
+        run_ab(side("a"), side("b", cases=2), Thresholds(), runner=Scripted({}))
 
 
 def test_each_process_is_kept_before_the_next_one_starts() -> None:
@@ -106,6 +107,6 @@ def test_each_process_is_kept_before_the_next_one_starts() -> None:
         assert len(found) == 1
         seen.append((len(runner.calls), side))
 
-    run_ab(contender("a"), contender("b"), Thresholds(), runner=runner, keep=keep)
+    run_ab(side("a"), side("b"), Thresholds(), runner=runner, keep=keep)
     assert [calls for calls, _ in seen] == list(range(1, 21))
     assert [{"old": "a", "new": "b"}[side] for _, side in seen] == [name for name, _ in runner.calls]

@@ -17,7 +17,7 @@ def test_this_environment_says_what_it_has_and_reads_what_it_is_told() -> None:
     assert found.terms is not None and found.terms.protocol == VERSION
     check_reads(found, [request(TASK, found.terms)] * 2)
     with pytest.raises(UsageError, match="cannot read what it is to measure"):
-        check_reads(found, [b'{"kind": "arm"}'])
+        check_reads(found, [b'{"kind": "variant"}'])
 
 
 @pytest.mark.parametrize(

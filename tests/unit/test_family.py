@@ -21,9 +21,9 @@ def judged(rng: np.random.Generator, speeds: list[float], pairs: int = 20, noise
     """Rows measured in pairs with these true speeds, decided together."""
 
     def judge(index: int, thresholds: Thresholds) -> Decided:
-        return decide_pairs(arms[index].tolist(), [1.0] * pairs, LEVELS.margin, thresholds)
+        return decide_pairs(variants[index].tolist(), [1.0] * pairs, LEVELS.margin, thresholds)
 
-    arms = [speed * np.exp(noise * rng.standard_normal(pairs)) for speed in speeds]
+    variants = [speed * np.exp(noise * rng.standard_normal(pairs)) for speed in speeds]
     return list(decide_together([lambda t, i=i: judge(i, t) for i in range(len(speeds))], LEVELS))  # type: ignore[misc]
 
 

@@ -6,7 +6,7 @@ import pytest
 from harness.catalog.models import preset
 from harness.model.graph.decoder import build
 from harness.model.graph.derived import derived
-from harness.model.graph.packing import Byte, form_array
+from harness.model.graph.packing import Byte, packed_array
 from harness.model.tensors import tensor_layout
 from harness.model.weights import generate, one_of
 from harness.vocabulary import Phase, RunPrecision
@@ -20,14 +20,14 @@ TRILLION = preset("moe-article-l").model_copy(
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
 @pytest.mark.parametrize(("name", "byte"), [*((name, "int8") for name in ARCHITECTURES), ("deepseek-v3", "uint8")])
-def test_weights_arrive_in_the_declared_form(name: str, byte: Byte, phase: Phase, precision: RunPrecision) -> None:
+def test_weights_arrive_in_the_declared_packing(name: str, byte: Byte, phase: Phase, precision: RunPrecision) -> None:
     spec = ARCHITECTURES[name]
     program, tensors = build(spec, precision, phase, positions=32, byte=byte), {t.name: t for t in tensor_layout(spec)}
     weights, asked = generate(spec, precision, 0), {b.tensor for b in program.bindings}
     for tensor, made in derived(spec, precision, weights, frozenset(asked)):
         tensors[tensor.name], weights[tensor.name] = tensor, made
         at = tensor.name.rpartition(".")[0]
-        if tensor.name.endswith(".folded_q"):
+        if tensor.name.endswith(".absorbed_q"):
             asked.add(f"{at}.q")
         if tensor.name.endswith(".mlp_in"):
             asked |= {f"{at}.router", f"{at}.shared.in"}
@@ -35,7 +35,7 @@ def test_weights_arrive_in_the_declared_form(name: str, byte: Byte, phase: Phase
         tensor, stored = tensors[b.tensor], weights[b.tensor]
         if b.one is not None:
             tensor, stored = tensor.matrix(), one_of(stored, b.one)
-        array = form_array(tensor, stored, b.form, precision, b.factor, b.dtype, b.parts)
+        array = packed_array(tensor, stored, b.packing, precision, b.factor, b.dtype, b.parts)
         assert (array.shape, array.dtype) == (b.shape, b.dtype), b.name
         assert array.flags.c_contiguous and (b.dtype != np.int8 or byte == "int8"), b.name
     assert asked == set(tensors)

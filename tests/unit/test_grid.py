@@ -8,7 +8,7 @@ from harness.catalog.models import preset
 from harness.errors import UsageError
 from harness.measure import grid
 from harness.measure.grid import Grid, Model
-from harness.measure.needs import arm_bytes
+from harness.measure.needs import variant_bytes
 
 PLENTY = 64 << 30
 
@@ -85,51 +85,51 @@ def asked(**changes: object) -> Grid:
     return Grid.model_validate({**fields, **changes})
 
 
-def test_the_product_is_whole_and_each_cell_stands_once() -> None:
-    cells = grid.cells(asked(), PLENTY)
-    prefill = [c for c in cells if c.workload.phase == "prefill"]
+def test_the_product_is_whole_and_each_case_stands_once() -> None:
+    cases = grid.cases(asked(), PLENTY)
+    prefill = [c for c in cases if c.workload.phase == "prefill"]
     assert len(prefill) == 2 * 2 * 2 * 2  # precisions, threads, prompts, batches
-    assert len(cells) - len(prefill) == 2 * 2 * 2 * 2  # precisions, threads, depths, batches
-    assert len({(c.arm, c.workload) for c in cells}) == len(cells)
+    assert len(cases) - len(prefill) == 2 * 2 * 2 * 2  # precisions, threads, depths, batches
+    assert len({(c.variant, c.workload) for c in cases}) == len(cases)
     assert all(c.workload.depth == 0 for c in prefill)
-    assert not any(c.refusal for c in cells)
+    assert not any(c.refusal for c in cases)
 
 
 def test_zero_leaves_a_phase_out_and_both_is_wrong_use() -> None:
-    assert {c.workload.phase for c in grid.cells(asked(prompt_tokens=(0,)), PLENTY)} == {"decode"}
-    assert {c.workload.phase for c in grid.cells(asked(decode_tokens=()), PLENTY)} == {"prefill"}
+    assert {c.workload.phase for c in grid.cases(asked(prompt_tokens=(0,)), PLENTY)} == {"decode"}
+    assert {c.workload.phase for c in grid.cases(asked(decode_tokens=()), PLENTY)} == {"prefill"}
     with pytest.raises(UsageError, match="nothing to measure"):
-        grid.cells(asked(prompt_tokens=(0,), decode_tokens=()), PLENTY)
+        grid.cases(asked(prompt_tokens=(0,), decode_tokens=()), PLENTY)
 
 
 def test_what_does_not_fit_is_refused_alone() -> None:
-    whole = grid.cells(asked(), PLENTY)
-    needs = sorted({arm_bytes(c.arm, (c.workload,)) for c in whole})
+    whole = grid.cases(asked(), PLENTY)
+    needs = sorted({variant_bytes(c.variant, (c.workload,)) for c in whole})
     middle = needs[len(needs) // 2]
-    cells = grid.cells(asked(), middle)
-    refused = {c.refusal is not None for c in cells}
+    cases = grid.cases(asked(), middle)
+    refused = {c.refusal is not None for c in cases}
     assert refused == {True, False}
-    for cell in cells:
-        assert (cell.refusal is not None) == (arm_bytes(cell.arm, (cell.workload,)) > 0.9 * middle)
-    long = grid.cells(asked(depths=(0, 4096)), PLENTY)
+    for case in cases:
+        assert (case.refusal is not None) == (variant_bytes(case.variant, (case.workload,)) > 0.9 * middle)
+    long = grid.cases(asked(depths=(0, 4096)), PLENTY)
     assert {c.workload.depth for c in long if c.refusal} == {4096}
     assert "4,096 positions" in str(next(c.refusal for c in long if c.refusal))
 
 
-def test_too_many_cells_are_refused() -> None:
-    with pytest.raises(UsageError, match="cells are asked for"):
-        grid.cells(asked(batches=tuple(range(1, 200)), prompt_tokens=tuple(range(1, 100))), PLENTY)
+def test_too_many_cases_are_refused() -> None:
+    with pytest.raises(UsageError, match="cases are asked for"):
+        grid.cases(asked(batches=tuple(range(1, 200)), prompt_tokens=tuple(range(1, 100))), PLENTY)
 
 
-def test_the_plan_repeats_every_cell_in_fresh_processes_and_mirrors_rounds() -> None:
+def test_the_plan_repeats_every_case_in_fresh_processes_and_mirrors_rounds() -> None:
     wanted = asked()
-    cells = grid.cells(wanted, PLENTY)
-    plan = grid.plan(cells, wanted, 2)
+    cases = grid.cases(wanted, PLENTY)
+    plan = grid.plan(cases, wanted, 2)
     assert plan is not None
-    seen = [(t.round, t.arm, w) for t in plan.tasks for w in t.workloads]
-    mine = [(c.arm, c.workload) for c in cells if c.arm.threads == 2]
-    assert sorted(map(repr, seen)) == sorted(repr((r, arm, w)) for r in range(3) for arm, w in mine)
-    orders = [[(t.arm, t.workloads) for t in plan.tasks if t.round == r and t.kind == "arm"] for r in range(2)]
+    seen = [(t.round, t.variant, w) for t in plan.tasks for w in t.workloads]
+    mine = [(c.variant, c.workload) for c in cases if c.variant.threads == 2]
+    assert sorted(map(repr, seen)) == sorted(repr((r, variant, w)) for r in range(3) for variant, w in mine)
+    orders = [[(t.variant, t.workloads) for t in plan.tasks if t.round == r and t.kind == "variant"] for r in range(2)]
     assert orders[0] == orders[1][::-1]
     assert [t.round for t in plan.tasks if t.kind == "ceilings"] == [0, 1, 2]
     first_of_round = [next(t.kind for t in plan.tasks if t.round == r) for r in range(3)]
@@ -138,24 +138,24 @@ def test_the_plan_repeats_every_cell_in_fresh_processes_and_mirrors_rounds() -> 
 
 def test_a_process_grows_so_that_each_peak_is_its_own_and_decodes_whole_passes() -> None:
     wanted = asked(decode_tokens=(8, 40))
-    plan = grid.plan(grid.cells(wanted, PLENTY), wanted, 1)
+    plan = grid.plan(grid.cases(wanted, PLENTY), wanted, 1)
     assert plan is not None
     for task in plan.tasks:
-        if task.arm is None:
+        if task.variant is None:
             continue
-        arm = task.arm
-        needs = [arm_bytes(arm, (w,)) for w in task.workloads]
+        variant = task.variant
+        needs = [variant_bytes(variant, (w,)) for w in task.workloads]
         assert needs == sorted(needs)
         assert len({w.phase for w in task.workloads}) == 1
         if task.workloads[0].phase == "decode":
             assert task.timing.min_steps >= 40
 
 
-def test_refused_cells_are_not_in_the_plan() -> None:
+def test_refused_cases_are_not_in_the_plan() -> None:
     wanted = asked()
-    cells = tuple(c.model_copy(update={"refusal": "no"}) for c in grid.cells(wanted, PLENTY))
-    assert grid.plan(cells, wanted, 1) is None
-    some = (*cells[:-1], cells[-1].model_copy(update={"refusal": None}))
-    plan = grid.plan(some, wanted, some[-1].arm.threads)
+    cases = tuple(c.model_copy(update={"refusal": "no"}) for c in grid.cases(wanted, PLENTY))
+    assert grid.plan(cases, wanted, 1) is None
+    some = (*cases[:-1], cases[-1].model_copy(update={"refusal": None}))
+    plan = grid.plan(some, wanted, some[-1].variant.threads)
     assert plan is not None
     assert {w for t in plan.tasks for w in t.workloads} == {some[-1].workload}

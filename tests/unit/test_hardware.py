@@ -1,4 +1,4 @@
-"""The chip catalogue: complete, sourced, physically plausible, and plain about what is unknown."""
+"""The chip catalog: complete, sourced, physically plausible, and plain about what is unknown."""
 
 import pytest
 

@@ -6,7 +6,7 @@ import pytest
 from harness.catalog.models import preset
 from harness.model.graph.decoder import build
 from harness.model.graph.nodes import Nodes
-from harness.model.graph.packing import form_array
+from harness.model.graph.packing import packed_array
 from harness.model.graph.parts import linear
 from harness.model.tensors import Tensor
 from harness.model.weights import dequantise, quantise
@@ -26,7 +26,7 @@ def relative_errors(precision: RunPrecision, *, uneven: bool) -> list[float]:
     linear(nodes, tensor, nodes.input("x", np.float32, ("R", _IN)), to=("y",), uneven=uneven)
     nodes.output("y", np.float32, ("R", _OUT))
     program = nodes.program("one product")
-    arrays = {b.name: form_array(tensor, stored, b.form, precision, b.factor, b.dtype) for b in program.bindings}
+    arrays = {b.name: packed_array(tensor, stored, b.packing, precision, b.factor, b.dtype) for b in program.bindings}
     session = open_session(program.model, arrays, 1)
     session.bind_input("x", x)
     session.bind_output("y")

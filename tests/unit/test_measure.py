@@ -16,7 +16,7 @@ from harness.measure.host.description import allowed_cpus
 from harness.measure.lock import run_lock
 from harness.measure.sweep import Bounds, Outcome, SweepProgress, run, worker_environment
 from harness.measure.worker import Message, carry_out, time_steps
-from harness.results.assemble import cell_round_key, remaining
+from harness.results.assemble import case_round_key, remaining
 from harness.results.plan import Plan, Task, Timing, Workload
 from harness.results.record import CeilingObservation, Observation
 from harness.vocabulary import Phase
@@ -83,7 +83,7 @@ def test_the_parent_sleeps_while_a_worker_measures() -> None:
 
 
 class Recorded:
-    """A step that counts itself; an engine and a stepper at once."""
+    """A step that counts itself; an engine and a runner at once."""
 
     load_s = 0.5
     weight_bytes = 77
@@ -104,7 +104,7 @@ class Recorded:
         self.outside_s += 0.001
         self._clock.now_ns += 10_000_000
 
-    def coverage(self) -> float | None:
+    def experts_activated(self) -> float | None:
         return 3.5
 
     def logits(self) -> NDArray[np.float32]:
@@ -120,10 +120,10 @@ def carried_out(task: Task, clock: ScriptedClock, fail_at: int | None = None) ->
     carry_out(
         task,
         said.append,
-        load=lambda _task, _arm: Recorded(clock, fail_at),
+        load=lambda _task, _variant: Recorded(clock, fail_at),
         probe=probe,
         clock=clock,
-        control=lambda: (1.0,),
+        reference=lambda: (1.0,),
     )
     return said
 
@@ -138,9 +138,9 @@ def test_a_worker_reports_each_workload_with_what_belongs_to_it() -> None:
     assert (made.round, made.tokens_per_step, made.weight_bytes, made.load_s) == (3, 8, 77, 0.5)
     assert made.warmup_s == (0.01, 0.01) and made.durations_s == (0.01,) * 4
     assert made.outside_s == pytest.approx(0.004), "warm-ups do not count"
-    assert made.control_s == (1.0, 1.0) and made.coverage == 3.5
+    assert made.reference_kernel_s == (1.0, 1.0) and made.experts_activated == 3.5
     assert (made.frequency_hz is None) == (description.current_frequency_hz(allowed_cpus()) is None)
-    assert (made.memory_wait_s is None) == (description.memory_stall_s() is None)
+    assert (made.memory_stall_s is None) == (description.memory_stall_s() is None)
     assert made.load_1min is not None
 
 
@@ -177,7 +177,9 @@ def test_tasks_run_in_the_plans_order_and_each_observation_is_handed_on() -> Non
     plan = plans.rounds(2)
     outcome, made = swept(plan)
     assert [(t.kind, t.round, w.batch if w else None) for t, w in made] == [
-        (kind, r, batch) for r in (0, 1) for kind, batch in (("ceilings", None), ("arm", 1), ("arm", 2), ("arm", 4))
+        (kind, r, batch)
+        for r in (0, 1)
+        for kind, batch in (("ceilings", None), ("variant", 1), ("variant", 2), ("variant", 4))
     ]
     assert outcome == Outcome(measured=8)
 
@@ -185,18 +187,18 @@ def test_tasks_run_in_the_plans_order_and_each_observation_is_handed_on() -> Non
 def test_what_is_done_is_not_measured_again() -> None:
     plan = plans.rounds(2)
     _, made = swept(plan)
-    done = {cell_round_key(task, workload) for task, workload in made[:5]}
+    done = {case_round_key(task, workload) for task, workload in made[:5]}
     outcome, rest = swept(plan, done=done)
     assert (outcome.measured, outcome.skipped) == (3, 5)
     assert [(t.round, w.batch if w else None) for t, w in rest] == [(1, 1), (1, 2), (1, 4)]
-    assert swept(plan, done={cell_round_key(t, w) for t, w in made})[0] == Outcome(skipped=8)
+    assert swept(plan, done={case_round_key(t, w) for t, w in made})[0] == Outcome(skipped=8)
 
 
 def test_a_task_keeps_only_what_is_left() -> None:
     task = plans.task(batches=(1, 2, 4))
-    left = remaining(task, {cell_round_key(task, task.workloads[1])})
+    left = remaining(task, {case_round_key(task, task.workloads[1])})
     assert left is not None and [w.batch for w in left.workloads] == [1, 4]
-    assert cell_round_key(left, left.workloads[0]) == cell_round_key(task, task.workloads[0])
+    assert case_round_key(left, left.workloads[0]) == case_round_key(task, task.workloads[0])
 
 
 def test_no_round_starts_after_the_time_budget() -> None:

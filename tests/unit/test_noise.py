@@ -15,7 +15,7 @@ def test_an_unreadable_host_is_unknown(tmp_path: Path) -> None:
     found = named(signs(QUIET, QUIET, 3.0, [1.0, 1.01, 0.99], tmp_path))
     for name in ("frequency governor", "hardware threads", "memory pressure", "cpu pressure", "virtual machine"):
         assert found[name].state == "unknown"
-    assert {found[n].state for n in ("control kernel", "other processes", "steal")} == {"fine"}
+    assert {found[n].state for n in ("reference kernel", "other processes", "steal")} == {"fine"}
 
 
 def test_a_neighbour_and_a_hypervisor_are_named(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_neighbour_and_a_hypervisor_are_named(tmp_path: Path) -> None:
     before = Look(steal_s=0.0, others=((7, "idle", 1.0), (8, "busy", 2.0)))
     found = named(signs(before, after, 3.0, [1.0, 1.5, 0.7, 1.2], tmp_path))
     assert "busy (8) 100 %" in found["other processes"].found and "new" not in found["other processes"].found
-    assert {found[n].state for n in ("control kernel", "other processes", "steal")} == {"noisy"}
+    assert {found[n].state for n in ("reference kernel", "other processes", "steal")} == {"noisy"}
     assert all(s.advice for s in found.values() if s.state == "noisy")
 
 

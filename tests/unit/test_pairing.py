@@ -10,7 +10,7 @@ import pytest
 
 from harness.measure.pairing import fit_together, in_turn, waiting
 from harness.measure.sweep import Launch
-from harness.results.plan import Arm, Task, Workload
+from harness.results.plan import Task, Variant, Workload
 from tests import factories
 
 _WORKER = """
@@ -50,9 +50,9 @@ def test_what_cannot_start_is_the_askers_error(tmp_path: Path) -> None:
 
 
 def test_two_wait_together_only_where_both_fit() -> None:
-    arm = Arm(model="m", spec=factories.spec(), precision="int8", threads=1)
+    variant = Variant(model="m", spec=factories.spec(), precision="int8", threads=1)
     workload = Workload(phase="decode", batch=1, prompt_tokens=8, decode_tokens=8)
-    task = Task(kind="arm", round=0, arm=arm, workloads=(workload,), threads=1)
+    task = Task(kind="variant", round=0, variant=variant, workloads=(workload,), threads=1)
     assert fit_together((task, task), 8 << 30)
     assert not fit_together((task, task), 512 << 20) and fit_together((), 0)
 

@@ -10,10 +10,10 @@ from harness.catalog.models import preset
 from harness.config import Config
 from harness.errors import PlanError
 from harness.measure import planner
-from harness.measure.needs import arm_bytes, plan_duration_s, task_duration_s, weight_bytes
+from harness.measure.needs import plan_duration_s, task_duration_s, variant_bytes, weight_bytes
 from harness.model.counts import parameters
 from harness.results.counting import counts
-from harness.results.plan import Arm, Plan, Workload
+from harness.results.plan import Plan, Variant, Workload
 from harness.results.record import Counts, Host
 from harness.vocabulary import Phase
 
@@ -45,7 +45,7 @@ def refusal(config: Config, host: Host | None = None) -> PlanError:
 
 
 def chosen(plan: Plan) -> set[str]:
-    return {task.arm.model for task in plan.tasks if task.arm is not None}
+    return {task.variant.model for task in plan.tasks if task.variant is not None}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_auto_keeps_its_promise(cache_mib: int, available_gib: int) -> None:
 def test_rounds_are_mirrored_in_pairs_and_complete() -> None:
     config = a_config(models=("moe-tiny", "moe-tiny:equal-total", "moe-tiny:equal-active"), repetitions=6)
     plan = planner.make(config, a_host())
-    orders = [[t.arm.model for t in plan.tasks if t.arm is not None and t.round == r] for r in range(6)]
+    orders = [[t.variant.model for t in plan.tasks if t.variant is not None and t.round == r] for r in range(6)]
     for even, odd in zip(orders[::2], orders[1::2], strict=True):
         assert odd == even[::-1]
         assert len(set(even)) == 3
@@ -109,12 +109,12 @@ def test_ceilings_are_measured_first_midway_and_last(repetitions: int, expected:
 @pytest.mark.parametrize("step_time_s", [1e-6, 3600.0])
 def test_every_length_that_a_config_may_ask_for_can_be_planned(step_time_s: float) -> None:
     plan = planner.make(a_config(step_time_s=step_time_s), a_host())
-    assert all(t.timing.max_time_s >= step_time_s for t in plan.tasks if t.kind == "arm")
+    assert all(t.timing.max_time_s >= step_time_s for t in plan.tasks if t.kind == "variant")
 
 
 def test_workloads_are_the_product_and_prefill_has_its_own_batches() -> None:
     config = a_config(batches=(1, 8), prefill_batches=(2,), prompt_tokens=64, decode_tokens=16, depth_tokens=100)
-    task = next(t for t in planner.make(config, a_host()).tasks if t.arm is not None)
+    task = next(t for t in planner.make(config, a_host()).tasks if t.variant is not None)
     assert task.workloads == (
         Workload(phase="prefill", batch=2, prompt_tokens=64, decode_tokens=0),
         Workload(phase="decode", batch=1, prompt_tokens=64, decode_tokens=16, depth=100),
@@ -180,7 +180,7 @@ def test_own_specs_are_checked_before_they_are_built() -> None:
     assert "name of a preset" in str(refusal(named))
 
 
-def test_a_control_whose_width_has_no_blocks_is_refused() -> None:
+def test_a_counterpart_whose_width_has_no_blocks_is_refused() -> None:
     """Only 264 wide does a dense model come within 1 % of this one, and blocks of weights are 16 wide or more."""
     small = {
         **{"model_type": "deepseek_v3", "hidden_size": 64, "num_hidden_layers": 8, "vocab_size": 256},
@@ -199,11 +199,11 @@ def test_a_control_whose_width_has_no_blocks_is_refused() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(["moe-tiny", "moe-1b", "moe-article:equal-total"]), st.integers(1, 64), st.integers(1, 1024))
 def test_needs_grow_with_the_work(model: str, batch: int, prompt: int) -> None:
-    arm = Arm(model=model, spec=preset(model), precision="int8", threads=2)
+    variant = Variant(model=model, spec=preset(model), precision="int8", threads=2)
     small = Workload(phase="prefill", batch=batch, prompt_tokens=prompt, decode_tokens=0)
     large = small.model_copy(update={"batch": batch + 1})
-    assert arm_bytes(arm, (small,)) < arm_bytes(arm, (large,))
-    assert arm_bytes(arm, (small,)) > weight_bytes(arm.spec, "int8")
+    assert variant_bytes(variant, (small,)) < variant_bytes(variant, (large,))
+    assert variant_bytes(variant, (small,)) > weight_bytes(variant.spec, "int8")
 
 
 def test_the_plan_takes_as_long_as_its_tasks() -> None:
@@ -214,16 +214,16 @@ def test_the_plan_takes_as_long_as_its_tasks() -> None:
 
 def test_counts_follow_from_the_architecture() -> None:
     spec = preset("moe-article")
-    arm = Arm(model="moe-article", spec=spec, precision="int8", threads=2)
+    variant = Variant(model="moe-article", spec=spec, precision="int8", threads=2)
 
     def of(phase: Phase, batch: int) -> Counts:
         tokens = 16 if phase == "decode" else 0
-        return counts(arm, Workload(phase=phase, batch=batch, prompt_tokens=64, decode_tokens=tokens))
+        return counts(variant, Workload(phase=phase, batch=batch, prompt_tokens=64, decode_tokens=tokens))
 
     one, many = of("decode", 1), of("decode", 512)
     assert one.parameters_active / one.parameters_total == pytest.approx(0.037, abs=0.001)
-    assert one.expected_coverage == pytest.approx(spec.num_experts_per_tok)
-    assert many.expected_coverage == pytest.approx(spec.n_routed_experts, rel=1e-3)
+    assert one.expected_experts_activated == pytest.approx(spec.num_experts_per_tok)
+    assert many.expected_experts_activated == pytest.approx(spec.n_routed_experts, rel=1e-3)
     assert one.bytes_per_token > many.bytes_per_token
     # with every expert touched a step reads all weights but the embedding, and the cache
     embedding = 4 * spec.vocab_size * spec.hidden_size

@@ -8,13 +8,13 @@ import pytest
 from harness.errors import UsageError
 from harness.measure.protocol import SPOKEN, VERSION, Terms, refusal, request, understood
 from harness.measure.worker import Message
-from harness.results.plan import Arm, Task, Timing, Workload
+from harness.results.plan import Task, Timing, Variant, Workload
 from harness.results.record import Observation
 from tests import factories
 
 WORKLOADS = tuple(Workload(phase="decode", batch=b, prompt_tokens=8, decode_tokens=8) for b in (1, 2))
-ARM = Arm(model="m", spec=factories.spec(), precision="int8", threads=1)
-TASK = Task(kind="arm", round=3, arm=ARM, workloads=WORKLOADS, threads=1, timing=Timing(min_time_s=0.01))
+ARM = Variant(model="m", spec=factories.spec(), precision="int8", threads=1)
+TASK = Task(kind="variant", round=3, variant=ARM, workloads=WORKLOADS, threads=1, timing=Timing(min_time_s=0.01))
 
 
 def terms(change: dict[str, list[str]] | None = None, protocol: int = VERSION) -> Terms:
@@ -36,9 +36,9 @@ def test_a_harness_of_the_same_version_is_told_everything() -> None:
     ("kind", "name", "path"),
     [
         ("Workload", "depth", ("workloads", 1)),
-        ("Arm", "routing_skew", ("arm",)),
+        ("Variant", "routing_skew", ("variant",)),
         ("Task", "precisions", ()),
-        ("Spec", "tie_word_embeddings", ("arm", "spec")),
+        ("Spec", "tie_word_embeddings", ("variant", "spec")),
     ],
 )
 def test_a_field_at_its_default_is_left_out(kind: str, name: str, path: tuple[str | int, ...]) -> None:

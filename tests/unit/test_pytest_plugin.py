@@ -70,7 +70,7 @@ def test_importing_it_is_light() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_a_config_gives_its_cells(tmp_path: Path) -> None:
+def test_a_config_gives_its_cases(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     measure = "  models: [moe-tiny, 'moe-tiny:equal-active']\n  batches: [1, 2]\n  threads: 1\n"
     config.write_text(f"harness: 1\nname: x\nmeasure:\n{measure}")
@@ -78,5 +78,5 @@ def test_a_config_gives_its_cells(tmp_path: Path) -> None:
     assert len(found) == 2 * 2 * 2 == len({str(c) for c in found})
 
 
-def test_a_cell_says_what_it_is() -> None:
+def test_a_case_says_what_it_is() -> None:
     assert str(case("moe-tiny", "prefill", tokens=8, threads=1)) == "moe-tiny-int8-prefill-batch1-tokens8"

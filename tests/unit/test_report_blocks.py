@@ -100,7 +100,7 @@ def test_every_chain_is_told_step_by_step_with_what_does_not_transfer() -> None:
     assert len(steps) == len(told.chain)
     for step, said in zip(told.chain, steps, strict=True):
         assert said.startswith(step.text) and step.basis in said
-        assert ("does not transfer" in said) is not step.walkable
+        assert ("does not transfer" in said) is not step.transferable
 
 
 def test_brief_evidence_leads_with_what_decided() -> None:
@@ -108,7 +108,7 @@ def test_brief_evidence_leads_with_what_decided() -> None:
         update={
             "evidence": (
                 factories.verdict().evidence[0],
-                factories.verdict().evidence[1].model_copy(update={"bearing": "contradicts", "quantity": "the breach"}),
+                factories.verdict().evidence[1].model_copy(update={"stance": "contradicts", "quantity": "the breach"}),
             )
         }
     )
@@ -174,7 +174,7 @@ def test_reported_rates_take_band_from_the_verdict_and_ceiling_from_the_scaled_r
     by_name = {r.name: r for r in chart.data.rates}
     prefill = by_name["prefill-per-npu"]
     assert prefill.ceiling_tok_s == 16372.0
-    assert prefill.band_tok_s is not None and prefill.band_tok_s.high == 7549
+    assert prefill.usual_tok_s is not None and prefill.usual_tok_s.high == 7549
     assert "ratio-to-h100" not in by_name, "a ratio is no rate"
     assert by_name["H100 prefill that 0.60 implies"].outcome is None
 
@@ -186,7 +186,7 @@ def test_gains_are_paired_and_lie_where_the_rates_say() -> None:
     for gain in found:
         ours, theirs = (
             rates[gain.model, gain.phase, gain.batch],
-            rates[f"{gain.model}:{gain.control}", gain.phase, gain.batch],
+            rates[f"{gain.model}:{gain.counterpart}", gain.phase, gain.batch],
         )
         assert ours is not None and theirs is not None and gain.ratio.n == 5
         assert gain.ratio.point == pytest.approx(ours.point / theirs.point, rel=0.2)

@@ -52,11 +52,11 @@ def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -
     first = data["measurements"][0]
     assert set(first["rate_tok_s"]) == {"point", "low", "high", "level", "n"}
     assert len(first["samples_s"]) == first["rate_tok_s"]["n"]
-    assert len(data["cells"]) == len(data["measurements"])
-    assert data["cells"][0]["ceiling_fraction"] == pytest.approx(
-        first["rate_tok_s"]["point"] / data["cells"][0]["ceiling_tok_s"]
+    assert len(data["cases"]) == len(data["measurements"])
+    assert data["cases"][0]["ceiling_fraction"] == pytest.approx(
+        first["rate_tok_s"]["point"] / data["cases"][0]["ceiling_tok_s"]
     )
-    assert {g["control"] for g in data["gains"]} == {"equal-total", "equal-active"}
+    assert {g["counterpart"] for g in data["gains"]} == {"equal-total", "equal-active"}
     assert {"id", "outcome", "flags", "interval", "missing", "evidence"} <= set(data["verdicts"][0])
     assert {"quantity", "basis", "source"} <= set(data["verdicts"][0]["evidence"][0])
     assert data["inconsistent_sets"] == [list(s.claims) for s in ASSESSMENT.inconsistent_sets] != []
@@ -66,7 +66,7 @@ def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -
 def test_derived_figures_are_made_anew_on_the_way_in() -> None:
     data = json.loads(DOCUMENT)
     data["measurements"][0]["rate_tok_s"]["point"] = 1e9
-    data["cells"], data["gains"], data["host_fingerprint"] = [], [], "other"
+    data["cases"], data["gains"], data["host_fingerprint"] = [], [], "other"
     assert reportfile.load(output.with_checksum(json.dumps(data))) == (RECORD, ASSESSMENT)
 
 
@@ -78,7 +78,7 @@ def test_any_changed_value_is_noticed_and_no_change_of_form() -> None:
         lambda d: d["measurements"][0]["observations"][0].update(tokens_per_step=7_777_777),
         lambda d: d["measurements"][0]["rate_tok_s"].update(point=1e9),
         lambda d: d["verdicts"][0].update(reason="other"),
-        lambda d: d["cells"].pop(),
+        lambda d: d["cases"].pop(),
         lambda d: d.update(checksum="sha256:" + "0" * 64),
     ):
         with pytest.raises(UsageError, match="checksum does not match"):
@@ -115,9 +115,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         ('{"schema": NaN}', "holds NaN"),
         ('{"schema": 1, "schema": 1}', "'schema' stands twice"),
         ("[" * 100_000, "nested too deeply"),
-        (changed(lambda d: d.update(schema=3)), "schema 3, expected at most 2"),
-        (changed(lambda d: d.update(schema=True)), "schema true, expected at most 2"),
-        (changed(lambda d: d.update(schema=0)), "schema 0, expected at most 2"),
+        (changed(lambda d: d.update(schema=4)), "schema 4, expected at most 3"),
+        (changed(lambda d: d.update(schema=True)), "schema true, expected at most 3"),
+        (changed(lambda d: d.update(schema=0)), "schema 0, expected at most 3"),
         (changed(lambda d: d.update(suprise=1)), "suprise"),
         (changed(lambda d: d["measurements"][0].update(batch="four")), "measurements.0.batch"),
         (changed(lambda d: d["measurements"][0].pop("model")), "measurements.0.model"),
@@ -127,8 +127,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         (changed(lambda d: d.update(host=None)), "a run has a record_id and a host"),
         (changed(lambda d: [m.pop("batch") for m in d["measurements"]]), "and 16 more"),
         (edited(lambda d: d["sheet"].update(title="\ud800")), "checksum does not match"),
-        (edited(lambda d: d.update(schema=3)), "install that one or a newer one"),
-        (DOCUMENT.replace('"schema": 2', '"schema": 2, "x": 1e999'), "holds 1e999"),
+        (edited(lambda d: d.update(schema=4)), "install that one or a newer one"),
+        (DOCUMENT.replace('"schema": 3', '"schema": 3, "x": 1e999'), "holds 1e999"),
         (changed(lambda d: d["sheet"].update({"\x1b[31m": 1})), "sheet"),
     ],
 )

@@ -113,7 +113,8 @@ def test_an_empty_table_says_so() -> None:
 
 def test_text_and_json_load_no_drawing_library() -> None:
     code = (
-        "import sys; from harness.report import text, markdown; from harness.report.order import build; from harness.results import reportfile; from tests import factories;"
+        "import sys; from harness.report import text, markdown; from harness.report.order import "
+        "build; from harness.results import reportfile; from tests import factories;"
         "r, a = factories.record(batches=(1,)), factories.assessment();"
         "text.render(build(r, a)); markdown.render(build(r, a)); reportfile.document(r, a);"
         "print(sorted({'altair', 'vl_convert', 'jinja2', 'pandas'} & set(sys.modules)))"

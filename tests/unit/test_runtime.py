@@ -1,4 +1,4 @@
-"""Engines, steppers and profiles of a small model, run for real."""
+"""Engines, runners and profiles of a small model, run for real."""
 
 import numpy as np
 import pytest
@@ -22,14 +22,14 @@ def engine() -> Engine:
     return Engine.load(SPEC, "int4", threads=1, seed=0)
 
 
-def expected_coverage(spec: Spec, tokens: int) -> float:
+def expected_experts_activated(spec: Spec, tokens: int) -> float:
     """U(B): distinct experts of `tokens` independent uniform choices of k of E."""
     e, k = spec.n_routed_experts, spec.num_experts_per_tok
     return e * (1 - (1 - k / e) ** tokens)
 
 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-def test_coverage_follows_uniform_routing(phase: Phase) -> None:
+def test_experts_activated_follows_uniform_routing(phase: Phase) -> None:
     """Balanced routing of random tokens, over 64 experts in 8 layers, within 3 %. Sixteen openings of four prompts each
     keep chance below 0.4 % (one standard deviation); prompts of 8 tokens in one sequence are the hardest, because
     attention makes the positions of a sequence alike."""
@@ -37,52 +37,52 @@ def test_coverage_follows_uniform_routing(phase: Phase) -> None:
     engine, prefill = Engine.load(spec, "int4", threads=1, seed=1, first=phase), phase == "prefill"
     seen = []
     for seed in range(16):
-        stepper = engine.open(
+        runner = engine.open(
             phase, batch=1 if prefill else 8, prompt_tokens=8 if prefill else 0, decode_tokens=8, seed=seed
         )
-        seen.append(stepper.coverage() or 0.0)
-    assert sum(seen) / len(seen) == pytest.approx(expected_coverage(spec, 8), rel=0.03)
+        seen.append(runner.experts_activated() or 0.0)
+    assert sum(seen) / len(seen) == pytest.approx(expected_experts_activated(spec, 8), rel=0.03)
 
 
-def test_a_skew_lowers_coverage(engine: Engine) -> None:
-    even = engine.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).coverage()
+def test_a_skew_lowers_experts_activated(engine: Engine) -> None:
+    even = engine.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).experts_activated()
     skewed = Engine.load(SPEC, "int4", threads=1, seed=0, routing_skew=4.0)
-    uneven = skewed.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).coverage()
+    uneven = skewed.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).experts_activated()
     assert even is not None and uneven is not None
     assert uneven < 0.8 * even
 
 
-def test_a_dense_control_has_no_coverage() -> None:
+def test_a_dense_control_has_no_experts_activated() -> None:
     dense = Engine.load(preset("moe-tiny:equal-active"), "int4", threads=1, seed=0)
-    assert dense.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0).coverage() is None
+    assert dense.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0).experts_activated() is None
 
 
 def test_steps_are_the_same_for_the_same_seed(engine: Engine) -> None:
     for phase in ("prefill", "decode"):
         seen = []
         for _ in range(2):
-            stepper = engine.open(phase, batch=2, prompt_tokens=5, decode_tokens=3, seed=4)
-            stepper.step()
-            stepper.step()
-            seen.append(stepper.logits().copy())
+            runner = engine.open(phase, batch=2, prompt_tokens=5, decode_tokens=3, seed=4)
+            runner.step()
+            runner.step()
+            seen.append(runner.logits().copy())
         assert np.array_equal(seen[0], seen[1])
 
 
 def test_decoding_starts_over_when_the_cache_is_full(engine: Engine) -> None:
-    stepper = engine.open("decode", batch=2, prompt_tokens=3, decode_tokens=2, depth=4, seed=0)
+    runner = engine.open("decode", batch=2, prompt_tokens=3, decode_tokens=2, depth=4, seed=0)
     logits = []
     for _ in range(4):
-        stepper.step()
-        logits.append(stepper.logits().copy())
+        runner.step()
+        logits.append(runner.logits().copy())
     assert np.array_equal(logits[0], logits[2]) and np.array_equal(logits[1], logits[3])
     assert not np.array_equal(logits[0], logits[1])
 
 
 def test_a_step_spends_little_outside_the_runtime(engine: Engine) -> None:
-    stepper = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=64, seed=0)
+    runner = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=64, seed=0)
     for _ in range(50):
-        stepper.step()
-    assert 0 < stepper.outside_s < 50 * 500e-6
+        runner.step()
+    assert 0 < runner.outside_s < 50 * 500e-6
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int4"])

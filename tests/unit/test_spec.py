@@ -1,4 +1,4 @@
-"""Parameter counts, and the dense controls that are derived from them."""
+"""Parameter counts, and the dense counterparts that are derived from them."""
 
 import pytest
 from pydantic import ValidationError
@@ -26,14 +26,14 @@ def test_article_presets_have_its_activation_ratio(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_controls_match_within_one_percent(name: str) -> None:
+def test_counterparts_match_within_one_percent(name: str) -> None:
     sparse = parameters(preset(name))
-    total, active = (preset(f"{name}:{control}") for control in ("equal-total", "equal-active"))
+    total, active = (preset(f"{name}:{counterpart}") for counterpart in ("equal-total", "equal-active"))
     assert parameters(total).total == pytest.approx(sparse.total, rel=0.01)
     assert parameters(active).active == pytest.approx(sparse.active, rel=0.01)
-    for control in (total, active):
-        assert not control.is_sparse
-        assert parameters(control).attention == sparse.attention
+    for counterpart in (total, active):
+        assert not counterpart.is_sparse
+        assert parameters(counterpart).attention == sparse.attention
 
 
 @pytest.mark.parametrize("spec", ARCHITECTURES.values(), ids=ARCHITECTURES)
@@ -55,7 +55,7 @@ def test_unknown_names_list_the_known_ones() -> None:
         preset("moe-tiny:equal-totl")
 
 
-def test_a_control_of_a_dense_architecture_is_refused() -> None:
+def test_a_counterpart_of_a_dense_architecture_is_refused() -> None:
     with pytest.raises(ValueError, match="derived from a sparse"):
         dense_equal_total(preset("moe-tiny:equal-total"))
 

@@ -85,7 +85,7 @@ def test_a_ratio_is_the_inverse_of_its_inverse(pairs: list[tuple[float, float]])
 
 
 def test_pairing_cancels_what_a_round_shares() -> None:
-    """A host that slows down by four over five rounds leaves the ratio of two arms alone."""
+    """A host that slows down by four over five rounds leaves the ratio of two variants alone."""
     drift = [1.0, 1.4, 2.0, 2.8, 4.0]
     ratio = paired_ratio([3.0 * d for d in drift], drift)
     assert (ratio.low, ratio.point, ratio.high) == pytest.approx((3.0, 3.0, 3.0))

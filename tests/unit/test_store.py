@@ -50,7 +50,7 @@ def test_what_was_kept_comes_back_before_and_after_the_end(store: Store) -> None
     assert store.runs()[0].state == "complete"
 
 
-def test_a_later_observation_of_a_cell_wins(store: Store) -> None:
+def test_a_later_observation_of_a_case_wins(store: Store) -> None:
     made = plans.header("run-1", plans.plan(plans.task(batches=(1,))))
     store.begin(made)
     task = made.plan.tasks[0]

@@ -47,10 +47,10 @@ LLAMA = {
 def llama_csv(*entries: dict[str, object]) -> str:
     names = [n for n in entries[0] if not n.startswith("samples")]
 
-    def cell(value: object) -> str:
+    def case(value: object) -> str:
         return f'"{int(value) if isinstance(value, bool) else value}"'
 
-    return "\n".join([",".join(names), *(",".join(cell(e[n]) for n in names) for e in entries)]) + "\n"
+    return "\n".join([",".join(names), *(",".join(case(e[n]) for n in names) for e in entries)]) + "\n"
 
 
 HYPERFINE = {
@@ -336,8 +336,8 @@ def test_any_value_may_be_of_the_wrong_kind(text: str, data: st.DataObject) -> N
 def test_rows_of_bench_compare_with_the_run_that_they_are_of() -> None:
     """One run, read as a record and as the rows that `harness bench` prints: same keys, same rates."""
     made = factories.record(batches=(1, 4))
-    arms = {(a.model, a.precision, a.threads) for a in made.arms}
-    known = tuple(m for m in made.measurements if (m.model, m.precision, m.threads) in arms)
+    variants = {(a.model, a.precision, a.threads) for a in made.variants}
+    known = tuple(m for m in made.measurements if (m.model, m.precision, m.threads) in variants)
     record = made.model_copy(update={"measurements": known})
     lines = "".join(bench.json_line(r) for r in bench_rows(record))
     from_lines, from_record = parse(lines, "bench.jsonl"), own.table(record, "run")

@@ -138,7 +138,7 @@ def test_a_commit_with_changes_and_no_repository() -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.endswith(".csv")])
 def test_a_cut_line_is_refused(name: str) -> None:
-    """Unless it is cut inside its last cell, no reader can know."""
+    """Unless it is cut inside its last case, no reader can know."""
     whole = text(name).rstrip("\n")
     with pytest.raises(UsageError):
         parse(whole[: whole.rindex(",")], name)

@@ -37,38 +37,38 @@ def test_only_what_is_unsettled_gives_way_to_a_disturbance(word: str) -> None:
         assert beside.reason == f"{alone.reason}; others used 0.9 processors"
 
 
-def observation(index: int, control_s: tuple[float, ...], foreign_cpu_s: float) -> Observation:
+def observation(index: int, reference_kernel_s: tuple[float, ...], other_cpu_s: float) -> Observation:
     return Observation(
         round=index,
         started=factories.BEGUN,
         durations_s=(0.1,) * 5,
         tokens_per_step=1,
-        control_s=control_s,
-        foreign_cpu_s=foreign_cpu_s,
+        reference_kernel_s=reference_kernel_s,
+        other_cpu_s=other_cpu_s,
     )
 
 
 @pytest.mark.parametrize(
-    ("controls", "foreign_cpu_s", "words"),
+    ("references", "other_cpu_s", "words"),
     [
         (((1.0, 1.0),) * 4, 0.0, None),
         (((),) * 4, 0.0, None),
         (((1.0, 1.0),) * 4, 0.4, "others used 0.80 processors"),
-        (((1.0, 1.0), (1.3, 1.3)) * 2, 0.0, "control kernel spread by"),
-        (((1.0, 1.2),) * 4, 0.0, "control kernel changed by"),
+        (((1.0, 1.0), (1.3, 1.3)) * 2, 0.0, "reference kernel spread by"),
+        (((1.0, 1.2),) * 4, 0.0, "reference kernel changed by"),
     ],
 )
 def test_a_disturbance_is_found_in_what_the_processes_kept(
-    controls: tuple[tuple[float, ...], ...], foreign_cpu_s: float, words: str | None
+    references: tuple[tuple[float, ...], ...], other_cpu_s: float, words: str | None
 ) -> None:
-    kept = tuple(observation(i, control_s, foreign_cpu_s) for i, control_s in enumerate(controls))
-    cell = factories.measurement().model_copy(update={"observations": kept})
-    found = disturbed(cell, RuleContext(host=factories.host()))
+    kept = tuple(observation(i, reference_kernel_s, other_cpu_s) for i, reference_kernel_s in enumerate(references))
+    case = factories.measurement().model_copy(update={"observations": kept})
+    found = disturbed(case, RuleContext(host=factories.host()))
     assert found is None if words is None else words in (found or "")
 
 
 def comparison(*words: Decision) -> Comparison:
-    """No more of it than a gate looks at."""
+    """No more of it than a gate interim analyses at."""
     row: dict[str, Any] = {"ratio": None, "sure_change": 0.1}
     whole: dict[str, Any] = {"rows": tuple(RowComparison.model_construct(**row, decision=w) for w in words), "lone": ()}
     return Comparison.model_construct(**whole)

@@ -1,4 +1,4 @@
-"""The engine catches planted lies and lets true rows pass: the rates that the project promises, held."""
+"""The engine catches seeded lies and lets true rows pass: the rates that the project promises, held."""
 
 import pytest
 
@@ -16,19 +16,19 @@ def test_no_published_rate_is_refuted_or_called_implausible(controls: SelfTest) 
     assert controls.true_rows >= 25
 
 
-def test_the_promised_shares_of_plants_are_caught(controls: SelfTest) -> None:
+def test_the_promised_shares_of_seeded_errors_are_caught(controls: SelfTest) -> None:
     found = {d.kind: d for d in controls.detections}
     for kind, share in REQUIRED.items():
         assert found[kind].rate >= share, (kind, found[kind].missed)
     assert controls.passed
 
 
-def test_every_kind_is_planted_often_enough_to_say_something(controls: SelfTest) -> None:
+def test_every_kind_is_seeded_often_enough_to_say_something(controls: SelfTest) -> None:
     for detection in controls.detections:
-        assert detection.planted >= 7, detection.kind
+        assert detection.seeded >= 7, detection.kind
 
 
-def test_a_plant_s_own_publication_is_never_seen() -> None:
+def test_a_seeded_error_s_own_publication_is_never_seen() -> None:
     known = knowledge_of()
     blind = without(known, ("cloudmatrix384",))
     assert len(blind.rates) < len(known.rates)

@@ -9,15 +9,16 @@ from tests.sheets import judged, one
 
 
 def record(gains: dict[tuple[str, str, int], float], rounds: int = 5) -> Record:
-    """A record whose sparse rates are `gain` times those of the controls, with the usual spread between processes."""
-    cells: list[Measurement] = []
-    for (control, phase, batch), gain in gains.items():
+    """A record whose sparse rates are `gain` times those of the counterparts, with the usual spread between
+    processes."""
+    cases: list[Measurement] = []
+    for (counterpart, phase, batch), gain in gains.items():
         base = {"prefill": 4000.0, "decode": 300.0}[phase]
-        names = {c.model + c.phase + str(c.batch) for c in cells}
-        for model, rate in (("m", base), (f"m:{control}", base / gain)):
+        names = {c.model + c.phase + str(c.batch) for c in cases}
+        for model, rate in (("m", base), (f"m:{counterpart}", base / gain)):
             if model + phase + str(batch) not in names:
-                cells.append(factories.measurement(model, phase, batch, rate_tok_s=rate, rounds=rounds))  # type: ignore[arg-type]
-    return factories.record().model_copy(update={"measurements": tuple(cells)})
+                cases.append(factories.measurement(model, phase, batch, rate_tok_s=rate, rounds=rounds))  # type: ignore[arg-type]
+    return factories.record().model_copy(update={"measurements": tuple(cases)})
 
 
 def compute(found: Record | None) -> Verdict:
@@ -50,8 +51,8 @@ def test_without_a_record_a_modelled_ratio_is_no_support() -> None:
 
 
 def test_latency_depends_on_batch_and_comparison() -> None:
-    cells = {("equal-total", "decode", 1): 9.0, ("equal-active", "decode", 1): 0.9, ("equal-active", "decode", 32): 0.2}
-    found = latency(record(cells))
+    cases = {("equal-total", "decode", 1): 9.0, ("equal-active", "decode", 1): 0.9, ("equal-active", "decode", 32): 0.2}
+    found = latency(record(cases))
     assert found.outcome == "undecided"
     assert found.also == "supported"
     assert "missing-condition" in found.flags and "batch" in found.missing
@@ -60,18 +61,18 @@ def test_latency_depends_on_batch_and_comparison() -> None:
 
 @pytest.mark.parametrize(("batch", "outcome"), [(1, "supported"), (32, "refuted")])
 def test_latency_is_settled_once_the_source_says_what_it_means(batch: int, outcome: str) -> None:
-    cells = {("equal-active", "decode", 1): 0.9, ("equal-active", "decode", 32): 0.2}
-    found = latency(record(cells), compared_with="equal_active", conditions={"batch": float(batch)})
+    cases = {("equal-active", "decode", 1): 0.9, ("equal-active", "decode", 32): 0.2}
+    found = latency(record(cases), compared_with="equal_active", conditions={"batch": float(batch)})
     assert found.outcome == outcome
 
 
-def test_latency_without_a_record_is_undecided_with_the_coverage_shown() -> None:
+def test_latency_without_a_record_is_undecided_with_the_experts_activated_shown() -> None:
     found = latency(None)
     assert found.outcome == "undecided"
-    assert {e.bearing for e in found.evidence} == {"allows", "contradicts"}
+    assert {e.stance for e in found.evidence} == {"allows", "contradicts"}
 
 
-def test_a_cell_that_breaks_a_rule_is_no_evidence() -> None:
+def test_a_case_that_breaks_a_rule_is_no_evidence() -> None:
     good = record({("equal-total", "prefill", 1): 8.0})
     spoiled = tuple(m.model_copy(update={"invalid": ("drifted",)}) for m in good.measurements)
     found = compute(good.model_copy(update={"measurements": spoiled}))
@@ -83,7 +84,7 @@ def test_one_round_cannot_decide() -> None:
     assert compute(record({("equal-total", "prefill", 1): 8.0}, rounds=1)).outcome == "undecided"
 
 
-def test_only_like_cells_are_paired() -> None:
+def test_only_like_cases_are_paired() -> None:
     good = record({("equal-total", "prefill", 1): 8.0})
     sparse, dense = good.measurements
     other = dense.model_copy(update={"prompt_tokens": 256})
@@ -104,10 +105,10 @@ def test_wider_spread_moves_a_verdict_only_towards_undecided() -> None:
 
 
 def test_batches_amortise_where_the_rate_grows() -> None:
-    cells = [factories.measurement("m", "decode", b, rate_tok_s=r) for b, r in ((1, 100.0), (32, 900.0))]
-    cells.append(factories.measurement("m:equal-total", "decode", 1, rate_tok_s=20.0))
+    cases = [factories.measurement("m", "decode", b, rate_tok_s=r) for b, r in ((1, 100.0), (32, 900.0))]
+    cases.append(factories.measurement("m:equal-total", "decode", 1, rate_tok_s=20.0))
     found = judged(
         one("design", test="batch_amortisation"),
-        record=factories.record().model_copy(update={"measurements": tuple(cells)}),
+        record=factories.record().model_copy(update={"measurements": tuple(cases)}),
     )
     assert found.outcome == "supported"

@@ -170,9 +170,9 @@ def test_a_fact_that_others_said_is_flagged_only_where_the_source_attributes_it(
 
 def test_second_hand_accounts_never_refute_and_never_support() -> None:
     [base] = [f for f in record.facts() if f.topic == "v4-accepts-images"]
-    weak = base.testimony[0].source.model_copy(update={"grade": "C"})
+    weak = base.sources[0].source.model_copy(update={"grade": "C"})
     told = record.Fact(
-        **{**base.model_dump(), "testimony": (record.Statement(source=weak, shows="so", bearing="against"),)}
+        **{**base.model_dump(), "sources": (record.FactSource(source=weak, shows="so", stance="against"),)}
     )
     for says, outcome in ((True, "undecided"), (False, "consistent")):
         asked = sheet(one("fact", topic=base.topic, says=says))
@@ -184,7 +184,7 @@ def test_what_is_out_of_reach_stays_with_its_reason() -> None:
     assert (found.outcome, found.reason) == ("out of reach", "nobody knows")
 
 
-def test_completions_are_damned_only_together() -> None:
+def test_scenarios_are_damned_only_together() -> None:
     refuted, fine, open_ = REFUTED, CONSISTENT, UNDECIDED
     assert tally([refuted] * 4).outcome == "refuted"
     assert tally([*[refuted] * 3, IMPLAUSIBLE]).outcome == "implausible"

@@ -71,7 +71,7 @@ def test_absolute_rates_never_transfer(measured: Assessment) -> None:
     for found in measured.scaled:
         if found.unit == "tok/s":
             assert found.transfers == "no", found.id
-            assert all(s.walkable or s.value is not None or s.text for s in found.chain)
+            assert all(s.transferable or s.value is not None or s.text for s in found.chain)
 
 
 def test_a_chain_leads_from_here_to_the_reported_figure(measured: Assessment) -> None:
@@ -82,7 +82,7 @@ def test_a_chain_leads_from_here_to_the_reported_figure(measured: Assessment) ->
     assert rate is not None and host is not None and fraction is not None
     assert fraction == pytest.approx(rate / host)
     top = next(s.value for s in chain if s.text.startswith("the chip's ceiling"))
-    carried = [s for s in chain if not s.walkable]
+    carried = [s for s in chain if not s.transferable]
     assert top is not None and len(carried) == 1
     assert carried[0].value == pytest.approx(fraction * top)
 
@@ -93,7 +93,7 @@ def test_without_a_record_the_measured_column_is_empty(unmeasured: Assessment) -
     assert row(unmeasured, "cloudmatrix-prefill-per-package").ceiling is not None
 
 
-def test_both_dense_controls_stand_beside_the_activation_ratio(measured: Assessment) -> None:
+def test_both_dense_counterparts_stand_beside_the_activation_ratio(measured: Assessment) -> None:
     names = {s.id for s in measured.scaled}
     for batch in (1, 32):
         assert {f"gain-over-equal-total-decode-batch-{batch}", f"gain-over-equal-active-decode-batch-{batch}"} <= names
@@ -109,20 +109,20 @@ def test_what_transfers_is_said_in_words(measured: Assessment, unmeasured: Asses
     assert "Nothing was measured" in " ".join(unmeasured.transfers)
 
 
-def test_a_cell_is_chosen_by_its_balance() -> None:
-    cells = moe_measurements(factories.record(), "decode")
-    low, high = min(c.balance or 0 for c in cells), max(c.balance or 0 for c in cells)
-    chosen = nearest(cells, 100 * high)
+def test_a_case_is_chosen_by_its_balance() -> None:
+    cases = moe_measurements(factories.record(), "decode")
+    low, high = min(c.balance or 0 for c in cases), max(c.balance or 0 for c in cases)
+    chosen = nearest(cases, 100 * high)
     assert chosen is not None and chosen.balance == high
-    chosen = nearest(cells, low / 100)
+    chosen = nearest(cases, low / 100)
     assert chosen is not None and chosen.balance == low
     assert nearest((), 1.0) is None
 
 
 def test_no_measured_rate_is_above_this_host_s_ceiling() -> None:
     found = factories.record()
-    cell = host_measurement(found, found.measurements[0])
-    assert cell is not None and cell.fraction is not None and 0 < cell.fraction < 1
+    case = host_measurement(found, found.measurements[0])
+    assert case is not None and case.fraction is not None and 0 < case.fraction < 1
     without = host_measurement(found.model_copy(update={"ceilings": None}), found.measurements[0])
     assert without is not None and without.ceiling_tok_s is None and without.fraction is None
 

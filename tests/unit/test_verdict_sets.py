@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.claims import Sheet
 from harness.files import validation
-from harness.verdict.equations import Equation, contradictions, implied, inconsistent, misfit
+from harness.verdict.equations import Equation, contradictions, implied, inconsistent, residual
 from harness.verdict.knowledge import knowledge_of
 from harness.verdict.sets import inconsistent_sets
 from tests.sheets import R1_DECODE, one, sheet
@@ -25,11 +25,11 @@ def test_two_values_of_one_unknown_contradict_beyond_their_spread() -> None:
     a, near, far = equation("a", 100, x=1), equation("b", 101, x=1), equation("c", 150, x=1)
     assert not inconsistent([a, near])
     assert inconsistent([a, far])
-    assert misfit([a, far])[2] == pytest.approx(math.log(1.5))
+    assert residual([a, far])[2] == pytest.approx(math.log(1.5))
 
 
 def test_a_set_without_redundancy_cannot_contradict() -> None:
-    assert misfit([equation("a", 1, x=1), equation("b", 1e9, y=1)]) == (0.0, 0, 0.0)
+    assert residual([equation("a", 1, x=1), equation("b", 1e9, y=1)]) == (0.0, 0, 0.0)
 
 
 def test_the_smallest_sets_are_named_and_no_larger_one() -> None:

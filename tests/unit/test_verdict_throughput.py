@@ -1,4 +1,4 @@
-"""Rates: bounds, identities, artefacts, the band, and what a source leaves out."""
+"""Rates: bounds, identities, artefacts, the usual range, and what a source leaves out."""
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def interval(found: Interval | None) -> Interval:
 def test_the_paper_is_no_evidence_for_itself() -> None:
     found = judged(rate(1943), source=OWN)
     assert found.outcome == "consistent"
-    assert not any(e.bearing == "supports" for e in found.evidence)
+    assert not any(e.stance == "supports" for e in found.evidence)
 
 
 def test_another_source_may_rest_on_the_paper_at_matched_conditions() -> None:
@@ -50,7 +50,7 @@ def test_above_the_ceiling_is_refuted_and_says_what_binds() -> None:
     assert found.outcome == "refuted"
     assert found.binding == "compute"
     top = next(e for e in found.evidence if e.quantity.startswith("most generous ceiling"))
-    assert top.bearing == "contradicts" and top.basis == "modelled"
+    assert top.stance == "contradicts" and top.basis == "modelled"
     assert top.value is not None and 6018 <= top.value < 6018 * 1.2
 
 
@@ -58,7 +58,7 @@ def test_a_ceiling_never_supports() -> None:
     for value in (100, 1500, 3000):
         found = judged(rate(value), source=OWN)
         assert found.outcome != "supported"
-        assert all(e.bearing != "supports" for e in found.evidence if e.basis == "modelled")
+        assert all(e.stance != "supports" for e in found.evidence if e.basis == "modelled")
 
 
 @settings(max_examples=25, deadline=None)
@@ -125,7 +125,7 @@ def test_missing_conditions_are_gone_through_and_named() -> None:
     assert found.largest_uncertainty is not None
 
 
-def test_a_rate_beyond_every_completion_is_refuted_whatever_is_missing() -> None:
+def test_a_rate_beyond_every_scenario_is_refuted_whatever_is_missing() -> None:
     found = judged(one("throughput", rate_tok_s=1e9, conditions={"chip": "h200", "model": "kimi-k2"}))
     assert found.outcome == "refuted" and found.stability == 1.0
 

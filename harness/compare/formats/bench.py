@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.compare.formats.record import RATE, TOOL
-from harness.compare.formats.source import Foreign, decode, decode_lines, read, refuse
+from harness.compare.formats.source import ToolObject, decode, decode_lines, read, refuse
 from harness.compare.table import Attribute, ResultTable, Row, Sample, Setting, key, plain
 
 _Pair = Annotated[tuple[str, str], Field(strict=False)]
 
 
-class _Row(Foreign):
+class _Row(ToolObject):
     model: str
     phase: Literal["prefill", "decode"]
     batch: int = Field(gt=0)

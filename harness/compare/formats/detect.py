@@ -46,7 +46,7 @@ def _parsed(text: str, name: str) -> ResultTable:
         return _json(start, name)
     if google_benchmark.csv_start(start) is not None:
         return google_benchmark.parse_csv(start, name)
-    columns = tuple(cell.strip().strip('"') for cell in start.split("\n", 1)[0].split(","))
+    columns = tuple(case.strip().strip('"') for case in start.split("\n", 1)[0].split(","))
     if llama_bench.recognises_header(columns):
         return llama_bench.parse_csv(start, name)
     if hyperfine.recognises_header(columns):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.compare.formats.source import Foreign, decode, figure, read, refuse, table
+from harness.compare.formats.source import ToolObject, decode, figure, read, refuse, table
 from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, key, plain
 
 TOOL = "google-benchmark"
@@ -32,7 +32,7 @@ _BINDING = ("num_cpus", "library_build_type")
 _NAMES = {"host_name": "host name", "num_cpus": "cores", "library_version": TOOL, "library_build_type": "library build"}
 
 
-class _Benchmark(Foreign):
+class _Benchmark(ToolObject):
     name: str
     run_name: str | None = None
     family_index: int | None = None
@@ -51,7 +51,7 @@ class _Benchmark(Foreign):
     counters: tuple[Setting, ...] = ()
 
 
-class _File(Foreign):
+class _File(ToolObject):
     context: dict[str, Any]
     benchmarks: tuple[_Benchmark, ...] = Field(strict=False)
 

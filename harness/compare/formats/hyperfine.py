@@ -5,7 +5,7 @@ CSV keeps neither the runs nor their number nor their exit codes.
 
 from pydantic import Field
 
-from harness.compare.formats.source import Foreign, decode, figure, read, table
+from harness.compare.formats.source import ToolObject, decode, figure, read, table
 from harness.compare.table import Metric, ResultTable, Row, Sample, Summary, key
 
 TOOL = "hyperfine"
@@ -21,7 +21,7 @@ _NOT_POSITIVE = (
 _PARAMETER = "parameter "  # before the name of a parameter, in a key
 
 
-class _Result(Foreign):
+class _Result(ToolObject):
     command: str
     mean: float
     stddev: float | None = None
@@ -31,7 +31,7 @@ class _Result(Foreign):
     parameters: dict[str, str | int | float] = Field(default={})
 
 
-class _File(Foreign):
+class _File(ToolObject):
     results: tuple[_Result, ...] = Field(strict=False)
 
 

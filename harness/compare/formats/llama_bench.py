@@ -8,7 +8,7 @@ import json
 
 from pydantic import Field
 
-from harness.compare.formats.source import Foreign, decode, decode_lines, figure, read, refuse, table
+from harness.compare.formats.source import ToolObject, decode, decode_lines, figure, read, refuse, table
 from harness.compare.table import Attribute, AttributeKind, Metric, ResultTable, Row, Sample, Summary, key, plain
 
 TOOL = "llama-bench"
@@ -31,7 +31,7 @@ _CONTEXT = frozenset(name for name, _, _ in _HOST)
 _Scalar = str | int | float | bool | None
 
 
-class _Result(Foreign):
+class _Result(ToolObject):
     n_prompt: int
     n_gen: int
     avg_ts: float

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.compare.formats.source import Foreign, decode, read
+from harness.compare.formats.source import ToolObject, decode, read
 from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, key, plain
 
 TOOL = "pytest-benchmark"
@@ -22,7 +22,7 @@ _NO_BRANCH = ("(unknown)", "(detached head)")
 _SCALARS = (str, int, float, bool)
 
 
-class _Stats(Foreign):
+class _Stats(ToolObject):
     mean: float
     median: float
     stddev: float
@@ -30,7 +30,7 @@ class _Stats(Foreign):
     data: tuple[float, ...] | None = Field(default=None, strict=False)
 
 
-class _Benchmark(Foreign):
+class _Benchmark(ToolObject):
     fullname: str
     name: str
     group: str | None = None
@@ -38,7 +38,7 @@ class _Benchmark(Foreign):
     stats: _Stats
 
 
-class _File(Foreign):
+class _File(ToolObject):
     machine_info: dict[str, Any] = Field(default={})
     commit_info: dict[str, Any] = Field(default={})
     datetime: str | None = None

@@ -4,7 +4,7 @@ import hashlib
 
 from harness.compare.table import Attribute, AttributeKind, Metric, ResultTable, Row, Sample, Setting, key, plain
 from harness.results.disturbance import disturbed, judge_run
-from harness.results.plan import Arm
+from harness.results.plan import Variant
 from harness.results.record import Host, Measurement, Record
 from harness.results.rules import Limits, RuleContext
 
@@ -13,8 +13,8 @@ RATE = Metric(name="rate", unit="tok/s", better="higher")
 
 
 def table(record: Record, name: str) -> ResultTable:
-    """Every cell of `record`; a cell that failed or broke a validity rule is a row with its reason."""
-    notes = [] if record.state == "complete" else [f"{name}: the run is {record.state}, cells may be missing"]
+    """Every case of `record`; a case that failed or broke a validity rule is a row with its reason."""
+    notes = [] if record.state == "complete" else [f"{name}: the run is {record.state}, cases may be missing"]
     notes += [f"{name}: {finding.line}" for finding in judge_run(record, Limits())]
     return ResultTable(
         tool=TOOL,
@@ -55,7 +55,7 @@ def _host(host: Host) -> tuple[Attribute, ...]:
 
 
 def _row(m: Measurement, record: Record) -> Row:
-    good, arms = m.good, record.arms
+    good, variants = m.good, record.variants
     digests = {o.logits_digest for o in good if o.logits_digest}
     return Row(
         key=key(**m.named),
@@ -67,7 +67,7 @@ def _row(m: Measurement, record: Record) -> Row:
             if o.median_s and o.tokens_per_step
         ),
         inputs=_inputs(
-            next((a for a in arms if (a.model, a.precision, a.threads) == (m.model, m.precision, m.threads)), None)
+            next((a for a in variants if (a.model, a.precision, a.threads) == (m.model, m.precision, m.threads)), None)
         ),
         outcomes=(Setting(name="output digest", value=", ".join(sorted(digests))),) if digests else (),
         problem=m.error or "; ".join(m.invalid) or None,
@@ -75,13 +75,13 @@ def _row(m: Measurement, record: Record) -> Row:
     )
 
 
-def _inputs(arm: Arm | None) -> tuple[Setting, ...]:
+def _inputs(variant: Variant | None) -> tuple[Setting, ...]:
     """What decides the work besides the key: architecture, seed of weights and prompts, evenness of routing."""
-    if arm is None:
+    if variant is None:
         return ()
-    spec = hashlib.sha256(arm.spec.model_dump_json().encode()).hexdigest()[:12]
+    spec = hashlib.sha256(variant.spec.model_dump_json().encode()).hexdigest()[:12]
     return (
         Setting(name="architecture", value=spec),
-        Setting(name="routing skew", value=plain(arm.routing_skew)),
-        Setting(name="seed", value=plain(arm.seed)),
+        Setting(name="routing skew", value=plain(variant.routing_skew)),
+        Setting(name="seed", value=plain(variant.seed)),
     )

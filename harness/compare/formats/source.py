@@ -16,7 +16,7 @@ from harness.files.strict import StrictJsonError
 _ERRORS_SHOWN = 5
 
 
-class Foreign(BaseModel):
+class ToolObject(BaseModel):
     """The part of another tool's object that is read; what else it holds is left alone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, strict=True, protected_namespaces=())

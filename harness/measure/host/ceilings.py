@@ -1,5 +1,4 @@
-"""The best rates that this host reaches: matrix products at each precision, and reading memory. Knows no model.
-
+"""The best rates that this host reaches: matrix products at each precision, and reading memory.
 A ceiling has to lie above everything that a model run here can reach, so it is the best of several kernels, those that
 the runtime uses for models among them, and of each kernel the best of many runs. One process measures all of them one
 after the other, in one to two seconds.

@@ -6,7 +6,7 @@ are read below `root`, so that a test can describe a host that is not there. Wha
 MERGED: How this host is at one moment: how fast its processors run, and how long tasks have waited for memory. Changes
 nothing, and takes well under a millisecond; what the host hides is None.
 
-Knows no process and no history: two readings are subtracted by whoever took both. Files are read below `root`, so that
+ Files are read below `root`, so that
 a test can describe a host that is not there.
 """
 
@@ -35,7 +35,7 @@ INSTRUCTION_SETS = (
     # x86, as /proc/cpuinfo spells them: what matrix kernels choose by
     *("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16"),
     *("avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
-    # Arm
+    # Variant
     *("asimd", "asimddp", "fphp", "sve", "sve2", "i8mm", "bf16", "sme"),
 )
 

@@ -19,7 +19,7 @@ State = Literal["fine", "note", "noisy", "unknown"]
 FEW_PROCESSORS = 2
 BUSY_SHARE = 0.05
 """Processors' worth of time of one other process from which it is named."""
-FOREIGN_SHARE, STEAL_SHARE, CONTROL_SPREAD, PRESSURE = 0.10, 0.01, 0.10, 1.0
+FOREIGN_SHARE, STEAL_SHARE, REFERENCE_SPREAD, PRESSURE = 0.10, 0.01, 0.10, 1.0
 """As in record.validity; pressure: percent of the last minute in which something waited (kernel documentation, PSI)."""
 
 
@@ -57,11 +57,12 @@ def look() -> Look:
 
 
 def signs(
-    before: Look, after: Look, elapsed_s: float, control_s: Sequence[float], root: Path = ROOT
+    before: Look, after: Look, elapsed_s: float, reference_kernel_s: Sequence[float], root: Path = ROOT
 ) -> tuple[Sign, ...]:
-    """Everything that was looked at, in a fixed order. `control_s`: durations of the fixed work between the looks."""
+    """Everything that was looked at, in a fixed order. `reference_kernel_s`: durations of the fixed work between the
+    looks."""
     return (
-        _control(control_s),
+        _reference(reference_kernel_s),
         _others(before, after, elapsed_s),
         _steal(after.steal_s - before.steal_s, elapsed_s),
         _virtual(root),
@@ -76,15 +77,17 @@ def signs(
     )
 
 
-def _control(control_s: Sequence[float]) -> Sign:
-    middle = median(control_s)
-    spread = median([abs(x - middle) for x in control_s]) * 1.4826 / middle  # as a standard deviation, were it normal
+def _reference(reference_kernel_s: Sequence[float]) -> Sign:
+    middle = median(reference_kernel_s)
+    spread = (
+        median([abs(x - middle) for x in reference_kernel_s]) * 1.4826 / middle
+    )  # as a standard deviation, were it normal
     return Sign(
-        name="control kernel",
-        state="noisy" if spread > CONTROL_SPREAD else "fine",
-        found=f"{len(control_s)} runs of the same work spread by {percent(spread)}, the slowest took "
-        f"{number(max(control_s) / min(control_s))} times the fastest",
-        advice="end other work, or measure on a quieter host" if spread > CONTROL_SPREAD else "",
+        name="reference kernel",
+        state="noisy" if spread > REFERENCE_SPREAD else "fine",
+        found=f"{len(reference_kernel_s)} runs of the same work spread by {percent(spread)}, the slowest took "
+        f"{number(max(reference_kernel_s) / min(reference_kernel_s))} times the fastest",
+        advice="end other work, or measure on a quieter host" if spread > REFERENCE_SPREAD else "",
     )
 
 

@@ -25,7 +25,7 @@ from harness.model.weights import Blocks, Plain, Stored, dequantise, quantise
 from harness.vocabulary import RunPrecision
 
 
-def folds(spec: Spec) -> bool:
+def absorbs(spec: Spec) -> bool:
     """Whether one matrix costs as many operations as the two: r * q = n * (r + q). Else they stay apart, so that the
     work of a step is what the architecture says."""
     q, r, n = spec.q_lora_rank, spec.kv_lora_rank, spec.qk_nope_head_dim
@@ -37,10 +37,10 @@ def score_scale(spec: Spec) -> float:
     return score_gain(spec) / float(np.sqrt((spec.qk_rope_head_dim or 0) + (spec.qk_nope_head_dim or 0)))
 
 
-def folded_query(spec: Spec, layer: int) -> Tensor:
-    """The folded projection of one layer: each head's p rotary rows, then its r latent ones."""
+def absorbed_query(spec: Spec, layer: int) -> Tensor:
+    """The absorbed projection of one layer: each head's p rotary rows, then its r latent ones."""
     rows = spec.num_attention_heads * ((spec.qk_rope_head_dim or 0) + (spec.kv_lora_rank or 0))
-    return Tensor(f"layers.{layer}.attention.folded_q", (rows, spec.q_lora_rank or 0), "latent")
+    return Tensor(f"layers.{layer}.attention.absorbed_q", (rows, spec.q_lora_rank or 0), "latent")
 
 
 def key_scale(layer: int) -> Tensor:
@@ -53,43 +53,43 @@ def query_balance(layer: int) -> Tensor:
     return Tensor(f"layers.{layer}.attention.query_balance", (1,), "norm")
 
 
-def joint_input(spec: Spec, layer: int) -> Tensor:
+def fused_input(spec: Spec, layer: int) -> Tensor:
     """The routers' E rows above the shared expert's 2f."""
     rows = spec.n_routed_experts + 2 * (spec.moe_intermediate_size or 0) * spec.n_shared_experts
     return Tensor(f"layers.{layer}.mlp_in", (rows, spec.hidden_size), "matrix")
 
 
-def joins(spec: Spec, precision: RunPrecision) -> bool:
-    """Whether router and shared expert have one form."""
+def fuses(spec: Spec, precision: RunPrecision) -> bool:
+    """Whether router and shared expert have one packing."""
     return precision == "int8" and spec.is_sparse and bool(spec.n_shared_experts) and not spec.moe_bias
 
 
-def join(router: Stored, shared: Stored) -> Stored:
+def fuse(router: Stored, shared: Stored) -> Stored:
     """One matrix above the other."""
     assert isinstance(router, Blocks) and isinstance(shared, Blocks) and router.bits == shared.bits
     codes, scales = np.concatenate([router.codes, shared.codes]), np.concatenate([router.scales, shared.scales])
     return Blocks(codes, scales, router.bits)
 
 
-def fold(spec: Spec, precision: RunPrecision, query: Stored, up: Stored, balance: float = 1.0) -> Stored:
+def absorb(spec: Spec, precision: RunPrecision, query: Stored, up: Stored, balance: float = 1.0) -> Stored:
     """[H*(p+r), q] from the queries' [H*(p+n), q] and the latent's [H, n+v, r]: scores' scale included, and the
     rotary rows times `balance`."""
     heads, p, n = spec.num_attention_heads, spec.qk_rope_head_dim or 0, spec.qk_nope_head_dim or 0
     apart = dequantise(query).reshape(heads, p + n, -1)
     keys = dequantise(up)[:, :n]
-    joint = np.concatenate([apart[:, :p] * np.float32(balance), keys.transpose(0, 2, 1) @ apart[:, p:]], axis=1)
-    tensor = folded_query(spec, 0)
+    fused = np.concatenate([apart[:, :p] * np.float32(balance), keys.transpose(0, 2, 1) @ apart[:, p:]], axis=1)
+    tensor = absorbed_query(spec, 0)
     return quantise(
-        (joint * np.float32(score_scale(spec))).reshape(tensor.shape),
+        (fused * np.float32(score_scale(spec))).reshape(tensor.shape),
         "fp32" if precision == "fp32" else "int8",
         operator_block(tensor, precision),
     )
 
 
-def key_step(spec: Spec, gain: Stored, joint: Stored) -> float:
-    """The step in which rotary keys are cached: that of a norm's outputs, times their largest deviation. `joint`
+def key_step(spec: Spec, gain: Stored, fused: Stored) -> float:
+    """The step in which rotary keys are cached: that of a norm's outputs, times their largest deviation. `fused`
     [..., d] ends with the p rows that make them of inputs that deviate by `gain` [d]."""
-    rows = dequantise(joint)[-(spec.qk_rope_head_dim or 0) :] * dequantise(gain)
+    rows = dequantise(fused)[-(spec.qk_rope_head_dim or 0) :] * dequantise(gain)
     return cache_step(rope_gain(spec) * float(np.sqrt((rows * rows).sum(-1).max())))
 
 
@@ -98,11 +98,11 @@ def derived(
 ) -> Iterator[tuple[Tensor, Stored]]:
     """Those tensors that are `wanted` by name, made from a model's weights."""
     for layer in range(spec.num_hidden_layers):
-        joint = joint_input(spec, layer)
-        if joint.name in wanted:
-            yield joint, join(weights[f"layers.{layer}.router"], weights[f"layers.{layer}.shared.in"])
-        step, balance, folded = key_scale(layer), query_balance(layer), folded_query(spec, layer)
-        if not wanted & {step.name, folded.name}:
+        fused = fused_input(spec, layer)
+        if fused.name in wanted:
+            yield fused, fuse(weights[f"layers.{layer}.router"], weights[f"layers.{layer}.shared.in"])
+        step, balance, absorbed = key_scale(layer), query_balance(layer), absorbed_query(spec, layer)
+        if not wanted & {step.name, absorbed.name}:
             continue
         own = {name: weights[f"layers.{layer}.attention.{name}"] for name in ("norm", "in", "kv_norm", "kv")}
         ratio = 1.0
@@ -112,5 +112,5 @@ def derived(
             yield step, Plain(np.array([size], dtype=np.float32))
             if balance.name in wanted:
                 yield balance, Plain(np.array([ratio], dtype=np.float32))
-        if folded.name in wanted:
-            yield folded, fold(spec, precision, weights[f"layers.{layer}.attention.q"], own["kv"], ratio)
+        if absorbed.name in wanted:
+            yield absorbed, absorb(spec, precision, weights[f"layers.{layer}.attention.q"], own["kv"], ratio)

@@ -91,9 +91,9 @@ def _products(nodes: Nodes, x: str, counts: str, tensor: Tensor) -> str:
     """Each expert's rows of x times its own matrix."""
     experts = range(tensor.shape[0])
     parts: Sequence[str] = nodes("Split", x, counts, outputs=len(experts), axis=0)
-    form: Packing = "halves" if tensor.name.endswith(".in") else "values"
+    packing: Packing = "halves" if tensor.name.endswith(".in") else "values"
     products = [
-        nodes.ms("FusedMatMul", part, nodes.weight(tensor, form, one=e), transB=1)
+        nodes.ms("FusedMatMul", part, nodes.weight(tensor, packing, one=e), transB=1)
         for e, part in zip(experts, parts, strict=True)
     ]
     return str(nodes("Concat", *products, axis=0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.graph.derived import joins, joint_input
+from harness.model.graph.derived import fused_input, fuses
 from harness.model.graph.dispatch import Strategy, parts, sorted_experts
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.packing import operator_block
@@ -25,10 +25,10 @@ def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: in
         return gated(nodes, tensors, f"{at}.dense", x)
     shared: tuple[str, str] | None = None
     nodes.part = "router"
-    if not nodes.wide and joins(spec, nodes.precision):
+    if not nodes.wide and fuses(spec, nodes.precision):
         f = (spec.moe_intermediate_size or 0) * spec.n_shared_experts
         widths = nodes.constant(np.array([spec.n_routed_experts, f, f]))
-        logits, *halves = nodes("Split", linear(nodes, joint_input(spec, layer), x), widths, outputs=3, axis=-1)
+        logits, *halves = nodes("Split", linear(nodes, fused_input(spec, layer), x), widths, outputs=3, axis=-1)
         shared = halves[0], halves[1]
     else:
         logits = router_logits(spec, nodes, tensors, layer, x)
@@ -70,7 +70,7 @@ def _activation(spec: Spec) -> dict[str, float]:
 def _experts(
     spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Strategy
 ) -> str:
-    """The weighted sum of the chosen experts' outputs. Routed scaling is folded into the down projections.
+    """The weighted sum of the chosen experts' outputs. Routed scaling is absorbed into the down projections.
 
     `MoE` deals experts to threads by their number, each thread a range of them, so that of few chosen ones one thread
     often gets most. In fp32 each is therefore cut by its width into a part for each thread, all first parts before all

@@ -1,6 +1,6 @@
 """Grouped-query attention (Ainslie et al., 2023) as ONNX operators, for both phases: Mixtral, Qwen3-MoE, gpt-oss.
 
-The operator turns queries and keys of widths that it knows, extends the cache in place and applies windows and sinks.
+The operator rotates queries and keys of widths that it knows, extends the cache in place and applies windows and sinks.
 Letters: B sequences, S tokens, T capacity of the cache, H heads, G key and value heads, c head width.
 """
 
@@ -33,7 +33,7 @@ class GroupedAttention:
         nodes = self.nodes
         if self.phase == "decode":
             self._lengths = nodes.input("lengths", np.int32, ("B",)), nodes.input("total", np.int32, (1,))
-            if not self._turns_itself:
+            if not self._rotates_itself:
                 column = nodes.constant(np.array([-1, 1], dtype=np.int64))
                 self._positions = nodes("Reshape", nodes("Cast", self._lengths[0], to_type=np.int64), column)
             return
@@ -44,8 +44,8 @@ class GroupedAttention:
         self._lengths = nodes("Expand", last, batch), total
 
     @property
-    def _turns_itself(self) -> bool:
-        """GroupQueryAttention turns heads of widths that are multiples of 16, and takes others turned, down to 8."""
+    def _rotates_itself(self) -> bool:
+        """GroupQueryAttention rotates heads of widths that are multiples of 16, and takes others rotated, down to 8."""
         return (self.spec.head_dim or 0) % 16 == 0
 
     def __call__(self, layer: int, x: str) -> str:
@@ -54,14 +54,14 @@ class GroupedAttention:
         heads, groups, width = spec.num_attention_heads, spec.num_key_value_heads, spec.head_dim
         assert groups is not None and width is not None
         bias = self.tensors.get(f"{at}.in_bias")
-        joint = linear(nodes, self.tensors[f"{at}.in"], x, bias=bias)
+        fused = linear(nodes, self.tensors[f"{at}.in"], x, bias=bias)
         sizes = nodes.constant(np.array([heads * width, groups * width, groups * width], dtype=np.int64))
-        query, key, value = nodes("Split", joint, sizes, outputs=3, axis=-1)
+        query, key, value = nodes("Split", fused, sizes, outputs=3, axis=-1)
         if spec.use_qk_norm:
             query = self._normed(query, self.tensors[f"{at}.q_norm"], heads, width)
             key = self._normed(key, self.tensors[f"{at}.k_norm"], groups, width)
-        if not self._turns_itself:
-            query, key = self._turned(query, heads), self._turned(key, groups)
+        if not self._rotates_itself:
+            query, key = self._rotated(query, heads), self._rotated(key, groups)
         mixed = self._mixed(layer, query, key, value)
         return linear(nodes, self.tensors[f"{at}.out"], mixed, uneven=True, bias=self.tensors.get(f"{at}.out_bias"))
 
@@ -72,8 +72,8 @@ class GroupedAttention:
         normed, _ = norm(nodes, gain, split, None, self.spec.rms_norm_eps)
         return str(nodes("Reshape", normed, nodes.constant(np.array([0, 0, heads * width], dtype=np.int64))))
 
-    def _turned(self, x: str, heads: int) -> str:
-        turned: str = self.nodes.ms(
+    def _rotated(self, x: str, heads: int) -> str:
+        rotated: str = self.nodes.ms(
             "RotaryEmbedding",
             x,
             self._positions,
@@ -82,7 +82,7 @@ class GroupedAttention:
             rotary_embedding_dim=self.spec.head_dim,
             interleaved=int(self.spec.rope_interleave),
         )
-        return turned
+        return rotated
 
     def _mixed(self, layer: int, query: str, key: str, value: str) -> str:
         """[B, S, H*c] from queries, keys and values, and the cache where there is one."""
@@ -98,12 +98,12 @@ class GroupedAttention:
         mixed = f"{nodes.part}/mixed_{layer}"
         nodes.ms(
             "GroupQueryAttention",
-            *(query, key, value, *past, *self._lengths, *(self.tables if self._turns_itself else ("", "")), *tail),
+            *(query, key, value, *past, *self._lengths, *(self.tables if self._rotates_itself else ("", "")), *tail),
             to=(mixed, *(f"{name}_new" for name in names)),
             num_heads=spec.num_attention_heads,
             kv_num_heads=groups,
             scale=1 / math.sqrt(width),
-            do_rotary=int(self._turns_itself),
+            do_rotary=int(self._rotates_itself),
             rotary_interleaved=int(spec.rope_interleave),
             local_window_size=(spec.sliding_window or -1) if spec.slides(layer) else -1,
         )

@@ -3,7 +3,8 @@
 Prefill expands the latent to keys and values of each head. Decode absorbs the up-projections instead: the query is
 brought into the latent space, so that all heads read one cache row of r + p numbers a token.
 Letters: B sequences, S tokens, T cached tokens, H heads, r latent rank, p rotary and n plain head width, v value width.
-A head's query is laid out [p | n], because the rotary operator turns the first p numbers of a head and copies the rest.
+A head's query is laid out [p | n], because the rotary operator rotates the first p numbers of a head and copies the
+rest.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.model.graph.derived import folded_query, folds, key_scale, query_balance, score_scale
+from harness.model.graph.derived import absorbed_query, absorbs, key_scale, query_balance, score_scale
 from harness.model.graph.nodes import Nodes
 from harness.model.graph.parts import CausalBlocks, integer_product, linear, norm
 from harness.model.spec import Spec
@@ -58,28 +59,28 @@ class MLAttention:
         return score_scale(self.spec)
 
     @property
-    def _folded(self) -> bool:
+    def _query_absorbed(self) -> bool:
         """Whether queries leave their projection in the latent space, scaled as scores are."""
-        return self.phase == "decode" and folds(self.spec)
+        return self.phase == "decode" and absorbs(self.spec)
 
     def _projected(self, layer: int, x: str, positions: str) -> tuple[str, str, str]:
-        """Queries [B, S, H*(p+n)], or [B, S, H*(p+r)] if folded, and rotary keys [B, S, p], both turned, and the normed
-        latent [B, S, r]."""
+        """Queries [B, S, H*(p+n)], or [B, S, H*(p+r)] if absorbed, and rotary keys [B, S, p], both rotated, and the
+        normed latent [B, S, r]."""
         at = f"layers.{layer}.attention"
         heads, r, p, n, _ = self._dims
         nodes, eps, rank = self.nodes, LATENT_EPS, self.spec.q_lora_rank
-        joint = linear(nodes, self.tensors[f"{at}.in"], x)
+        fused = linear(nodes, self.tensors[f"{at}.in"], x)
         widths = np.array([rank or heads * (p + n), r, p], dtype=np.int64)
-        query, latent, key = nodes("Split", joint, nodes.constant(widths), outputs=3, axis=-1)
+        query, latent, key = nodes("Split", fused, nodes.constant(widths), outputs=3, axis=-1)
         if rank:
             query, _ = norm(nodes, self.tensors[f"{at}.q_norm"], query, None, eps)
-            up = folded_query(self.spec, layer) if self._folded else self.tensors[f"{at}.q"]
+            up = absorbed_query(self.spec, layer) if self._query_absorbed else self.tensors[f"{at}.q"]
             query = linear(nodes, up, query)
         latent, _ = norm(nodes, self.tensors[f"{at}.kv_norm"], latent, None, eps)
-        return self._turned(query, positions, heads), self._turned(key, positions, 1), latent
+        return self._rotated(query, positions, heads), self._rotated(key, positions, 1), latent
 
-    def _turned(self, x: str, positions: str, heads: int) -> str:
-        turned: str = self.nodes.ms(
+    def _rotated(self, x: str, positions: str, heads: int) -> str:
+        rotated: str = self.nodes.ms(
             "RotaryEmbedding",
             x,
             positions,
@@ -88,7 +89,7 @@ class MLAttention:
             rotary_embedding_dim=self._dims[2],
             interleaved=int(self.spec.rope_interleave),
         )
-        return turned
+        return rotated
 
     def _reshape(self, x: str, *shape: int) -> str:
         reshaped: str = self.nodes("Reshape", x, self.nodes.constant(np.array(shape, dtype=np.int64)))
@@ -123,8 +124,8 @@ class MLAttention:
         """[B, H, r]: the cached latents of all tokens, weighed by each head."""
         nodes, (latents_of, keys_of) = self.nodes, layer_cache(self.spec, "fp32", layer)
         keys = self._extended(keys_of, self._reshape(key, 0, keys_of.width, 1))  # [B, p, T]
-        turned, absorbed = self._absorbed(query, up)
-        rotary = nodes.ms("FusedMatMul", turned, keys, alpha=1.0 if self._folded else self._scale)
+        rotated, absorbed = self._absorbed(query, up)
+        rotary = nodes.ms("FusedMatMul", rotated, keys, alpha=1.0 if self._query_absorbed else self._scale)
         latents = self._extended(latents_of, latent)  # [B, T, r]
         scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
         weights = nodes("Softmax", nodes("Sum", scores, rotary, "mask"), axis=-1)
@@ -133,17 +134,17 @@ class MLAttention:
     def _absorbed(self, query: str, up: Tensor) -> tuple[str, str]:
         """Turned queries [B, H, p], and those in the latent space [B, H, r], scaled as scores are."""
         heads, r, p, n, _ = self._dims
-        width = r if self._folded else n
-        turned, other = self.nodes(
+        width = r if self._query_absorbed else n
+        rotated, other = self.nodes(
             "Split",
             self._reshape(query, 0, heads, p + width),
             self.nodes.constant(np.array([p, width], dtype=np.int64)),
             outputs=2,
             axis=-1,
         )
-        if not self._folded:
+        if not self._query_absorbed:
             other = self.nodes("Transpose", self._by_head(other, up, "key"), perm=[1, 0, 2])
-        return turned, other
+        return rotated, other
 
     def _mixed_int8(self, layer: int, query: str, key: str, latent: str, up: Tensor) -> str:
         """The same from products of integers with the 8-bit cache. Each head's weights are brought to a largest one
@@ -166,11 +167,11 @@ class MLAttention:
     def _balanced(self, layer: int, query: str, up: Tensor) -> str:
         """[B, H, p+r]: queries that meet rotary keys and latents in one product, whose scale is the latents'."""
         heads, r, p, _, _ = self._dims
-        if self._folded:
+        if self._query_absorbed:
             return self._reshape(query, 0, heads, p + r)
-        turned, absorbed = self._absorbed(query, up)
-        turned = self.nodes("Mul", turned, self.nodes.weight(query_balance(layer), "values", self._scale))
-        return str(self.nodes("Concat", turned, absorbed, axis=-1))
+        rotated, absorbed = self._absorbed(query, up)
+        rotated = self.nodes("Mul", rotated, self.nodes.weight(query_balance(layer), "values", self._scale))
+        return str(self.nodes("Concat", rotated, absorbed, axis=-1))
 
     def _by_head(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
         """[B, H, a] x [H, a, b] -> [H, B, b], with the keys times the scores' scale. In fp32 transBatchA reads the

@@ -1,7 +1,7 @@
 """A graph under construction: operators by call, weights as external initialisers. Knows ONNX, no architecture.
 
 No weight enters the model's protobuf: an initialiser only declares its type and shape, and `Binding` says which stored
-tensor, in which form, the runtime hands over. So a graph of any size is built at once from a spec alone.
+tensor, in which packing, the runtime hands over. So a graph of any size is built at once from a spec alone.
 """
 
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ _ELEMENT = {
 
 @dataclass(frozen=True)
 class Binding:
-    """The initialiser `name` is the stored tensor `tensor` in `form`, its real values times `factor`. `one` is the
+    """The initialiser `name` is the stored tensor `tensor` in `packing`, its real values times `factor`. `one` is the
     index of the matrix that is taken of a stack, None for the whole. `parts`: into how many each matrix is cut."""
 
     name: str
     tensor: str
-    form: Packing
+    packing: Packing
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     factor: float = 1.0
@@ -95,15 +95,15 @@ class Nodes:
         return self.constant(np.array(code_of_zero(self.byte), dtype=self.byte))
 
     def weight(
-        self, tensor: Tensor, form: Packing, factor: float = 1.0, *, one: int | None = None, parts: int = 1
+        self, tensor: Tensor, packing: Packing, factor: float = 1.0, *, one: int | None = None, parts: int = 1
     ) -> str:
-        """Declare `tensor`, or matrix `one` of it, in `form`, times `factor`, as an initialiser; `parts` is for the
-        forms that cut."""
-        name = f"{tensor.name}:{form}" if one is None else f"{tensor.name}:{form}:{one}"
+        """Declare `tensor`, or matrix `one` of it, in `packing`, times `factor`, as an initialiser; `parts` is for the
+        packings that cut."""
+        name = f"{tensor.name}:{packing}" if one is None else f"{tensor.name}:{packing}:{one}"
         if name not in self._bindings:
-            made = pack(tensor if one is None else tensor.matrix(), form, self.precision, parts)
+            made = pack(tensor if one is None else tensor.matrix(), packing, self.precision, parts)
             dtype = self.byte if made.dtype == np.int8 else made.dtype
-            self._bindings[name] = Binding(name, tensor.name, form, made.shape, dtype, factor, one, parts)
+            self._bindings[name] = Binding(name, tensor.name, packing, made.shape, dtype, factor, one, parts)
         return name
 
     def __call__(

@@ -1,6 +1,6 @@
-"""The forms in which a stored tensor enters an operator: as it is, its codes, its scales, or split for absorption.
+"""The packings in which a stored tensor enters an operator: as it is, its codes, its scales, or split for absorption.
 
-Knows how operators want their weights laid out, and no operator. Each form is a view or a cheap copy.
+Knows how operators want their weights laid out, and no operator. Each packing is a view or a cheap copy.
 """
 
 import math
@@ -59,55 +59,55 @@ def operator_block(tensor: Tensor, precision: RunPrecision) -> int:
 
 @dataclass(frozen=True)
 class PackedPart:
-    """A form of one tensor: its shape, element type, and how to make it."""
+    """A packing of one tensor: its shape, element type, and how to make it."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     make: Callable[[Stored], NDArray[Any]]
 
 
-def pack(tensor: Tensor, form: Packing, precision: RunPrecision, parts: int = 1) -> PackedPart:
-    """What `tensor` looks like in `form`, without its data."""
+def pack(tensor: Tensor, packing: Packing, precision: RunPrecision, parts: int = 1) -> PackedPart:
+    """What `tensor` looks like in `packing`, without its data."""
     shape, width, out = tensor.shape, tensor.shape[-1], math.prod(tensor.shape[:-1])
     bits = 4 if tensor.bits(precision) == 4 else 8
     f32, u8, i8 = np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8)
-    if form == "values":
+    if packing == "values":
         return PackedPart(shape, f32, lambda s: np.ascontiguousarray(dequantise(s)))
-    if form == "transposed":
+    if packing == "transposed":
         return PackedPart((width, out), f32, lambda s: np.ascontiguousarray(dequantise(s).reshape(out, width).T))
-    if form == "halves":
+    if packing == "halves":
         return PackedPart(shape, f32, _halves)
-    if form in ("rows_apart", "columns_apart"):
-        return _apart(tensor, form, parts)
-    if form == "cache_scale":
+    if packing in ("rows_apart", "columns_apart"):
+        return _apart(tensor, packing, parts)
+    if packing == "cache_scale":
         return PackedPart((1,), f32, _cache_scale)
-    if form.startswith("absorb"):
-        return _absorbed(tensor, form)
-    if form == "columns":
+    if packing.startswith("absorb"):
+        return _absorbed(tensor, packing)
+    if packing == "columns":
         return PackedPart((width, out), i8, lambda s: np.ascontiguousarray(_by_row(s)[0].reshape(out, width).T))
-    if form == "column_scales":
+    if packing == "column_scales":
         return PackedPart((out,), f32, lambda s: np.ascontiguousarray(_by_row(s)[1].reshape(out)))
     block = operator_block(tensor, precision)
-    if form == "codes":
+    if packing == "codes":
         grid = (out, width // block, block * bits // 8)
         return PackedPart(grid, u8, lambda s: unsigned(s).reshape(grid))
-    if form == "expert_codes":
+    if packing == "expert_codes":
         return PackedPart((*shape[:-1], width * bits // 8), u8, unsigned)
-    rows = (out,) if form == "scales" else shape[:-1]
+    rows = (out,) if packing == "scales" else shape[:-1]
     return PackedPart((*rows, width // block), f32, lambda s: _block_scales(s, width // block).reshape(*rows, -1))
 
 
-def _absorbed(tensor: Tensor, form: Packing) -> PackedPart:
+def _absorbed(tensor: Tensor, packing: Packing) -> PackedPart:
     heads, rows, r = tensor.shape
-    n, is_key = tensor.split, "key" in form
+    n, is_key = tensor.split, "key" in packing
     shape = (heads, n, r) if is_key else (heads, r, rows - n)
 
     def part(values: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(values[:, :n] if is_key else values[:, n:].transpose(0, 2, 1))
 
-    if form.endswith("codes"):
+    if packing.endswith("codes"):
         return PackedPart(shape, np.dtype(np.int8), lambda s: part(signed(s)))
-    if form.endswith("scales"):
+    if packing.endswith("scales"):
         columns = (heads, 1, shape[-1])
         return PackedPart(
             columns, np.dtype(np.float32), lambda s: np.repeat(_row_scales(s)[:, :1, None], shape[-1], axis=2)
@@ -120,9 +120,9 @@ def _halves(stored: Stored) -> NDArray[np.float32]:
     return np.concatenate([values[0::2], values[1::2]])
 
 
-def _apart(tensor: Tensor, form: Packing, parts: int) -> PackedPart:
+def _apart(tensor: Tensor, packing: Packing, parts: int) -> PackedPart:
     experts, out, width = tensor.shape
-    rows, columns = (parts, 1) if form == "rows_apart" else (1, parts)
+    rows, columns = (parts, 1) if packing == "rows_apart" else (1, parts)
     grid = experts, rows, out // rows, columns, width // columns
     shape = parts * experts, out // rows, width // columns
 
@@ -190,19 +190,19 @@ def _block_scales(stored: Stored, blocks: int) -> NDArray[np.float32]:
     return np.repeat(_row_scales(stored)[..., None], blocks, axis=-1)
 
 
-def form_array(
+def packed_array(
     tensor: Tensor,
     stored: Stored,
-    form: Packing,
+    packing: Packing,
     precision: RunPrecision,
     factor: float,
     dtype: np.dtype[Any],
     parts: int = 1,
 ) -> NDArray[Any]:
-    """The data of a stored tensor in `form` and `dtype`, its real values times `factor`."""
-    array = pack(tensor, form, precision, parts).make(stored)
+    """The data of a stored tensor in `packing` and `dtype`, its real values times `factor`."""
+    array = pack(tensor, packing, precision, parts).make(stored)
     if array.dtype == np.int8 and dtype == np.uint8:
         return array.view(np.uint8) ^ np.uint8(128)
-    if factor == 1.0 or form.endswith("codes") or form == "columns":
+    if factor == 1.0 or packing.endswith("codes") or packing == "columns":
         return array
     return array * np.float32(factor)
