@@ -1,7 +1,7 @@
 """Every command block of README and docs runs, or says why it cannot. The blocks of a page share a fresh folder.
 
-The folder has the shipped configs and sheets, as a checkout has them; the configs there measure a smaller model and for a
-shorter time, so that the commands of the docs need not be changed to be tested.
+The folder has the shipped configs and sheets, as a checkout has them; the configs there measure a smaller model and for
+a shorter time, so that the commands of the docs need not be changed to be tested.
 """
 
 import os
@@ -138,7 +138,7 @@ printed
 def test_blocks_are_read_with_their_notes() -> None:
     first, second, third = blocks_of(PAGE, ROOT / "page.md")
     assert (first.notes, first.script, first.line) == ({"not run": "needs a graphics processor"}, "one\n", 3)
-    assert (second.script, second.exit_codes) == ("two\n", {3, 4})
+    assert second.script == "two\n" and second.exit_codes == {3, 4}
     assert (third.text, third.is_command, third.notes) == ("three: 3\n", False, {})
     with pytest.raises(ValueError, match="not closed"):
         blocks_of("```sh\nharness\n", ROOT / "page.md")
