@@ -1,10 +1,7 @@
 """How Sphinx builds the site: `sphinx-build -W -n docs OUT`. Offline, from the Markdown that GitHub shows too."""
 
-from importlib.metadata import version as version_of
-
 project = "harness"
 author = "the harness developers"
-release = version = version_of("harness")
 
 extensions = ["myst_parser", "sphinx_external_toc"]
 external_toc_path = "toc.yml"
