@@ -6,7 +6,7 @@ the same samples, what two usual rules would have said.
     python -m tests.benchmarks.alarms FILE                    print what FILE holds
 
 A run has fourteen cases in the same processes: ten of identical code, two slowed down by 5 % and two by 10 %. Each is a
-comparison, and a line of FILE. docs/alarms.md holds what came of it.
+comparison, and a line of FILE. docs/explanation/alarms.md holds what came of it.
 """
 
 import argparse

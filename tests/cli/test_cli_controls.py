@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.verdict.selftest import REQUIRED, run_self_test
 from tests.cli.program import ROOT, harness
 
-METHOD = ROOT / "docs" / "method.md"
+METHOD = ROOT / "docs" / "explanation" / "method.md"
 ROW = re.compile(r"^\| ([^|]+) \| (\d+) \| (\d+) \| ([^|]+) \|$", re.MULTILINE)
 
 
@@ -52,7 +52,7 @@ def test_a_rate_that_is_damned_ends_with_an_error(tmp_path: Path) -> None:
 
 
 def test_the_rates_in_the_docs_are_current() -> None:
-    """Section 10 of docs/method.md: every kind with its counts, as measured today."""
+    """Section 10 of docs/explanation/method.md: every kind with its counts, as measured today."""
     section = METHOD.read_text(encoding="utf-8").split("## 10.")[1]
     found = run_self_test()
     expected = {(d.kind, str(d.seeded), str(d.caught)) for d in found.detections}

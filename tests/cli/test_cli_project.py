@@ -177,6 +177,6 @@ def test_wrong_use_is_one_message(tmp_path: Path, arguments: tuple[str, ...], wo
 
 
 def test_every_key_of_the_document_is_in_the_docs(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "projection.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "projection.md").read_text(encoding="utf-8")
     named = {key for row in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
     assert named == set(answer(tmp_path, *GOLDEN))

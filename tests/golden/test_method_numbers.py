@@ -1,4 +1,4 @@
-"""The accuracy table of docs/method.md says what the usual range measures today."""
+"""The accuracy table of docs/explanation/method.md says what the usual range measures today."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from harness.roofline.achieved import achieved_range, deployment_of
 from harness.roofline.projection import project
 from harness.vocabulary import RatePhase
 
-METHOD = Path(__file__).parents[2] / "docs" / "method.md"
+METHOD = Path(__file__).parents[2] / "docs" / "explanation" / "method.md"
 ROW = re.compile(r"\| (prefill|decode|output_all) \| (\d+) \| (\d+) \| (source|vendor) \| (\d+) % \| (\d+) % \|")
 
 

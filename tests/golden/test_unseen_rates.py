@@ -24,7 +24,7 @@ from harness.verdict.knowledge import knowledge_of
 from harness.vocabulary import Precision
 
 TABLE = Path(__file__).with_name("maximum_throughput.csv")
-METHOD = Path(__file__).parents[2] / "docs" / "method.md"
+METHOD = Path(__file__).parents[2] / "docs" / "explanation" / "method.md"
 ROW = re.compile(r"\| ([\w.-]+), maximum load \| (\d+) \| (\d+) % \| ([+-]\d+) % \|")
 
 

@@ -41,7 +41,7 @@ DOCUMENTS: dict[str, tuple[str, Read]] = {
         (ROOT / "seeds" / "deepseek-inference-disclosure.yaml").read_text(encoding="utf-8"),
         lambda path: validation.read(path, Sheet, what="claim sheet"),
     ),
-    "catalog.yaml": (block("catalogue.md"), catalog),
+    "catalog.yaml": (block("reference/catalog.md"), catalog),
     "config.yaml": (
         (ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"),
         lambda path: validation.read(path, Config, what="config"),

@@ -148,7 +148,7 @@ def test_a_user_s_entry_replaces_the_built_in_one(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "catalog.md").read_text(encoding="utf-8")
     example = page.split("```yaml\n")[1].split("```")[0]
     found = with_files((write(tmp_path, example),))
     made = found.chip("my-chip")

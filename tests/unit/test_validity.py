@@ -209,7 +209,7 @@ def test_a_host_that_changed_is_found() -> None:
 
 
 def test_the_page_names_every_rule_with_its_limit_and_remedy() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md").read_text(encoding="utf-8")
     rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
     assert set(rows) == {rule.name for rule in CASE_RULES} | {"reference-spread", "reference-drift", "host-changed"}
     for rule in CASE_RULES:
