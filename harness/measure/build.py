@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
 from harness.measure.environment import own_requirements
 from harness.measure.repository import Repository, Revision
@@ -23,7 +24,6 @@ from harness.measure.repository import Repository, Revision
 KEPT = 4
 """Built environments that are kept: about 0.6 GB each with pip; uv shares the files among them."""
 
-PROJECT = "harness"
 _TIMEOUT_S = 1800.0
 _LAST_WORDS_LINES = 4
 _FRAMES = ("note:", "hint:", "×", "│", "╰─>", "error: subprocess-exited", "[end of output]")
@@ -68,10 +68,10 @@ def _check_project(repository: Repository, revision: Revision) -> None:
     if text is not None:
         with contextlib.suppress(tomllib.TOMLDecodeError, AttributeError):
             name = tomllib.loads(text).get("project", {}).get("name")
-    if name != PROJECT:
+    if name not in NAMES:
         found = "has no readable pyproject.toml" if name is None else f"is of the project '{name}'"
         raise UsageError(
-            f"{revision.said} of {repository.top} {found}: revisions of {PROJECT} are compared; to compare another "
+            f"{revision.said} of {repository.top} {found}: revisions of {NAME} are compared; to compare another "
             "package's versions, name two environments with --base-python and --head-python"
         )
 
