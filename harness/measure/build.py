@@ -5,7 +5,6 @@ the environment that runs this, so that what differs is the revision; where a re
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
+from harness.measure import system
 from harness.measure.environment import own_requirements
 from harness.measure.repository import Repository, Revision
 
@@ -40,7 +40,9 @@ def built(
     """The interpreter of an environment with `revision` installed, from `cache` or built now.
 
     Raises UsageError: the revision is of another project, or it cannot be installed (with the installer's last words).
+    UnfitHostError: this system lacks what measuring needs.
     """
+    system.check()
     _check_project(repository, revision)
     constraints = own_requirements()
     basis = json.dumps([revision.commit, sys.version, sys.executable, constraints])
@@ -80,7 +82,7 @@ def _check_project(repository: Repository, revision: Revision) -> None:
 def _alone(cache: Path) -> Iterator[None]:
     """One builder at a time; the lock is gone when its holder is."""
     with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        system.take_lock(lock.fileno(), wait=True)
         yield
 
 

@@ -14,7 +14,6 @@ import contextlib
 import os
 import platform
 import re
-import resource
 import sys
 import time
 from collections.abc import Collection, Iterator
@@ -203,6 +202,10 @@ def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
     known = _status_bytes(status, "VmHWM:")
     if known is not None:
         return known
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak if sys.platform == "darwin" else peak * 1024) or None
 
