@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from tests.unit.test_architecture import rank
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
@@ -96,15 +98,18 @@ def test_what_the_recipes_add_is_typed(tmp_path: Path) -> None:
     called(sys.executable, "-m", "mypy", "harness", cwd=tmp_path)
 
 
+def rooms() -> list[str]:
+    """The rooms of the map, in its order."""
+    cells = re.findall(r"^\| (`.*?) \|", section("The map"), re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)/?`", cell)]
+
+
 def test_each_room_of_the_map_is_there() -> None:
-    rooms = {
-        name
-        for row in re.findall(r"^\| (`.*?) \|", section("The map"), re.MULTILINE)
-        for name in re.findall(r"`([\w/.]+)`", row)
-    }
-    there = {
-        path.stem for path in (ROOT / "harness").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
-    named = {name.removeprefix("harness/").strip("/").removesuffix(".py") for name in rooms}
-    assert named <= there, named - there
-    assert there - named <= {"__main__"}, there - named
+    entries = [path for path in (ROOT / "harness").iterdir() if not path.stem.startswith("__")]
+    there = {path.stem for path in entries if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert sorted(rooms()) == sorted(there)
+
+
+def test_the_map_is_in_the_order_of_imports() -> None:
+    floors = [rank(room) for room in rooms()]
+    assert floors == sorted(floors)
