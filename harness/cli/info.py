@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from harness import units
+from harness import distribution, units
 
 if TYPE_CHECKING:
     from harness.catalog.citation import Range
@@ -18,13 +18,7 @@ def version() -> str:
 
 
 def installed_version(name: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as of
-
-    try:
-        return of(name)
-    except PackageNotFoundError:
-        return "(not installed)"
+    return distribution.installed_version(name) or "(not installed)"
 
 
 def harness_version() -> str:

@@ -53,7 +53,8 @@ def _open_streams() -> None:
     os.close(number)
     found = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if isinstance(found, io.TextIOWrapper) and found.fileno() == 1:
+    console = sys.platform == "win32" and found.isatty()  # takes UTF-16, which Python's own stream knows how to write
+    if isinstance(found, io.TextIOWrapper) and found.fileno() == 1 and not console:
         errors = "backslashreplace" if found.errors == "strict" else found.errors
         buffer = io.BufferedWriter(_Stdout(1, "w", closefd=False))
         found = io.TextIOWrapper(buffer, found.encoding, errors, line_buffering=found.line_buffering)

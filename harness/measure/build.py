@@ -5,7 +5,6 @@ the environment that runs this, so that what differs is the revision; where a re
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -16,14 +15,15 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
+from harness.measure import system
 from harness.measure.environment import own_requirements
 from harness.measure.repository import Repository, Revision
 
 KEPT = 4
 """Built environments that are kept: about 0.6 GB each with pip; uv shares the files among them."""
 
-PROJECT = "harness"
 _TIMEOUT_S = 1800.0
 _LAST_WORDS_LINES = 4
 _FRAMES = ("note:", "hint:", "×", "│", "╰─>", "error: subprocess-exited", "[end of output]")
@@ -40,7 +40,9 @@ def built(
     """The interpreter of an environment with `revision` installed, from `cache` or built now.
 
     Raises UsageError: the revision is of another project, or it cannot be installed (with the installer's last words).
+    UnfitHostError: this system lacks what measuring needs.
     """
+    system.check()
     _check_project(repository, revision)
     constraints = own_requirements()
     basis = json.dumps([revision.commit, sys.version, sys.executable, constraints])
@@ -68,10 +70,10 @@ def _check_project(repository: Repository, revision: Revision) -> None:
     if text is not None:
         with contextlib.suppress(tomllib.TOMLDecodeError, AttributeError):
             name = tomllib.loads(text).get("project", {}).get("name")
-    if name != PROJECT:
+    if name not in NAMES:
         found = "has no readable pyproject.toml" if name is None else f"is of the project '{name}'"
         raise UsageError(
-            f"{revision.said} of {repository.top} {found}: revisions of {PROJECT} are compared; to compare another "
+            f"{revision.said} of {repository.top} {found}: revisions of {NAME} are compared; to compare another "
             "package's versions, name two environments with --base-python and --head-python"
         )
 
@@ -80,7 +82,7 @@ def _check_project(repository: Repository, revision: Revision) -> None:
 def _alone(cache: Path) -> Iterator[None]:
     """One builder at a time; the lock is gone when its holder is."""
     with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        system.take_lock(lock.fileno(), wait=True)
         yield
 
 

@@ -6,7 +6,6 @@ thread of its own waits for the child's death, the channel and that thread's sig
 
 import contextlib
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -215,6 +214,10 @@ def _limit(pid: int, memory_bytes: int | None) -> None:
     Memory is bounded by RLIMIT_DATA, which counts writable private memory; RLIMIT_AS would also count the address
     space that thread pools reserve and never touch. Only Linux can limit another process; elsewhere nothing is bounded.
     """
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return
     if not hasattr(resource, "prlimit"):
         return
     try:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
 from harness.measure.protocol import Terms, refusal
 from harness.vocabulary import Frozen
@@ -67,14 +68,17 @@ def ask(python: str | Path, packages: Sequence[str]) -> Environment:
     Raises UsageError where it cannot be run, where its harness cannot be imported, or where that is too far from this.
     """
     interpreter = str(python)
-    answer = _asked(interpreter, _VERSIONS, *packages, "harness")
+    answer = _asked(interpreter, _VERSIONS, *packages, *NAMES)
     try:
         found = json.loads(answer)
-        version, installed = str(found["python"]), tuple(sorted((str(n), str(v)) for n, v in found["packages"].items()))
+        version, named = str(found["python"]), {str(n): str(v) for n, v in found["packages"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(_no_python(interpreter, f"answered {answer[:80]!r}")) from None
+    if NAME in named:
+        named["harness"] = named.pop(NAME)
+    installed = tuple(sorted(named.items()))
     terms = None
-    if any(name == "harness" for name, _ in installed):
+    if "harness" in named:
         terms = _terms(interpreter)
     return Environment(interpreter=interpreter, python=version, packages=installed, terms=terms)
 
@@ -94,7 +98,7 @@ def own_requirements() -> tuple[str, ...]:
     import importlib.metadata
 
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    return tuple(sorted(f"{name}=={version}" for name, version in found.items() if name != "harness"))
+    return tuple(sorted(f"{name}=={version}" for name, version in found.items() if name not in NAMES))
 
 
 def _terms(interpreter: str) -> Terms:

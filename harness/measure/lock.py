@@ -5,7 +5,6 @@ that runs of different users and stores notice each other; a container with its 
 """
 
 import contextlib
-import fcntl
 import os
 import stat
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UnfitHostError
+from harness.measure import system
 
 PATH = Path(tempfile.gettempdir()) / "harness-run.lock"
 
@@ -32,13 +32,15 @@ def run_lock(
 
     Another run holds it: 'refuse' raises UnfitHostError naming that run, 'wait' calls `waiting` with its description
     and sleeps until it ends, 'force' goes on without the lock (the caller must say so beside the figures).
+    Raises UnfitHostError too where this system lacks what measuring needs.
     """
+    system.check()
     descriptor = _opened(path)
     try:
-        alone = _taken(descriptor, fcntl.LOCK_NB)
+        alone = system.take_lock(descriptor, wait=False)
         if not alone and policy == "wait":
             waiting(_holder(descriptor))
-            alone = _taken(descriptor, 0)
+            alone = system.take_lock(descriptor, wait=True)
         if not alone and policy == "refuse":
             raise UnfitHostError(
                 f"another run measures on this host ({_holder(descriptor)}), and both would be timed wrongly; "
@@ -70,14 +72,6 @@ def _opened(path: Path) -> int:
         os.close(descriptor)
         raise UnfitHostError(f"{path}: is no regular file, so it cannot keep runs apart; remove it")
     return descriptor
-
-
-def _taken(descriptor: int, flags: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _holder(descriptor: int) -> str:

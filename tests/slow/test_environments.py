@@ -60,7 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "harness", folder / "harness", ignore=ignored)
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("seeds", "configs"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     (folder / ".gitignore").write_text("__pycache__/\n")
     git(folder, "init", "--quiet", "--initial-branch=main")

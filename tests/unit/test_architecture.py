@@ -12,7 +12,7 @@ ROOT = Path(harness.__file__).parent
 
 # From what everything may use to what uses everything; a module may import from its own room and from those before it.
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("errors", "vocabulary", "units"),
+    ("errors", "vocabulary", "units", "distribution"),
     ("stats", "files"),
     ("model", "claims"),
     ("catalog", "config"),

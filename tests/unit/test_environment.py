@@ -1,12 +1,13 @@
 """An interpreter is asked what it has; what cannot answer is named with the reason."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
-from harness.measure.environment import ask, check_reads
+from harness.measure.environment import ask, check_reads, own_requirements
 from harness.measure.protocol import VERSION, request
 from tests.unit.test_protocol import TASK
 
@@ -37,3 +38,21 @@ def test_what_is_no_interpreter_is_named(tmp_path: Path, script: str | None, wor
     with pytest.raises(UsageError, match=words) as caught:
         ask(python, ["numpy"])
     assert str(python) in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [{"harness": "0.1.0"}, {"claims-harness": "0.2.0"}])
+def test_a_revision_is_known_by_either_of_its_names(tmp_path: Path, names: dict[str, str]) -> None:
+    """Up to 0.1.0 it was installed as harness. The stand-in answers the second question as this revision does."""
+    (version,) = names.values()
+    answer = json.dumps({"python": "3.13", "packages": {"numpy": "2.4", **names}})
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!/bin/sh\ncase \"$*\" in *importlib*) echo '{answer}';; *) exec '{sys.executable}' \"$@\";; esac\n"
+    )
+    python.chmod(0o755)
+    found = ask(python, ["harness", "numpy"])
+    assert found.packages == (("harness", version), ("numpy", "2.4")) and found.terms is not None
+
+
+def test_no_version_of_this_program_is_forced_on_another_revision() -> None:
+    assert not [line for line in own_requirements() if "harness" in line]

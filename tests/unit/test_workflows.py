@@ -162,6 +162,15 @@ def test_local_actions_exist_and_get_inputs_that_they_have() -> None:
         assert (ROOT / step["with"]["config"]).is_file()
 
 
+def test_the_part_of_the_suite_that_windows_runs_is_there() -> None:
+    """Where nothing can be measured; elsewhere the list is empty, which means the whole suite."""
+    (part,) = read(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["suite"]["strategy"]["matrix"]["include"]
+    names = [word for word in part["tests"].split() if not word.startswith("-")]
+    assert part["system"].startswith("windows") and len(names) > 5
+    for name in names:
+        assert list(ROOT.glob(name)), name
+
+
 def test_the_action_reports_first_and_then_fails(tmp_path: Path) -> None:
     (path,) = ACTIONS
     (step,) = steps(path)

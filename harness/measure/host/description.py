@@ -14,15 +14,14 @@ import contextlib
 import os
 import platform
 import re
-import resource
 import sys
 import time
 from collections.abc import Collection, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
+from harness.distribution import installed_version
 from harness.results.record import Host
 from harness.vocabulary import Frozen
 
@@ -61,7 +60,7 @@ def describe(root: Path = ROOT) -> Host:
         load_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         timer_resolution_s=timer_resolution_s(),
         python=platform.python_version(),
-        packages=tuple((name, found) for name in PACKAGES if (found := _version(name)) is not None),
+        packages=tuple((name, found) for name in PACKAGES if (found := installed_version(name)) is not None),
     )
 
 
@@ -203,6 +202,10 @@ def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
     known = _status_bytes(status, "VmHWM:")
     if known is not None:
         return known
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (peak if sys.platform == "darwin" else peak * 1024) or None
 
@@ -263,13 +266,6 @@ def _frequency_hz(info: dict[str, str]) -> float | None:
     try:
         return float(info["cpu MHz"]) * 1e6
     except (KeyError, ValueError):
-        return None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
         return None
 
 
