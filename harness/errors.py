@@ -42,6 +42,16 @@ class PlanError(UsageError):
         self.location = location
 
 
+class StoppedError(HarnessError):
+    """Ctrl-C: what was measured is kept, and the message says how to go on. `result` is what there is of it."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class WorkerError(HarnessError):
     """A measuring process died, hung or answered with nonsense; the case is recorded as failed."""
 

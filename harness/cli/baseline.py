@@ -1,42 +1,37 @@
-"""`harness baseline` carried out: the stored run that others are compared with, kept in a file beside the store."""
+"""`harness baseline`: the stored run that others are compared with, kept in a file beside the store."""
 
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from harness.cli.show import STORE
-from harness.errors import UsageError
-from harness.files.output import Target, write_target
-from harness.store.runs import Store
+from harness.cli.options import StorePath
+
+baseline = typer.Typer(help="The stored run that others are compared with.", no_args_is_help=True)
 
 
-def baseline_set(name: str, store: Path | None) -> int:
-    """Remember a stored run as the one to compare with: `harness compare baseline latest`."""
+@baseline.command("set")
+def baseline_set(
+    name: Annotated[str, typer.Argument(help="Id or label of a stored run.", metavar="ID")], store: StorePath = None
+) -> int:
+    """Remember a run; `harness compare baseline latest` then finds it."""
+    from harness.api.loading import baseline_file
+    from harness.api.session import STORE
+    from harness.files.output import Target, write_target
+    from harness.store.runs import Store
+
     place = store or STORE
     with Store(place, write=False) as opened:
         record_id = opened.resolve(name)
-    write_target(Target(_baseline_file(place), "baseline set"), record_id + "\n")
+    write_target(Target(baseline_file(place), "baseline set"), record_id + "\n")
     typer.echo(record_id)
     return 0
 
 
-def baseline_show(store: Path | None) -> int:
-    """Print the id of the baseline."""
-    typer.echo(baseline(store))
+@baseline.command("show")
+def baseline_show(store: StorePath = None) -> int:
+    """Print the id of the run that was set."""
+    from harness.api.loading import baseline
+    from harness.api.session import STORE
+
+    typer.echo(baseline(store or STORE))
     return 0
-
-
-def baseline(store: Path | None) -> str:
-    """The id that `baseline set` has kept beside the store. Raises UsageError where there is none."""
-    path = _baseline_file(store or STORE)
-    try:
-        kept = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        kept = ""
-    if not kept:
-        raise UsageError(f"{path}: no baseline is set; 'harness baseline set ID' sets one")
-    return kept
-
-
-def _baseline_file(store: Path) -> Path:
-    return store.with_name(f"{store.name}.baseline")

@@ -62,11 +62,9 @@ class Remaining:
         return min(1.0, self.done_s / self.whole_s) if self.whole_s else 1.0
 
 
-def progress(plan: Plan, *, quiet: bool, stream: TextIO | None = None, every_s: float = PLAIN_EVERY_S) -> Progress:
-    """A bar where stderr is a terminal, a line now and then where it is not, nothing if `quiet`."""
+def progress(plan: Plan, *, stream: TextIO | None = None, every_s: float = PLAIN_EVERY_S) -> Progress:
+    """A bar where stderr is a terminal, a line now and then where it is not."""
     target = stream or sys.stderr
-    if quiet:
-        return _Silent()
     if target.isatty():
         return _Drawn(plan, target)
     return _Lines(plan, target, every_s)

@@ -1,266 +1,257 @@
-"""`harness run`: parse, resolve, plan, measure, record, judge, report. Each stage hands its own type to the next."""
+"""`harness run`, `judge` and `show`: measure, judge, and print the verdicts."""
 
-import datetime as dt
-import hashlib
-import secrets
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import preview
-from harness.cli.delivery import Delivery, deliver
-from harness.cli.info import harness_version
-from harness.cli.judge import assess
-from harness.cli.progress import progress
-from harness.cli.show import STORE
-from harness.cli.sources import Asked, check_chips, gather, located, read_config
-from harness.config import Config
-from harness.errors import INTERRUPTED, HarnessError, PlanError, StoreError, UsageError
-from harness.files import validation
-from harness.files.reader import parse
-from harness.measure import planner
-from harness.measure.host import description
-from harness.measure.lock import run_lock
-from harness.measure.repository import commit_of
-from harness.measure.sweep import Bounds, Outcome, run
-from harness.results.assemble import Header, State, assemble, new_record_id, remaining
-from harness.results.counting import counts
-from harness.results.disturbance import changed_host
-from harness.results.plan import Plan, Task, Workload
-from harness.results.record import CeilingObservation, Host, Observation, Record
-from harness.store.runs import Store
+from harness.cli.delivery import Output, colour, deliver, session, width
+from harness.cli.options import (
+    LATEST,
+    Catalog,
+    Details,
+    Force,
+    Format,
+    Html,
+    Json,
+    Markdown,
+    OutputFormat,
+    Quiet,
+    StorePath,
+    Strict,
+    Wait,
+)
 
-BESIDE = "another run was measuring on this host at the same time (--force): both were slowed down"
+if TYPE_CHECKING:
+    from harness.api.result import Judged
+    from harness.config import Outputs
+    from harness.results.assemble import Header
 
-
-class StoppedError(HarnessError):
-    """Ctrl-C: what was measured is kept, and the message says how to go on."""
-
-    exit_code = INTERRUPTED
+REFUTED, UNDECIDED, INVALID = 3, 4, 5
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line asks of a run."""
+def run(
+    config: Annotated[
+        str | None,
+        typer.Argument(help="Config file, or the name of one that comes with harness.", metavar="[CONFIG]"),
+    ] = None,
+    form: Format = OutputFormat.text,
+    json_file: Json = None,
+    html_file: Html = None,
+    markdown_file: Markdown = None,
+    store: StorePath = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its needs, and stop.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", help="Resume a run that was cut short (default: the latest).", metavar="[ID]"),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: measure again what failed, too.")
+    ] = False,
+    catalog: Catalog = None,
+    strict: Strict = False,
+    label: Annotated[str | None, typer.Option("--label", help="A word to find the run by.", metavar="TEXT")] = None,
+    details: Details = False,
+    quiet: Quiet = False,
+    wait: Wait = False,
+    force: Force = False,
+    max_failures: Annotated[
+        int | None,
+        typer.Option("--max-failures", min=1, help="Stop after so many failures (default: go on).", metavar="N"),
+    ] = None,
+) -> int:
+    """Measure what a config asks for and judge its claims.
 
-    config: Path | None
-    delivery: Delivery
-    store: Path | None = None
-    dry_run: bool = False
-    resume: str | None = None
-    retry_failed: bool = False
-    catalog: tuple[Path, ...] = ()
-    label: str | None = None
-    quiet: bool = False
-    wait: bool = False
-    force: bool = False
-    max_failures: int | None = None
+    The sheet and catalogs named in a config are found beside the config; output files are written
+    below the folder where you are.
 
+    \b
+    Examples:
+      harness run quick                          a config that comes with harness
+      harness run my.yaml --html report.html
+      harness run configs/ci.yaml --json out/run.json --strict
+      harness run --resume
+      harness run --resume --retry-failed
+    """
+    from harness.api.run import Prepared, prepare
+    from harness.api.run import resume as resumed
+    from harness.api.run import run as carry_out
+    from harness.errors import UsageError
 
-def run_command(options: Options) -> int:
-    """Carry out a config. Returns the exit code; raises HarnessError for whatever the user can mend."""
-    if options.retry_failed and options.resume is None:
+    if retry_failed and resume is None:
         raise UsageError(
             "--retry-failed was given without --resume, expected: harness run --resume [ID] --retry-failed"
         )
-    asked, header = _resumed(options) if options.resume is not None else _fresh(options)
-    delivery = options.delivery
-    if asked is not None:
-        check_chips(asked)
-        delivery = delivery.or_else(asked.config.outputs)
-    delivery.check(inputs=asked.inputs if asked is not None else ())
-    if options.dry_run:
-        typer.echo(preview.render(header.plan, header.host, delivery.form), nl=False)
+    here = session(store, quiet=quiet, wait=wait, force=force)
+    files = tuple(catalog or ())
+    ready: Prepared
+    if resume is not None:
+        ready = resumed(resume, config, catalog=files, retry_failed=retry_failed, session=here)
+    elif config is not None:
+        ready = prepare(config, catalog=files, label=label)
+    else:
+        raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
+    output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
+    if ready.asked is not None:
+        output = output.or_else(_below_here(ready.asked.config.outputs))
+    output.check(inputs=ready.asked.inputs if ready.asked is not None else ())
+    if dry_run:
+        from harness.cli import preview
+
+        typer.echo(preview.render(ready.header.plan, ready.header.host, output.form), nl=False)
         return 0
-    record = _measured(header, _bounds(header, asked, options), options)
-    assessment = None
-    if asked is not None and asked.sheet is not None:
-        assessment = assess(asked.sheet, record, asked.catalog, asked.config.chips)
-        with Store(options.store or STORE) as store:
-            store.keep_assessment(record.record_id, assessment)
-    return deliver(delivery, record, assessment, _bench_table(record, header) if header.made_by == "bench" else None)
+    result = carry_out(ready, max_failures=max_failures, session=here)
+    table = _bench_table(result, ready.header) if ready.header.made_by == "bench" else None
+    _print(result, output, details=details, plain=table)
+    return exit_code(result, strict=strict)
 
 
-def _bench_table(record: Record, header: Header) -> str:
-    """The rows of a `harness bench` that was gone on with, and what only the command itself finds out."""
+def judge(
+    sheet: Annotated[
+        str, typer.Argument(help="Claim sheet, or the name of one that comes with harness.", metavar="SHEET")
+    ],
+    record: Annotated[
+        str | None,
+        typer.Option("--record", help="Use the measurements of this run, stored or in a file.", metavar="ID|FILE"),
+    ] = None,
+    claim: Annotated[
+        str | None, typer.Option("--claim", help="Judge this claim alone, and explain it.", metavar="ID")
+    ] = None,
+    chips: Annotated[
+        list[str] | None, typer.Option("--chip", help="Set this chip beside the claims (repeatable).", metavar="NAME")
+    ] = None,
+    form: Format = OutputFormat.text,
+    json_file: Json = None,
+    html_file: Html = None,
+    markdown_file: Markdown = None,
+    store: StorePath = None,
+    catalog: Catalog = None,
+    strict: Strict = False,
+    details: Details = False,
+    quiet: Quiet = False,
+) -> int:
+    """Judge a claim sheet without measuring.
+
+    Judged by what is modelled and published, and by the measurements of a run if you name one.
+
+    \b
+    Examples:
+      harness judge deepseek-v4-ascend           a sheet that comes with harness
+      harness judge deepseek-v4-ascend --claim active-parameters
+      harness judge my-sheet.yaml --record latest --format markdown
+    """
+    from harness.api.judge import judge as judged
+    from harness.api.loading import found_file
+
+    output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
+    output.check(inputs=(found_file(sheet, "sheet"), *(catalog or ())))
+    result = judged(sheet, record, tuple(catalog or ()), chips=tuple(chips or ()), claim=claim, store=store)
+    _print(result, output, details=details, claim=claim)
+    return exit_code(result, strict=strict)
+
+
+def show(
+    record: Annotated[
+        str,
+        typer.Argument(help="Run, by id or by the first letters of one, or a file of --json.", metavar="[ID|FILE]"),
+    ] = LATEST,
+    claim: Annotated[str | None, typer.Option("--claim", help="Explain this claim.", metavar="ID")] = None,
+    form: Format = OutputFormat.text,
+    json_file: Json = None,
+    html_file: Html = None,
+    markdown_file: Markdown = None,
+    store: StorePath = None,
+    strict: Strict = False,
+    details: Details = False,
+    quiet: Quiet = False,
+) -> int:
+    """Show a stored run or a report's file again.
+
+    Nothing is measured. A file is refused where it was cut or changed: its checksum tells.
+
+    \b
+    Examples:
+      harness show
+      harness show --details
+      harness show 20260402 --html report.html
+      harness show run.json --claim active-parameters
+    """
+    from harness.api.loading import load_run
+    from harness.api.result import Judged
+    from harness.errors import UsageError, unknown
+
+    output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
+    output.check(inputs=(Path(record),) if record.endswith(".json") else ())
+    kept, assessment = load_run(record, store=store)
+    result = Judged(record=kept, assessment=assessment)
+    if claim is not None and claim not in (ids := [v.id for v in result.verdicts]):
+        raise UsageError(unknown("claim", claim, ids))
+    _print(result, output, details=details, claim=claim)
+    return exit_code(result, strict=strict)
+
+
+def _print(
+    result: "Judged", output: Output, *, details: bool, claim: str | None = None, plain: str | None = None
+) -> None:
+    from harness.report import summary, text
+
+    def shown() -> str:
+        if plain is not None:
+            return plain
+        if claim is not None:
+            return summary.claim(result.record, result.assessment, claim, width=width(), colour=colour())
+        if details:
+            return text.render(result.report(), width=width(), details=True)
+        return summary.render(
+            result.record,
+            result.assessment,
+            width=width(),
+            colour=colour(),
+            page=str(output.html) if output.html else None,
+            run=result.record.record_id if result.record else None,
+        )
+
+    deliver(result, output, text=shown)
+
+
+def exit_code(result: "Judged", *, strict: bool) -> int:
+    """5 where nothing valid was measured; with `strict` 3 for a refuted claim, else 4 for an undecided one."""
+    cases = result.record.measurements if result.record is not None else ()
+    if cases and not any(m.good and not m.invalid for m in cases):
+        return INVALID
+    outcomes = {verdict.outcome for verdict in result.verdicts} if strict else set()
+    return REFUTED if "refuted" in outcomes else UNDECIDED if "undecided" in outcomes else 0
+
+
+def _bench_table(result: "Judged", header: "Header") -> str:
+    """The rows of a `harness bench` that was resumed, and what only the command itself finds out."""
+    from harness.api.result import bench_rows
     from harness.report import bench
     from harness.report.markdown import escape
-    from harness.results.bench import rows
 
-    table = bench.render(rows(record, (), ()), "md")
+    table = bench.render(bench_rows(result.record), "md")
     begun = escape(header.config_text.strip())
     return f"{table}\nRows that cannot run here, and distances from fp32, are told by: {begun}\n"
 
 
-def _fresh(options: Options) -> tuple[Asked, Header]:
-    """What a new run is to do: the config with its sources, and the plan for this host."""
-    if options.config is None:
-        raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
-    found, config = read_config(options.config)
-    asked = gather(found, config, options.catalog)
-    here = description.describe()
-    plan = _planned(asked, here)
-    now = dt.datetime.now(dt.UTC)
-    header = Header(
-        record_id=new_record_id(now, secrets.token_hex(3)),
-        name=config.name,
-        label=options.label or config.label,
-        created=now,
-        harness_version=harness_version(),
-        config_digest=hashlib.sha256(found.text.encode()).hexdigest(),
-        config_text=found.text,
-        config_path=str(found.path.absolute()),
-        revision=commit_of(Path()),
-        host=here,
-        plan=plan,
-    )
-    return asked, header
+def _below_here(outputs: "Outputs") -> Output:
+    """The files that a config names, with links followed, if they lie below the current folder.
 
-
-def _planned(asked: Asked, here: Host) -> Plan:
-    try:
-        return planner.make(asked.config, here)
-    except PlanError as error:
-        raise located(asked.document, error) from None
-
-
-def _resumed(options: Options) -> tuple[Asked | None, Header]:
-    """A run that was cut short, with the config as it was then (None: made by `harness bench`, which has none).
-
-    Refused: a changed config, another host, and a side of `harness ab`.
+    Raises UsageError for one outside it: configs come from anybody.
     """
-    assert options.resume is not None
-    with Store(options.store or STORE, write=False) as store:
-        record_id = _to_resume(store, options.resume)
-        header = store.header(record_id)
-    if header.made_by == "ab":
-        raise UsageError(
-            f"run {record_id} is one side of a `harness ab`, whose sides are measured in turn, expected a run of "
-            "`harness run` or `harness bench`; start the comparison again "
-            f"(`harness show {record_id}` shows what was kept of this side)"
-        )
-    if header.config_path is None:
-        if options.config is not None:
+    from harness.errors import UsageError
+
+    found: list[Path | None] = []
+    for key, name in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
+        try:
+            below = name is None or Path(name).resolve().is_relative_to(Path.cwd().resolve())
+        except (OSError, ValueError, RuntimeError):
+            below = False
+        if not below:
             raise UsageError(
-                f"{options.config}: run {record_id} was made without a config ({header.config_text.strip()}), "
-                f"expected: harness run --resume {record_id}"
+                f"{name}: outputs.{key} of the config lies outside the folder that you are in, expected a path below "
+                f"it; elsewhere it is written only if the command line says so (--{key} FILE)"
             )
-        _refuse_elsewhere(header, description.describe())
-        return None, header
-    found = parse(header.config_text, path=Path(header.config_path), what="config")
-    config = validation.validate(found, Config)
-    if options.config is not None:
-        _refuse_changes(read_config(options.config)[1], config, options.config, record_id)
-    _refuse_elsewhere(header, description.describe())
-    return gather(found, config, options.catalog), header
-
-
-def _to_resume(store: Store, name: str) -> str:
-    """The run that is meant; 'latest' is the latest that can be gone on with, if there is one."""
-    for listed in reversed(store.runs() if name == "latest" else ()):
-        try:
-            if store.header(listed.record_id).made_by != "ab":
-                return listed.record_id
-        except StoreError:  # imported or damaged
-            continue
-    return store.resolve(name)
-
-
-def _bounds(header: Header, asked: Asked | None, options: Options) -> Bounds:
-    """What the run may use, by its config, or by what `harness bench` was told."""
-    bounds = Bounds(memory_bytes=header.host.available_bytes, max_failures=options.max_failures)
-    if asked is None:
-        return bounds.model_copy(update={"timeout_s": header.process_timeout_s or bounds.timeout_s})
-    measured = asked.config.measure
-    return bounds.model_copy(update={"timeout_s": measured.process_timeout_s, "time_budget_s": measured.time_budget_s})
-
-
-def _refuse_elsewhere(header: Header, here: Host) -> None:
-    """One record holds figures of one host and of one set of versions."""
-    begun = f"run {header.record_id} was measured"
-    moved = changed_host(header.host, here)
-    if moved is not None:
-        raise UsageError(f"{begun} on another host: {moved.message}; {moved.remedy}")
-    then, now = ({"python": of.python, **dict(of.packages)} for of in (header.host, here))
-    changed = [
-        f"{name} was {then.get(name, 'absent')} and is {now.get(name, 'absent')}"
-        for name in {**then, **now}
-        if then.get(name) != now.get(name)
-    ]
-    if changed:
-        raise UsageError(f"{begun} with other versions: {'; '.join(changed)}; install those, or start a new run")
-
-
-def _refuse_changes(now: Config, then: Config, path: Path, record_id: str) -> None:
-    """What decides the measurements must be as it was; sheet, chips and outputs may change."""
-    changed = [
-        f"measure.{name} was {getattr(then.measure, name)!r} and is {getattr(now.measure, name)!r}"
-        for name in type(now.measure).model_fields
-        if getattr(now.measure, name) != getattr(then.measure, name)
-    ]
-    changed += [
-        f"specs.{name} {'was added' if name not in then.specs else 'is gone' if name not in now.specs else 'changed'}"
-        for name in {**then.specs, **now.specs}
-        if then.specs.get(name) != now.specs.get(name)
-    ]
-    if changed:
-        raise UsageError(f"{path}: differs from the config of run {record_id}: {'; '.join(changed)}; start a new run")
-
-
-def _measured(header: Header, bounds: Bounds, options: Options) -> Record:
-    """Measure what is still to be measured, each observation kept as it is made, and put the record together."""
-    policy: Literal["refuse", "wait", "force"] = "force" if options.force else "wait" if options.wait else "refuse"
-    doing = f"harness run {header.name}"
-    with run_lock(doing, policy, waiting=_say_waiting) as alone, Store(options.store or STORE) as store:
-        if options.resume is None:
-            store.begin(header)
-            done: frozenset[str] = frozenset()
-        else:
-            store.reopen(header.record_id)
-            done = store.done(header.record_id, retry_failed=options.retry_failed)
-        left = tuple(task for task in (remaining(task, done) for task in header.plan.tasks) if task is not None)
-        state: State = "complete"
-        notes: tuple[str, ...] = () if alone else (BESIDE,)
-        try:
-            if left:
-                outcome = _run(header.plan.model_copy(update={"tasks": left}), header, bounds, options, store)
-                state = outcome.kind
-                notes = (*notes, outcome.stopped) if outcome.stopped else notes
-        except KeyboardInterrupt:
-            record = _put_together(store, header, "interrupted", (*notes, "interrupted by the user"))
-            kept, planned = _progress_of(record)
-            raise StoppedError(
-                f"interrupted: {kept} of {planned} observations are kept in {store.path}; "
-                f"go on with: harness run --resume {header.record_id}"
-            ) from None
-        return _put_together(store, header, state, notes)
-
-
-def _say_waiting(holder: str) -> None:
-    typer.echo(f"waiting for another run on this host to end: {holder}", err=True)
-
-
-def _run(plan: Plan, header: Header, bounds: Bounds, options: Options, store: Store) -> Outcome:
-    with progress(plan, quiet=options.quiet) as shown:
-
-        def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
-            store.keep(header.record_id, task, workload, observation)
-            shown.done(task, workload)
-
-        return run(plan, sink=sink, bounds=bounds)
-
-
-def _put_together(store: Store, header: Header, state: State, notes: tuple[str, ...]) -> Record:
-    kept = [one for _, one in store.kept(header.record_id) if one is not None]
-    record = assemble(header, kept, state=state, counts=counts)
-    record = record.model_copy(update={"notes": (*record.notes, *notes)})
-    store.finish(record)
-    return record
-
-
-def _progress_of(record: Record) -> tuple[int, int]:
-    kept = sum(len(m.observations) for m in record.measurements)
-    rounds = max((o.round for m in record.measurements for o in m.observations), default=0) + 1
-    return kept, max(kept, rounds * len(record.measurements))
+        found.append(None if name is None else Path(name))
+    json_file, html, markdown = found
+    return Output(json=json_file, html=html, markdown=markdown)

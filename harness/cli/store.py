@@ -13,7 +13,7 @@ DAMAGED = 5
 SHOWN = 20
 
 store = typer.Typer(
-    help="Look into the store of runs, save what is whole of a damaged one, carry runs to another.",
+    help="Check the store of runs, recover it, carry runs.",
     rich_markup_mode=None,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -26,7 +26,7 @@ StoreOption = Annotated[
 @store.command()
 def check(path: StoreOption = None) -> int:
     """Read every row and its checksum; nothing is changed. Exit code 5 where something is damaged."""
-    from harness.cli.show import STORE
+    from harness.api.session import STORE
     from harness.store.recovery import check as look
 
     report = look(path or STORE)
@@ -37,7 +37,7 @@ def check(path: StoreOption = None) -> int:
 @store.command()
 def recover(path: StoreOption = None) -> int:
     """Put a new store of all whole rows in the place of a damaged one, which is kept beside it."""
-    from harness.cli.show import STORE
+    from harness.api.session import STORE
     from harness.store.recovery import recover as save
 
     recovery = save(path or STORE)
@@ -61,14 +61,14 @@ def export_run(
       harness store export -o run.json
       harness store import run.json --store team.sqlite
     """
-    from harness.cli.show import stored_record
+    from harness.api.loading import load_run
     from harness.files.output import Target, write_target
     from harness.files.output import check_targets as writable
     from harness.results import reportfile
 
     target = Target(output, "--output") if output is not None else None
     writable([target] if target else [])
-    text = reportfile.document(*stored_record(path, name))
+    text = reportfile.document(*load_run(name, store=path))
     if target is not None:
         write_target(target, text)
     else:
@@ -82,7 +82,7 @@ def import_run(
     path: StoreOption = None,
 ) -> int:
     """Add a run from a file to the store. Refused where the file was cut or changed, or the run is there already."""
-    from harness.cli.show import STORE
+    from harness.api.session import STORE
     from harness.errors import UsageError
     from harness.results import reportfile
     from harness.store.runs import Store

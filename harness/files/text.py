@@ -4,6 +4,7 @@ Names and statements come from files that anybody may have written; the markup o
 writes that format.
 """
 
+import codecs
 import stat
 import unicodedata
 from pathlib import Path
@@ -80,3 +81,34 @@ def _nearby(path: Path) -> str:
         return ""
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"; did you mean '{path.parent / near[0]}'?" if near else ""
+
+
+def is_folder(path: Path) -> bool:
+    """False for a name that no file can have, where `Path.is_dir` may raise."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_bounded(path: Path, limit_bytes: int) -> str:
+    """The text of a file of at most `limit_bytes`, with line ends as newlines. Raises UsageError."""
+    try:
+        size = path.stat().st_size
+        if size > limit_bytes:
+            raise UsageError(f"{path}: {size} bytes, expected at most {limit_bytes}")
+        data = path.read_bytes()
+        # Windows PowerShell writes what is redirected as UTF-16, with a mark at the start.
+        encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        return data.decode(encoding).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {error.start} is not {error.encoding}, expected UTF-8 text") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None

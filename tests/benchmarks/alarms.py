@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field
 from scipy.stats import bootstrap, ttest_ind_from_stats
 
-from harness.cli.calibrate import plan_of_trials, power_trial
+from harness.api.calibration import plan_of_trials, power_trial
 from harness.compare.calibration import PowerTrial
 from harness.compare.thresholds import Thresholds
 from harness.measure.host import description

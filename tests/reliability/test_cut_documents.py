@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.api.compare import Choices
+from harness.api.loading import extended
 from harness.catalog.collection import builtin
 from harness.claims import Sheet
-from harness.cli.contrast import Choices
-from harness.cli.sources import extended
 from harness.config import Config
 from harness.errors import UsageError
 from harness.files import validation

@@ -145,7 +145,7 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
 
 
 def test_few_power_trials_are_shown_and_not_quoted(tmp_path: Path) -> None:
-    from harness.cli.reliability import calibrated, known
+    from harness.api.calibration import calibrated, known
 
     store = tmp_path / "store.sqlite"
     power_trials = [power_trial(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)] * 19
@@ -161,7 +161,7 @@ def test_few_power_trials_are_shown_and_not_quoted(tmp_path: Path) -> None:
 
 
 def test_power_trials_of_another_procedure_or_runtime_say_nothing_of_now(tmp_path: Path) -> None:
-    from harness.cli.reliability import current, known
+    from harness.api.calibration import current, known
 
     now = power_trial(0, [1.0, 1.001] * 5, [1.0, 1.001] * 5)
     changes: tuple[dict[str, object], ...] = ({"procedure": 1}, {"analyses": (20,)}, {"runtime_version": "0.1"})

@@ -1,10 +1,12 @@
-"""What `harness bench` is asked for: its options, and the grid of settings and architectures that they mean."""
+"""What `bench` is asked for: its settings, and the grid of cases and architectures that they mean."""
 
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from harness.catalog.models import preset, preset_names
 from harness.errors import UsageError, unknown
@@ -17,28 +19,70 @@ from harness.model.spec import Spec
 from harness.model.tensors import why_not_run
 from harness.results.record import Host
 
+Numbers = str | int | Sequence[int | str]
+"""One value, several, or text as the command line takes it: 1,4,16 or 1-4 or 128-512+128 or 1-64*4."""
+
+
+class BenchSettings(TypedDict, total=False):
+    """What `bench` may be told, each with a default."""
+
+    prompt: Numbers
+    """prompt lengths to read; 0: none (512)"""
+    generate: Numbers
+    """numbers of tokens to generate; 0: none (64)"""
+    batch: Numbers
+    """sequences at once (1)"""
+    depth: Numbers
+    """cached tokens when generation begins (0)"""
+    precision: str | Sequence[str]
+    """of weights: int4, int8, fp32 (int8)"""
+    threads: Numbers
+    """one a physical core"""
+    repetitions: int
+    """fresh processes for each row (5)"""
+    profile: bool
+    """also where a step's time goes"""
+    seed: int
+    """of weights, tokens and order"""
+    routing_skew: float
+    """preference for the first experts; 0 is balanced"""
+    timeout_s: float
+    """seconds after which a process is ended (600)"""
+
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What the command line asks for; lists as they were written, empty threads for one a physical core."""
+    """What is asked for; lists as they were written, empty threads for one a physical core."""
 
     models: tuple[str, ...]
-    prompt: str
-    generate: str
-    batch: str
-    depth: str
-    precision: str
-    threads: str
-    repetitions: int
-    form: str
+    prompt: str = "512"
+    generate: str = "64"
+    batch: str = "1"
+    depth: str = "0"
+    precision: str = "int8"
+    threads: str = ""
+    repetitions: int = 5
     profile: bool = False
-    store: Path | None = None
     seed: int = 0
     routing_skew: float = 0.0
     timeout_s: float = 600.0
-    quiet: bool = False
-    wait: bool = False
-    force: bool = False
+
+
+def options_of(models: Sequence[str], settings: BenchSettings) -> BenchOptions:
+    """The settings as text, as the command line has them."""
+    listed = {name: _listed(value) if name in _LISTS else value for name, value in settings.items()}
+    return BenchOptions(tuple(models), **listed)  # type: ignore[arg-type]
+
+
+_LISTS = ("prompt", "generate", "batch", "depth", "precision", "threads")
+
+
+def _listed(value: object) -> str:
+    return (
+        ",".join(str(one) for one in value)
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else str(value)
+    )
 
 
 def grid_of(options: BenchOptions, here: Host) -> Grid:
@@ -107,11 +151,22 @@ def _plain(name: str) -> str:
 
 
 def command_line(options: BenchOptions) -> str:
-    """The options as they could be typed again, kept with the run."""
+    """The options as they could be typed again, kept with the run: without the folders of an absolute path."""
     lists = {"-p": options.prompt, "-n": options.generate, "-b": options.batch, "-d": options.depth}
     lists |= {"-q": options.precision, "-r": str(options.repetitions), "--seed": str(options.seed)}
     if options.threads:
         lists["-t"] = options.threads
     if options.routing_skew:
         lists["--routing-skew"] = f"{options.routing_skew:g}"
-    return shlex.join(("harness", "bench", *options.models, *(word for pair in lists.items() for word in pair)))
+    return shlex.join(
+        (
+            "harness",
+            "bench",
+            *(_unplaced(name) for name in options.models),
+            *(word for pair in lists.items() for word in pair),
+        )
+    )
+
+
+def _unplaced(model: str) -> str:
+    return Path(model).name if Path(model).is_absolute() else model

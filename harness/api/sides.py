@@ -3,9 +3,6 @@
 A side is a config with settings, in an environment: this one, one that is named, or one built from a revision.
 """
 
-import datetime as dt
-import hashlib
-import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.cli.info import harness_version
-from harness.cli.sources import located, read_config
+from harness.api.loading import located, read_config
+from harness.api.session import harness_version, new_header
 from harness.config import Config, Measure
 from harness.errors import PlanError, UsageError, unknown
 from harness.files import validation
@@ -25,7 +22,7 @@ from harness.measure.ab import ABSide
 from harness.measure.environment import Environment
 from harness.measure.protocol import request
 from harness.measure.repository import WORKING_TREE, Repository, Revision
-from harness.results.assemble import Header, new_record_id
+from harness.results.assemble import Header
 from harness.results.plan import Plan
 from harness.results.record import Host
 
@@ -162,19 +159,15 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
     )
     if lives is not None:
         _check_reads(lives, side)
-    now = dt.datetime.now(dt.UTC)
-    header = Header(
-        record_id=f"{new_record_id(now, secrets.token_hex(3))}-{name}",
-        name=asked.config.name,
-        label=None,
-        created=now,
+    header = new_header(
+        asked.config.name,
+        asked.found.text,
+        here,
+        asked.plan.model_copy(update={"tasks": side.tasks}),
+        suffix=f"-{name}",
         harness_version=version or harness_version(),
-        config_digest=hashlib.sha256(asked.found.text.encode()).hexdigest(),
-        config_text=asked.found.text,
         config_path=str(asked.found.path.absolute()),
         revision=revision.commit if revision is not None else None,
-        host=here,
-        plan=asked.plan.model_copy(update={"tasks": side.tasks}),
         notes=tuple(f"set for this side: {text}" for text in asked.settings),
         made_by="ab",
     )

@@ -1,0 +1,105 @@
+"""Result tables compared, and cases followed over time."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.api.calibration import known
+from harness.api.loading import load_table
+from harness.api.result import Compared, Tracked
+from harness.api.session import STORE
+from harness.compare.comparison import compare as compare_tables
+from harness.compare.history import changes, gather, searchable
+from harness.compare.matching import meant
+from harness.compare.table import ResultTable
+from harness.compare.thresholds import Thresholds
+from harness.compare.thresholds import parse as parse_thresholds
+from harness.errors import UsageError
+from harness.files.text import is_file, read_bounded
+from harness.store.runs import Store
+
+Table = str | os.PathLike[str] | ResultTable
+
+THRESHOLDS_FILE = Path("harness.toml")
+_THRESHOLDS_LIMIT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What counts as a change, and what is left out of account."""
+
+    ignore: tuple[str, ...] = ()
+    across_hosts: bool = False
+    file: Path | None = None
+    drift: float | None = None
+    margin: float | None = None
+
+    def thresholds(self) -> Thresholds:
+        """From the file named, or harness.toml if there is one; then what was chosen. Raises UsageError."""
+        path = self.file or THRESHOLDS_FILE
+        found = Thresholds()
+        if self.file is not None or is_file(path):
+            found = parse_thresholds(read_bounded(path, _THRESHOLDS_LIMIT_BYTES), str(path))
+        changes: dict[str, object] = {}
+        if self.drift is not None:
+            changes |= {"drift": self.drift, "drift_known": True}
+        if self.margin is not None:
+            changes |= {"margin": self.margin, "rules": ()}
+        return Thresholds.model_validate({**dict(found), **changes}) if changes else found
+
+
+def compare(
+    a: Table, b: Table, *others: Table, choices: Choices | None = None, store: str | os.PathLike[str] | None = None
+) -> Compared:
+    """Compare result tables with the first: files of a known tool, stored runs by id or label, or tables.
+
+    `choices` say what counts as a change (default: harness.toml in the current folder, else a margin of 3 %). Raises
+    UsageError for a table that cannot be read.
+    """
+    choices = choices or Choices()
+    thresholds = choices.thresholds()
+    first, *rest = (load_table(table, store=store) for table in (a, b, *others))
+    ignore = meant(choices.ignore, (first, *rest))
+    comparisons = tuple(
+        compare_tables(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in rest
+    )
+    fingerprint = next((f.value for f in first.facts if (f.kind, f.name) == ("host", "fingerprint")), None)
+    calibration = known(Path(store or STORE), fingerprint, thresholds) if fingerprint else None
+    return Compared(comparisons=comparisons, calibration=calibration)
+
+
+def history(
+    tables: Sequence[Table] = (),
+    *,
+    where: Sequence[str] = (),
+    margin: float = 0.03,
+    search: bool = True,
+    store: str | os.PathLike[str] | None = None,
+) -> Tracked:
+    """Each case over time, oldest first (default: all complete stored runs), and where its level changed.
+
+    `where` keeps cases with these settings (`phase=decode`); changes of level below `margin` are not reported.
+    Raises UsageError where no case is left.
+    """
+    series = gather([load_table(table, store=store) for table in tables or _stored(Path(store or STORE))])
+    wanted = [_setting(text) for text in where]
+    series = tuple(s for s in series if {(x.name, x.value) for x in s.key}.issuperset(wanted))
+    if not series:
+        raise UsageError("no run has such a case; harness list shows the stored runs")
+    found = tuple(c for s in series for c in changes(s, margin)) if search and searchable() else None
+    return Tracked(series=series, changes=found)
+
+
+def _stored(store: Path) -> tuple[str, ...]:
+    """Ids of complete runs, oldest first. Sides of `harness ab` are left out: one of them may be slow on purpose."""
+    with Store(store, write=False) as opened:
+        runs = [run for run in opened.runs() if run.state == "complete" and not run.problem and run.made_by != "ab"]
+    return tuple(run.record_id for run in runs)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark or not name:
+        raise UsageError(f"--where {text}: expected NAME=VALUE, such as phase=decode")
+    return name.strip(), value.strip()

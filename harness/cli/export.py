@@ -1,0 +1,46 @@
+"""`harness export`: one result table in the form that another service reads."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import StorePath
+
+
+class ExportFormat(StrEnum):
+    """What other services read."""
+
+    github_bigger = "github-bigger"
+    github_smaller = "github-smaller"
+    bencher = "bencher"
+    csv = "csv"
+
+
+def export(
+    table: Annotated[str, typer.Argument(help="Result file, or id or label of a stored run.", metavar="TABLE")],
+    form: Annotated[ExportFormat, typer.Option("--format", help="What it is for.")] = ExportFormat.csv,
+    store: StorePath = None,
+) -> int:
+    """Print a result table for another service.
+
+    For github-action-benchmark, Bencher, or a spreadsheet.
+
+    \b
+    Examples:
+      harness export latest --format github-bigger > output.json     customBiggerIsBetter
+      harness export run.json --format bencher > bmf.json            Bencher Metric Format
+      harness export llama.jsonl --format csv > table.csv
+    """
+    from harness.api.loading import load_table
+    from harness.compare import export as forms
+
+    loaded = load_table(table, store=store)
+    texts = {
+        "github-bigger": lambda: forms.github_action(loaded, "higher"),
+        "github-smaller": lambda: forms.github_action(loaded, "lower"),
+        "bencher": lambda: forms.bencher(loaded),
+        "csv": lambda: forms.as_csv(loaded),
+    }
+    typer.echo(texts[form.value](), nl=False)
+    return 0
