@@ -79,7 +79,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name == "__version__":
-        return import_module("harness.distribution").installed_version("harness")
+        return import_module("harness.files.installed").installed_version("harness")
     if name == "HarnessError":
         return import_module("harness.errors").HarnessError
     if name not in _HOMES:

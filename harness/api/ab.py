@@ -49,9 +49,9 @@ def ab(
     here = description.describe()
     old, new = sides(wanted, here, session.store.parent / "environments", session.say)
     check_alike(old.side, new.side)
-    with session.measuring("harness ab") as (store, notes):
+    with session.measuring("harness ab") as (store, beside):
         ran = _carried_out(old, new, thresholds, order, session, store)
-        notes = (*notes, _turns(ran))
+        notes = (*beside, _turns(ran))
         records = tuple(put_together(store, side.header, "complete", notes) for side in (old, new))
     a, b = (record.table(r, side.title) for r, side in zip(records, (old, new), strict=True))
     # Analysed several times, so each interim analysis has its share of the false positives.

@@ -1,7 +1,7 @@
 """This host's false-positive rate and power: measured by power trials, kept in the calibration log, quoted by verdicts.
 
-A power trial is a comparison by the procedure of `ab` whose right answer is known: identical code, or code that was made
-slower by a known share. Trials of another procedure or another runtime are kept, and not counted.
+A power trial is a comparison by the procedure of `ab` whose right answer is known: identical code, or code that was
+made slower by a known share. Trials of another procedure or another runtime are kept, and not counted.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ from harness.compare.decision import ANALYSES
 from harness.compare.procedure import PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.config import Config, Measure
-from harness.distribution import installed_version
+from harness.files.installed import installed_version
 from harness.measure import planner
 from harness.measure.host import description
 from harness.measure.trials import Bench, HereBench, Rounds, trial

@@ -1,15 +1,19 @@
 """Result tables compared, and cases followed over time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from harness.api.calibration import known
 from harness.api.loading import load_table
 from harness.api.result import Compared, Tracked
 from harness.api.session import STORE
+from harness.compare import export as exports
 from harness.compare.comparison import compare as compare_tables
+from harness.compare.gate import Gate
+from harness.compare.gate import parse as parse_gate
 from harness.compare.history import changes, gather, searchable
 from harness.compare.matching import meant
 from harness.compare.table import ResultTable
@@ -19,6 +23,7 @@ from harness.errors import UsageError
 from harness.files.text import is_file, read_bounded
 from harness.store.runs import Store
 
+ExportForm = Literal["github-bigger", "github-smaller", "bencher", "csv"]
 Table = str | os.PathLike[str] | ResultTable
 
 THRESHOLDS_FILE = Path("harness.toml")
@@ -67,6 +72,23 @@ def compare(
     fingerprint = next((f.value for f in first.facts if (f.kind, f.name) == ("host", "fingerprint")), None)
     calibration = known(Path(store or STORE), fingerprint, thresholds) if fingerprint else None
     return Compared(comparisons=comparisons, calibration=calibration)
+
+
+def gates_of(fail_on: Sequence[str]) -> tuple[Gate, ...]:
+    """What trips on a comparison: `slower`, `slower:5%`, ... Raises UsageError for what is none."""
+    return tuple(parse_gate(text) for text in fail_on)
+
+
+def export(table: Table, form: ExportForm, *, store: str | os.PathLike[str] | None = None) -> str:
+    """A result table in the form that another service reads. Raises UsageError."""
+    loaded = load_table(table, store=store)
+    texts: dict[ExportForm, Callable[[], str]] = {
+        "github-bigger": lambda: exports.github_action(loaded, "higher"),
+        "github-smaller": lambda: exports.github_action(loaded, "lower"),
+        "bencher": lambda: exports.bencher(loaded),
+        "csv": lambda: exports.as_csv(loaded),
+    }
+    return texts[form]()
 
 
 def history(

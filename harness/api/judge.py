@@ -50,7 +50,8 @@ def judge(
 
 
 def self_test(catalog: Files = ()) -> SelfTested:
-    """Measure the judges: the share of seeded false claims that they catch, and of published rates that they call false.
+    """Measure the judges: the share of seeded false claims that they catch, and of published rates that they call
+    false.
 
     Raises UsageError for a catalog that cannot be read.
     """

@@ -16,10 +16,10 @@ from harness.claims import Sheet
 from harness.compare.formats import detect
 from harness.compare.formats import record as own
 from harness.compare.table import ResultTable
-from harness.config import Config
+from harness.config import Config, Outputs
 from harness.errors import PlanError, UsageError, unknown
-from harness.files import shipped, validation
-from harness.files.shipped import Kind
+from harness.files import installed, validation
+from harness.files.installed import Kind
 from harness.files.text import is_file, is_folder, read_bounded
 from harness.files.tree import Document
 from harness.results import reportfile
@@ -73,7 +73,7 @@ def found_file(source: str | os.PathLike[str], kind: Kind) -> Path:
     bare = os.fspath(source)
     if "/" in bare or "\\" in bare or path.suffix or is_file(path):
         return path
-    return shipped.find(bare, kind)
+    return installed.find(bare, kind)
 
 
 def _document(source: str | os.PathLike[str], kind: Kind, what: str) -> Document:
@@ -214,3 +214,23 @@ def check_chips(asked: Asked) -> None:
     for index, name in enumerate(asked.config.chips):
         if name not in known:
             raise asked.document.error(asked.document.mark("chips", index), unknown("chip", name, known))
+
+
+def outputs_below_here(outputs: Outputs) -> dict[str, Path | None]:
+    """The files that a config names, with links followed, if they lie below the current folder.
+
+    Raises UsageError for one outside it: configs come from anybody.
+    """
+    found: dict[str, Path | None] = {}
+    for key, name in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
+        try:
+            below = name is None or Path(name).resolve().is_relative_to(Path.cwd().resolve())
+        except (OSError, ValueError, RuntimeError):
+            below = False
+        if not below:
+            raise UsageError(
+                f"{name}: outputs.{key} of the config lies outside the folder that you are in, expected a path below "
+                f"it; elsewhere it is written only if the command line says so (--{key} FILE)"
+            )
+        found[key] = None if name is None else Path(name)
+    return found

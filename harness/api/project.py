@@ -1,4 +1,5 @@
-"""What a model could do on a chip: limits, times, memory, and the usual range of published systems. Measures nothing."""
+"""What a model could do on a chip: limits, times, memory, and the usual range of published systems. Measures
+nothing."""
 
 import os
 from collections.abc import Sequence
@@ -63,8 +64,8 @@ def project(
 ) -> Projected:
     """Project what `model` could do on `chip` in `phase` under conditions; rates are tokens a second and package.
 
-    `without_sources` and `without_vendors` are left out of the usual range. Raises UsageError for a name or a value that
-    does not fit.
+    `without_sources` and `without_vendors` are left out of the usual range. Raises UsageError for a name or a value
+    that does not fit.
     """
     everything = load_catalog(catalog)
     known, released = everything.chip(chip), everything.model(model)

@@ -11,7 +11,7 @@ from harness.compare.gate import Gate, exit_code
 from harness.compare.history import Change, Series
 from harness.errors import UsageError
 from harness.files import strict
-from harness.report import bench, comparison, error_rates, history, order, projection
+from harness.report import bench, comparison, error_rates, history, junit, order, projection
 from harness.report.blocks import Column, Report, Table
 from harness.results import reportfile
 from harness.results.assessment import Assessment, Verdict
@@ -147,8 +147,12 @@ class Compared(Result):
     def rows(self) -> list[Row]:
         return [flat(row) for row in self.to_dict()["rows"]]
 
+    def to_junit(self, gates: tuple[Gate, ...] = ()) -> str:
+        """As JUnit XML: a row that trips a gate is a failure."""
+        return junit.render(self.comparisons, gates)
+
     def exit_code(self, gates: tuple[Gate, ...]) -> int:
-        """What the command ends with for these gates of `--fail-on`."""
+        """What the command ends with for these gates of `--fail-on`; 5 where nothing could be compared in turn."""
         return exit_code(self.comparisons, gates)
 
 
@@ -206,7 +210,7 @@ class Tracked(Result):
 
     def rows(self) -> list[Row]:
         return [
-            {"case": i, **dict((x.name, x.value) for x in one.key), **point.model_dump(mode="json")}
+            {"case": i, **{x.name: x.value for x in one.key}, **point.model_dump(mode="json")}
             for i, one in enumerate(self.series)
             for point in one.points
         ]
@@ -218,6 +222,11 @@ class Listing(Result):
     kind: str
     title: str
     entries: tuple[dict[str, Any], ...]
+    text: str
+    """as a terminal shows it"""
+
+    def __str__(self) -> str:
+        return self.text
 
     def to_json(self) -> str:
         return strict.encode_json({"schema": 1, "kind": self.kind, "rows": self.rows()})

@@ -182,8 +182,9 @@ def _measured(ready: Prepared, max_failures: int | None, session: Session) -> Re
     """Measure what is still to be measured, each observation kept as it is made, and put the record together."""
     header = ready.header
     bounds = _bounds(header, ready.asked, max_failures)
-    with session.measuring(f"harness run {header.name}") as (store, notes):
+    with session.measuring(f"harness run {header.name}") as (store, beside):
         done: frozenset[str] = frozenset()
+        notes = beside
         if ready.resumed:
             store.reopen(header.record_id)
             done = store.done(header.record_id, retry_failed=ready.retry_failed)

@@ -1,4 +1,5 @@
-"""Measuring on this host for one caller: where runs are kept, who else may measure, what the caller is told, and headers.
+"""Measuring on this host for one caller: where runs are kept, who else may measure, what the caller is told, and
+headers.
 
 The one place that takes the host's lock and that writes what is known of a run before its first observation.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.distribution import installed_version
+from harness.files.installed import installed_version
 from harness.measure.lock import Policy, run_lock
 from harness.results.assemble import Header, State, assemble, new_record_id
 from harness.results.counting import counts
@@ -27,13 +28,13 @@ BESIDE = "another run was measuring on this host at the same time (--force): bot
 class Progress(Protocol):
     """Told of each observation that has been made."""
 
-    def done(self, task: Task, workload: Workload | None) -> None: ...
+    def done(self, task: Task, workload: Workload | None, /) -> None: ...
 
 
 class Unseen:
     """Progress that nobody watches."""
 
-    def done(self, task: Task, workload: Workload | None) -> None:
+    def done(self, _task: Task, _workload: Workload | None) -> None:
         return None
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.compare import conclude, gates_of
-from harness.cli.delivery import Output, session
+from harness.cli.delivery import Output, deliver, session
 from harness.cli.options import (
     FailOn,
     Force,
@@ -22,6 +21,8 @@ from harness.cli.options import (
     ThresholdsFile,
     Wait,
 )
+
+NOTHING_COMPARED = 5
 
 
 def ab(
@@ -67,7 +68,8 @@ def ab(
 ) -> int:
     """Measure two sides in turn and compare them.
 
-    One fresh process each, until every case is decided. Interim analyses after 10, 20, 40, 80 and 160 pairs. Each process's observations are kept before the next one starts.
+    One fresh process each, until every case is decided. Interim analyses after 10, 20, 40, 80 and 160 pairs. Each
+    process's observations are kept before the next one starts.
 
     The sides are two configs, two settings, or two environments of harness: other versions of harness, of ONNX
     Runtime or of numpy (another program's revisions are not compared). An environment without harness is
@@ -89,19 +91,17 @@ def ab(
     """
     from harness.api.ab import Order
     from harness.api.ab import ab as measured
-    from harness.api.compare import Choices
+    from harness.api.compare import Choices, gates_of
     from harness.api.sides import Wanted
-    from harness.compare.gate import NOTHING_COMPARED
 
     output = Output(form.value, json_file, html, markdown_file, junit, quiet)
     output.check()
-    gates = gates_of(fail_on)
+    gates = gates_of(fail_on or ())
     result = measured(
         Wanted(old, new, tuple(settings or ()), base_python, head_python, base, head),
         order=Order(seed, budget_s),
         choices=Choices(file=thresholds, margin=margin),
         session=session(store, quiet=quiet, wait=wait, force=force),
     )
-    conclude(result, output, gates)
-    code = result.exit_code(gates)
-    return code if result.comparisons[0].compared else code or NOTHING_COMPARED
+    deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))
+    return result.exit_code(gates) or (0 if result.comparisons[0].compared else NOTHING_COMPARED)

@@ -14,16 +14,9 @@ def baseline_set(
     name: Annotated[str, typer.Argument(help="Id or label of a stored run.", metavar="ID")], store: StorePath = None
 ) -> int:
     """Remember a run; `harness compare baseline latest` then finds it."""
-    from harness.api.loading import baseline_file
-    from harness.api.session import STORE
-    from harness.files.output import Target, write_target
-    from harness.store.runs import Store
+    from harness.api.stores import set_baseline
 
-    place = store or STORE
-    with Store(place, write=False) as opened:
-        record_id = opened.resolve(name)
-    write_target(Target(baseline_file(place), "baseline set"), record_id + "\n")
-    typer.echo(record_id)
+    typer.echo(set_baseline(name, store=store))
     return 0
 
 

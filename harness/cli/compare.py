@@ -1,7 +1,7 @@
 """`harness compare`: result tables, each compared with the first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,10 +19,6 @@ from harness.cli.options import (
     TableFormat,
     ThresholdsFile,
 )
-
-if TYPE_CHECKING:
-    from harness.api.result import Compared
-    from harness.compare.gate import Gate
 
 
 def compare(
@@ -53,7 +49,8 @@ def compare(
 ) -> int:
     """Compare result tables with the first of them.
 
-    What differs around them, each row's decision, and the whole. Reads the JSON of harness, of pytest-benchmark and of llama-bench (JSON lines and CSV too), JSON or CSV of
+    What differs around them, each row's decision, and the whole. Reads the JSON of harness, of pytest-benchmark and
+    of llama-bench (JSON lines and CSV too), JSON or CSV of
     hyperfine and of Google Benchmark, and stored runs. Rows are matched by all their settings, never averaged.
     More than two tables are each compared with the first.
 
@@ -77,7 +74,7 @@ def compare(
       margin = 0.05
       where = {phase = "decode"}
     """
-    from harness.api.compare import Choices
+    from harness.api.compare import Choices, gates_of
     from harness.api.compare import compare as compared
     from harness.errors import UsageError
 
@@ -85,22 +82,8 @@ def compare(
         raise UsageError("compare needs at least two tables: the first is what the others are compared with")
     output = Output(form.value, json_file, html, markdown_file, junit, quiet)
     output.check(Path(name) for name in tables)
-    gates = gates_of(fail_on)
+    gates = gates_of(fail_on or ())
     choices = Choices(tuple(ignore or ()), across_hosts, thresholds, drift, margin)
     result = compared(*tables, choices=choices, store=store)
-    conclude(result, output, gates)
+    deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))
     return result.exit_code(gates)
-
-
-def gates_of(fail_on: list[str] | None) -> "tuple[Gate, ...]":
-    """What ends with an error code. Raises UsageError."""
-    from harness.compare.gate import parse
-
-    return tuple(parse(text) for text in fail_on or ())
-
-
-def conclude(result: "Compared", output: Output, gates: "tuple[Gate, ...]") -> None:
-    """Hand over a comparison, with its forms of CSV and JUnit."""
-    from harness.report import junit
-
-    deliver(result, output, csv=result.to_csv, junit=lambda: junit.render(result.comparisons, gates))

@@ -87,13 +87,14 @@ class Output:
 
 def deliver(result: "Result", output: Output, **forms: Callable[[], str]) -> None:
     """Write the files, then print the result. `forms` are renderings of this command's own (its text, CSV, JUnit)."""
+    from harness.api.result import Listing
     from harness.report import html, markdown, text
 
     renderings: dict[str, Callable[[], str]] = {
         "json": result.to_json,
         "html": lambda: html.render(result.report()),
         "markdown": lambda: markdown.render(result.report()),
-        "text": lambda: text.render(result.report(), width=width()),
+        "text": lambda: result.text if isinstance(result, Listing) else text.render(result.report(), width=width()),
         **forms,
     }
     for name, target in output.targets.items():

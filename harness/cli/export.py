@@ -32,15 +32,7 @@ def export(
       harness export run.json --format bencher > bmf.json            Bencher Metric Format
       harness export llama.jsonl --format csv > table.csv
     """
-    from harness.api.loading import load_table
-    from harness.compare import export as forms
+    from harness.api.compare import export as exported
 
-    loaded = load_table(table, store=store)
-    texts = {
-        "github-bigger": lambda: forms.github_action(loaded, "higher"),
-        "github-smaller": lambda: forms.github_action(loaded, "lower"),
-        "bencher": lambda: forms.bencher(loaded),
-        "csv": lambda: forms.as_csv(loaded),
-    }
-    typer.echo(texts[form.value](), nl=False)
+    typer.echo(exported(table, form.value, store=store), nl=False)
     return 0

@@ -22,7 +22,7 @@ PLAIN_EVERY_S = 10.0
 SLACK = 0.02  # the rest cannot be known better than this share of the whole
 
 
-class Progress(Protocol):
+class Display(Protocol):
     """What a run tells while it goes on."""
 
     def __enter__(self) -> Self: ...
@@ -62,7 +62,7 @@ class Remaining:
         return min(1.0, self.done_s / self.whole_s) if self.whole_s else 1.0
 
 
-def progress(plan: Plan, *, stream: TextIO | None = None, every_s: float = PLAIN_EVERY_S) -> Progress:
+def progress(plan: Plan, *, stream: TextIO | None = None, every_s: float = PLAIN_EVERY_S) -> Display:
     """A bar where stderr is a terminal, a line now and then where it is not."""
     target = stream or sys.stderr
     if target.isatty():

@@ -24,7 +24,6 @@ from harness.cli.options import (
 
 if TYPE_CHECKING:
     from harness.api.result import Judged
-    from harness.config import Outputs
     from harness.results.assemble import Header
 
 REFUTED, UNDECIDED, INVALID = 3, 4, 5
@@ -73,6 +72,7 @@ def run(
       harness run --resume
       harness run --resume --retry-failed
     """
+    from harness.api.loading import outputs_below_here
     from harness.api.run import Prepared, prepare
     from harness.api.run import resume as resumed
     from harness.api.run import run as carry_out
@@ -93,10 +93,11 @@ def run(
         raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
     output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
     if ready.asked is not None:
-        output = output.or_else(_below_here(ready.asked.config.outputs))
+        named = outputs_below_here(ready.asked.config.outputs)
+        output = output.or_else(Output(json=named["json"], html=named["html"], markdown=named["markdown"]))
     output.check(inputs=ready.asked.inputs if ready.asked is not None else ())
     if dry_run:
-        from harness.cli import preview
+        from harness.api import preview
 
         typer.echo(preview.render(ready.header.plan, ready.header.host, output.form), nl=False)
         return 0
@@ -232,26 +233,3 @@ def _bench_table(result: "Judged", header: "Header") -> str:
     table = bench.render(bench_rows(result.record), "md")
     begun = escape(header.config_text.strip())
     return f"{table}\nRows that cannot run here, and distances from fp32, are told by: {begun}\n"
-
-
-def _below_here(outputs: "Outputs") -> Output:
-    """The files that a config names, with links followed, if they lie below the current folder.
-
-    Raises UsageError for one outside it: configs come from anybody.
-    """
-    from harness.errors import UsageError
-
-    found: list[Path | None] = []
-    for key, name in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
-        try:
-            below = name is None or Path(name).resolve().is_relative_to(Path.cwd().resolve())
-        except (OSError, ValueError, RuntimeError):
-            below = False
-        if not below:
-            raise UsageError(
-                f"{name}: outputs.{key} of the config lies outside the folder that you are in, expected a path below "
-                f"it; elsewhere it is written only if the command line says so (--{key} FILE)"
-            )
-        found.append(None if name is None else Path(name))
-    json_file, html, markdown = found
-    return Output(json=json_file, html=html, markdown=markdown)

@@ -15,8 +15,8 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
+from harness.files.installed import NAME, NAMES
 from harness.measure import system
 from harness.measure.environment import own_requirements
 from harness.measure.repository import Repository, Revision

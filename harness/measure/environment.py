@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.distribution import NAME, NAMES
 from harness.errors import UsageError
+from harness.files.installed import NAME, NAMES
 from harness.measure.protocol import Terms, refusal
 from harness.vocabulary import Frozen
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.cli.info import schema
+from harness.api.reference import schema
 from tests.cli.program import CONFIG, CONFIGS, SEEDS, Result, environment_of, harness, here, mind_interrupts
 
 

@@ -20,7 +20,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("results",),
     ("verdict", "compare", "runtime"),
     ("measure", "report", "store"),
-    ("pytest_plugin",),
+    ("api", "pytest_plugin"),
     ("cli",),
 )
 MOST_ARROWS = 95

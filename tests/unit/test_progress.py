@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from harness.api.session import unseen
 from harness.cli.progress import Remaining, progress
 from harness.config import Config
 from harness.measure import planner
@@ -67,7 +68,7 @@ def test_the_rest_follows_the_pace_seen(plan: Plan) -> None:
 
 def test_lines_where_stderr_is_no_terminal(plan: Plan) -> None:
     stream = io.StringIO()
-    with progress(plan, quiet=False, stream=stream, every_s=0.0) as shown:
+    with progress(plan, stream=stream, every_s=0.0) as shown:
         for task, workload in steps(plan):
             shown.done(task, workload)
     lines = stream.getvalue().splitlines()
@@ -79,7 +80,7 @@ def test_lines_where_stderr_is_no_terminal(plan: Plan) -> None:
 
 def test_quiet_is_quiet(plan: Plan) -> None:
     stream = Terminal()
-    with progress(plan, quiet=True, stream=stream) as shown:
+    with unseen(plan) as shown:
         for task, workload in steps(plan):
             shown.done(task, workload)
     assert stream.getvalue() == ""
@@ -87,7 +88,7 @@ def test_quiet_is_quiet(plan: Plan) -> None:
 
 def test_a_bar_is_drawn_on_a_terminal_and_leaves_nothing(plan: Plan) -> None:
     stream = Terminal()
-    with progress(plan, quiet=False, stream=stream) as shown:
+    with progress(plan, stream=stream) as shown:
         for task, workload in steps(plan):
             shown.done(task, workload)
     assert "moe-tiny int8 decode batch 8" in stream.getvalue()

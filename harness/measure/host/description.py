@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.distribution import installed_version
+from harness.files.installed import installed_version
 from harness.results.record import Host
 from harness.vocabulary import Frozen
 

@@ -1,4 +1,4 @@
-"""The claim sheets and configs that come with the program, by name.
+"""What is installed: this program under its name, versions of packages, the claim sheets and configs that come along.
 
 A wheel carries them beside the package's code (`force-include` in pyproject.toml); a checkout has them in its own
 folders. Both keep them side by side, so that a config's `sheet: ../seeds/NAME.yaml` is found in either.
@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UsageError, unknown
+
+NAME = "claims-harness"
+"""On PyPI `harness` is another project; package and command are called harness."""
+
+NAMES = (NAME, "harness")
+"""Of this program in the environments of other revisions: up to 0.1.0 it was installed as harness."""
 
 Kind = Literal["sheet", "config"]
 
@@ -46,3 +52,13 @@ def _shipped(kind: Kind) -> dict[str, Path]:
 def _home() -> Path:
     packaged = _PACKAGE / "shipped"
     return packaged if packaged.is_dir() else _PACKAGE.parent
+
+
+def installed_version(package: str) -> str | None:
+    """The version of an installed package, or None; `harness` is this program."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(NAME if package == "harness" else package)
+    except PackageNotFoundError:
+        return None
