@@ -85,8 +85,9 @@ def test_the_summary_and_the_commands_are_those_that_people_look_for() -> None:
 
 
 def asked() -> list[Requirement]:
-    """What the program and its extra for tests ask for."""
-    return [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"])]
+    """What the program asks for, and its extras for tests and docs."""
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(text) for text in (*PROJECT["dependencies"], *extras["test"], *extras["docs"])]
 
 
 def pins() -> list[tuple[str, str, Marker | None, int]]:

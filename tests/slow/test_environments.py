@@ -5,6 +5,7 @@ The second revision spends a quarter more time in each step, by work inside the 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,10 +35,10 @@ measure:
 """
 SLOWER = """
 
-_fast_step = DecodeStepper.step
+_fast_step = DecodeRunner.step
 
 
-def _slow_step(self: DecodeStepper) -> None:
+def _slow_step(self: DecodeRunner) -> None:
     start = time.perf_counter()
     _fast_step(self)
     until = time.perf_counter() + 0.25 * (time.perf_counter() - start)
@@ -45,7 +46,7 @@ def _slow_step(self: DecodeStepper) -> None:
         pass
 
 
-DecodeStepper.step = _slow_step
+DecodeRunner.step = _slow_step
 """
 
 
@@ -115,7 +116,7 @@ def test_a_harness_too_far_away_is_refused(folder: Path) -> None:
     (protocol,) = python.parent.parent.glob("lib/python*/site-packages/harness/measure/protocol.py")
     text = protocol.read_text()
     try:
-        protocol.write_text(text.replace("\nVERSION = 1\n", "\nVERSION = 99\n"))
+        protocol.write_text(re.sub(r"\nVERSION = \d+\n", "\nVERSION = 99\n", text))
         found = ab(folder, "--head-python", str(python))
         assert found.returncode == 2 and "speaks version 99" in found.stderr and "Traceback" not in found.stderr
         protocol.write_text("this is no Python\n")
