@@ -42,7 +42,7 @@ class Asked:
     inputs: tuple[Path, ...]
 
 
-KINDS: dict[str, tuple[Kind, str]] = {"sheet": ("sheet", "harness judge"), "harness": ("config", "harness run")}
+KINDS: dict[str, tuple[Kind, str]] = {"harness": ("config", "harness run"), "sheet": ("sheet", "harness judge")}
 """The key that holds the version of a file's format: what the file is, and which command takes it."""
 
 
@@ -73,7 +73,10 @@ def found_file(source: str | os.PathLike[str], kind: Kind) -> Path:
     bare = os.fspath(source)
     if "/" in bare or "\\" in bare or path.suffix or is_file(path):
         return path
-    return installed.find(bare, kind)
+    try:
+        return installed.find(bare, kind)
+    except UsageError as error:
+        raise UsageError(f"{bare}: no such file here, and {error}") from None
 
 
 def _document(source: str | os.PathLike[str], kind: Kind, what: str) -> Document:

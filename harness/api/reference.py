@@ -111,7 +111,8 @@ def chips() -> Listing:
         headers = ("chip ×dies", *rates, "memory\nGB", "read\nTB/s", "links\nGB/s", "power\nW")
         table = tabulate(rows, headers=headers, disable_numparse=True, stralign="right", colalign=("left",))
         return (
-            f"{table}\n\nOf one package, dense rates, links in one direction. Where sources disagree both ends are given;\n"
+            f"{table}\n\nOf one package, dense rates, links in one direction. Where sources "
+            "disagree both ends are given;\n"
             f"'no' is not supported, '{units.UNKNOWN}' is not known. Verdicts name the sources of what they use.\n"
         )
 

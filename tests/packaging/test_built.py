@@ -70,13 +70,19 @@ def test_both_commands_answer(programs: Path, tmp_path: Path) -> None:
 
 
 def test_the_package_is_the_installed_one_and_reads_the_shipped_files(programs: Path, tmp_path: Path) -> None:
-    asked = "import harness; from harness.files import installed; print(harness.__file__, installed.find('quick', 'config'))"
+    asked = (
+        "import harness; from harness.files import installed; "
+        "print(harness.__file__, installed.find('quick', 'config'))"
+    )
     package, config = map(Path, called(programs / "python", "-c", asked, cwd=tmp_path).split())
     assert package.is_relative_to(programs.parent) and config.is_relative_to(package.parent)
 
 
 def test_shipped_sheets_and_configs_work_from_an_empty_folder(programs: Path, tmp_path: Path) -> None:
-    asked = "from harness.files import installed; print(installed.find('v4-on-ascend-950'), installed.find('quick', 'config'))"
+    asked = (
+        "from harness.files import installed; "
+        "print(installed.find('v4-on-ascend-950'), installed.find('quick', 'config'))"
+    )
     sheet, config = called(programs / "python", "-c", asked, cwd=tmp_path).split()
     assert "V4-Pro" in called(programs / "harness", "judge", sheet, cwd=tmp_path)
     assert "moe" in called(programs / "harness", "run", config, "--dry-run", cwd=tmp_path)
