@@ -83,7 +83,7 @@ def _model_row(model: str, precision: str, cases: list[Measurement]) -> tuple[Ce
 
 
 def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
-    varying, constant = _conditions(table_rows)
+    varying, constant = conditions(table_rows)
     # A sparse model comes with its counterparts right below it, whatever the order in which they ran.
     stems = list(dict.fromkeys(_stem(r) for r in table_rows))
     ordered = sorted(
@@ -110,7 +110,7 @@ def _stem(r: MeasuredRow) -> str:
     return r.model if r.role in ("moe", "other") else r.model.rpartition(":")[0]
 
 
-def _conditions(cases: Sequence[_Case]) -> tuple[tuple[_Condition, ...], str]:
+def conditions(cases: Sequence[_Case]) -> tuple[tuple[_Condition, ...], str]:
     """The conditions that differ inside a phase, and a sentence with those that do not."""
     phases = tuple(dict.fromkeys(c.phase for c in cases))
     values = {
@@ -160,7 +160,7 @@ def _measured_row(r: MeasuredRow, varying: tuple[_Condition, ...]) -> tuple[Cell
 
 def gain_table(found: tuple[GainRow, ...]) -> Table:
     """One row a case, both counterparts side by side."""
-    varying, constant = _conditions(found)
+    varying, constant = conditions(found)
     cases: dict[tuple[str, ...], dict[Counterpart, Estimate]] = {}
     for g in found:
         key = (g.model, g.phase, *(read(g) for _, read in varying), units.whole(g.batch))

@@ -2,6 +2,7 @@
 
 Column widths are in terminal cells, so wide characters count two."""
 
+import re
 from collections.abc import Sequence
 
 from wcwidth import wcswidth, wcwidth
@@ -15,6 +16,8 @@ HINT = "The evidence behind each verdict, with its sources: --details, --format 
 _GAP = 2  # what tabulate's "plain" format puts between columns
 _LEAST = 4  # terminal cells that a column keeps however narrow the page
 _TALL = 2  # line breaks in a cell from which rows are set apart
+_WORD = re.compile(r"\[[^\[\]]{1,24}, [^\[\]]{1,24}\](?: %)?\S*|\S+(?: %)?(?=\s|$)|\S+")
+"""What is never broken while a line can hold it: an interval, a number with its per cent, any other word."""
 _WORD_CAP = 17  # a longer word may be broken; a shorter one is broken only if the page cannot hold it otherwise
 
 
@@ -37,7 +40,7 @@ def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
         if text:
             parts.append(text)
     parts += ["\n".join(brief)] if brief else []
-    parts += ["\n".join(_wrap(HINT, width))] if hidden else []
+    parts += ["\n".join(wrap(HINT, width))] if hidden else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,25 +52,25 @@ def table(block: Table, width: int = WIDTH) -> str:
     """One table: title, rows wrapped inside their columns, note, and the addresses that cells refer to by number."""
     addresses = tuple(dict.fromkeys(c.url for row in block.rows for c in row if isinstance(c, Link)))
     cells = [[_words(cell, addresses) for cell in row] for row in block.rows]
-    parts = _wrap(block.title, width)
-    parts += [_grid(block.columns, cells, width)] if cells else ["(none)"]
+    parts = wrap(block.title, width)
+    parts += [grid(block.columns, cells, width)] if cells else ["(none)"]
     if block.note:
-        parts += _wrap(block.note, width)
-    parts += [out for i, url in enumerate(addresses, 1) for out in _wrap(f"[{i}] {url}", width)]
+        parts += wrap(block.note, width)
+    parts += [out for i, url in enumerate(addresses, 1) for out in wrap(f"[{i}] {url}", width)]
     return "\n".join(parts)
 
 
 def _block(block: Block, width: int, details: bool) -> str:
     match block:
         case Heading():
-            return _rule(block.text, "-", width) if block.level < 3 else "\n".join(_wrap(block.text, width))
+            return _rule(block.text, "-", width) if block.level < 3 else "\n".join(wrap(block.text, width))
         case Paragraph():
-            return "\n".join(_wrap(block.text, width))
+            return "\n".join(wrap(block.text, width))
         case Bullets():
             return "\n".join(out for item in block.items for out in _bullet(item, width))
         case Callout():
             label = "Note: " if block.tone == "note" else "Warning: "
-            return "\n".join(_wrap(label + block.text, width))
+            return "\n".join(wrap(label + block.text, width))
         case Table():
             return table(block, width)
         case Chart():
@@ -78,21 +81,21 @@ def _block(block: Block, width: int, details: bool) -> str:
 
 
 def _rule(text: str, mark: str, width: int) -> str:
-    wrapped = _wrap(text, width)
-    return "\n".join((*wrapped, mark * max(_width(w) for w in wrapped)))
+    wrapped = wrap(text, width)
+    return "\n".join((*wrapped, mark * max(cells(w) for w in wrapped)))
 
 
 def _bullet(text: str, width: int) -> list[str]:
     """A bullet; lines after the first stand below it, further in."""
     first, *below = printable_lines(text) or ("",)
-    out = [f"  {part}" for part in _wrap(first, width - 2)]
+    out = [f"  {part}" for part in wrap(first, width - 2)]
     for item in below:
-        start, *rest = _wrap(item, width - 6)
+        start, *rest = wrap(item, width - 6)
         out += [f"    {start}", *(f"      {part}" for part in rest)]
     return [f"-{out[0][1:]}", *out[1:]]
 
 
-def _grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
+def grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
     from tabulate import tabulate
 
     cells = [[(printable_line(c.name),) for c in columns], *rows]
@@ -125,7 +128,7 @@ def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fold(cell: Sequence[str], width: int) -> str:
-    return "\n".join(part for text in cell for part in _wrap(text, width))
+    return "\n".join(part for text in cell for part in wrap(text, width))
 
 
 def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
@@ -135,14 +138,22 @@ def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
     tallest rows tallest, until all are at their natural width. Heights are estimated, not wrapped: that is enough.
     """
     count = len(grid[0])
-    natural = [max(1, *(_width(t) for row in grid for t in row[i]), 1) for i in range(count)]
+    natural = [max(1, *(cells(t) for row in grid for t in row[i]), 1) for i in range(count)]
     if sum(natural) <= budget:
         return natural
-    words = [max((_width(w) for row in grid for t in row[i] for w in t.split()), default=1) for i in range(count)]
-    widths = [min(n, max(_LEAST, min(w, _WORD_CAP))) for n, w in zip(natural, words, strict=True)]
+    words = [[w for row in grid for t in row[i] for w in _WORD.findall(t)] for i in range(count)]
+    # An interval keeps its line as long as any column can give way.
+    floors = [max((cells(w) for w in column if w.startswith("[")), default=1) for column in words]
+    wanted = [
+        max(min(max(map(cells, column), default=1), _WORD_CAP), floor, _LEAST)
+        for column, floor in zip(words, floors, strict=True)
+    ]
+    widths = [min(pair) for pair in zip(natural, wanted, strict=True)]
     while sum(widths) > budget and max(widths) > 1:
-        widths[widths.index(max(widths))] -= 1
-    lengths = [[[_width(t) for t in row[i]] for i in range(count)] for row in grid]
+        spare = [w - f for w, f in zip(widths, floors, strict=True)]
+        slack = spare if max(spare) > 0 else widths
+        widths[slack.index(max(slack))] -= 1
+    lengths = [[[cells(t) for t in row[i]] for i in range(count)] for row in grid]
     for _ in range(budget - sum(widths)):
         gains = [_pressure(lengths, widths, i) if widths[i] < natural[i] else -1.0 for i in range(count)]
         widths[gains.index(max(gains))] += 1
@@ -159,13 +170,13 @@ def _pressure(lengths: list[list[list[int]]], widths: list[int], column: int) ->
     return pressure
 
 
-def _wrap(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int) -> list[str]:
     """`text` in lines of at most `width` terminal cells, broken at spaces; only a word longer than a line is cut."""
     out: list[str] = []
     current = ""
-    for word in printable_line(text).split(" "):
+    for word in _WORD.findall(printable_line(text)):
         joined = f"{current} {word}" if current else word
-        if _width(joined) <= width:
+        if cells(joined) <= width:
             current = joined
             continue
         if current:
@@ -178,9 +189,9 @@ def _wrap(text: str, width: int) -> list[str]:
 def _pieces(word: str, width: int) -> list[str]:
     """A word cut into pieces of at most `width` cells; after a hyphen, slash or comma where there is one."""
     pieces = []
-    while _width(word) > width:
+    while cells(word) > width:
         # Measured as a whole: a mark may widen the character before it, so widths of characters do not add up.
-        cut = next(end for end in range(1, len(word) + 1) if _width(word[:end]) > width) - 1
+        cut = next(end for end in range(1, len(word) + 1) if cells(word[:end]) > width) - 1
         soft = max(word.rfind(mark, 0, cut) for mark in "-/,_.:=&?") + 1
         cut = soft if soft > cut // 3 else max(1, cut)
         pieces.append(word[:cut])
@@ -188,7 +199,7 @@ def _pieces(word: str, width: int) -> list[str]:
     return [*pieces, word]
 
 
-def _width(text: str) -> int:
+def cells(text: str) -> int:
     """Terminal cells of printable text; a character of unknown width counts one."""
     cells = wcswidth(text)
     return cells if cells >= 0 else sum(max(1, wcwidth(c)) for c in text)

@@ -7,14 +7,13 @@ from typing import get_args
 from harness import units
 from harness.files.text import web_address
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Table, Text
-from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, Outcome, Scaled, Stance, Verdict
+from harness.report.clauses import by_weight
+from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, InconsistentSet, Outcome, Scaled, Verdict
 from harness.stats import LEVEL, Interval
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 BASES: tuple[Basis, ...] = get_args(Basis)
-_AGAINST: tuple[Stance, ...] = ("contradicts", "supports", "allows", "context")
-_FOR: tuple[Stance, ...] = ("supports", "contradicts", "allows", "context")
-_MEANINGS: dict[Outcome, str] = {
+MEANINGS: dict[Outcome, str] = {
     "refuted": "breaks a bound, an identity or a primary source",
     "implausible": "possible, but above what published systems reach",
     "supported": "confirmed by arithmetic, a primary source or a measured ratio that transfers",
@@ -39,13 +38,18 @@ def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[B
     if beyond:
         blocks.append(_beyond_table(beyond))
     if assessment.inconsistent_sets:
-        sets = tuple(f"{'; '.join(s.members or s.claims)}. {s.explanation}" for s in assessment.inconsistent_sets)
+        sets = tuple(map(contradiction, assessment.inconsistent_sets))
         blocks += [Callout(tone="warning", text=_cannot_all_hold(len(sets))), Bullets(items=sets)]
     blocks += charts
     if assessment.verdicts:
         blocks.append(Heading(level=2, text="Evidence", folded=True))
-        blocks += [_details(v) for v in assessment.verdicts]
+        blocks += [evidence_details(v) for v in assessment.verdicts]
     return tuple(blocks)
+
+
+def contradiction(found: InconsistentSet) -> str:
+    """The members of a set that cannot all hold, and why."""
+    return f"{'; '.join(found.members or found.claims)}. {found.explanation}"
 
 
 def _cannot_all_hold(sets: int) -> str:
@@ -58,7 +62,7 @@ def verdict_table(assessment: Assessment) -> Table:
     """What was judged; claims that nothing here reaches stand in a table of their own."""
     judged = [v for v in assessment.verdicts if v.outcome != "out of reach"]
     seen = {v.outcome for v in judged}
-    legend = "; ".join(f"{outcome}: {_MEANINGS[outcome]}" for outcome in OUTCOMES if outcome in seen)
+    legend = "; ".join(f"{outcome}: {MEANINGS[outcome]}" for outcome in OUTCOMES if outcome in seen)
     return Table(
         title="Each claim and what became of it",
         columns=(
@@ -87,7 +91,7 @@ def _verdict_row(v: Verdict) -> tuple[Cell, ...]:
 
 def _beyond_table(verdicts: list[Verdict]) -> Table:
     return Table(
-        title=f"Out of reach: {_MEANINGS['out of reach']}",
+        title=f"Out of reach: {MEANINGS['out of reach']}",
         columns=(Column(name="Claim"), Column(name="Why")),
         rows=tuple((f"{v.statement}\n({v.id})", v.reason) for v in verdicts),
         narrow="cards",
@@ -115,18 +119,24 @@ def _level(level: float) -> str:
     return units.percent(level, 2)
 
 
-def _details(v: Verdict) -> Details:
-    facts = [f"{v.place}: {v.statement}", v.reason]
-    if v.stability is not None:
-        facts.append(f"Of the scenarios of what is missing, {units.percent(v.stability)} agree on this outcome.")
-    if v.largest_uncertainty:
-        facts.append(f"Largest uncertainty: {v.largest_uncertainty}.")
-    blocks: list[Bullets | Table] = [Bullets(items=tuple(facts))]
+def evidence_details(v: Verdict) -> Details:
+    blocks: list[Bullets | Table] = [Bullets(items=verdict_facts(v))]
     if v.evidence:
-        blocks.append(_evidence_table(v))
+        blocks.append(evidence_table(v))
     return Details(
         summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", folded=True, blocks=tuple(blocks)
     )
+
+
+def verdict_facts(v: Verdict) -> tuple[str, ...]:
+    """The claim in its place, the reason for its outcome, and how sure the outcome is."""
+    facts = [f"{v.place}: {v.statement}", v.reason]
+    if v.stability is not None:
+        share = units.percent(v.stability)
+        facts.append(f"In {share} of the scenarios for the missing conditions the outcome is the same.")
+    if v.largest_uncertainty:
+        facts.append(f"Largest uncertainty: {v.largest_uncertainty}.")
+    return tuple(facts)
 
 
 def _brief(v: Verdict) -> str:
@@ -135,13 +145,12 @@ def _brief(v: Verdict) -> str:
         return "No evidence bears on it."
     counted = Counter(e.basis for e in v.evidence)
     parts = ", ".join(f"{counted[basis]} {basis}" for basis in BASES if counted[basis])
-    order = _AGAINST if v.outcome in ("refuted", "implausible") else _FOR
-    first = min(v.evidence, key=lambda e: order.index(e.stance))
+    first = by_weight(v.evidence, v.outcome)[0]
     figure = f" = {units.quantity(first.value, first.unit)}" if first.value is not None else ""
     return f"{parts}; {first.stance}: {first.quantity}{figure} ({first.source})."
 
 
-def _evidence_table(v: Verdict) -> Table:
+def evidence_table(v: Verdict) -> Table:
     return Table(
         title=f"Evidence on {v.id}",
         columns=(
@@ -204,7 +213,7 @@ def _chains(assessment: Assessment) -> tuple[Block, ...]:
         return ()
     return (
         Heading(level=3, text="The chains, from this host's figure to the reported one"),
-        *(_chain_details(s) for s in chained),
+        *(chain_details(s) for s in chained),
     )
 
 
@@ -246,7 +255,7 @@ def _scaled_row(s: Scaled) -> tuple[Cell, ...]:
     )
 
 
-def _chain_details(s: Scaled) -> Details:
+def chain_details(s: Scaled) -> Details:
     """The links from this host's figure to the reported one, as lines and as a table."""
     summary = f"{s.quantity}: {units.quantity(s.reported, s.unit)}"
     return Details(summary=summary, brief="\n".join((summary, *map(_link, s.chain))), blocks=(chain_table(s),))
