@@ -199,7 +199,7 @@ def _print(
     def shown() -> str:
         if plain is not None:
             return plain
-        if claim is not None:
+        if claim is not None and result.assessment is not None:
             return summary.claim(result.record, result.assessment, claim, width=width(), colour=colour())
         if details:
             return text.render(result.report(), width=width(), details=True)
