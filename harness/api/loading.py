@@ -4,7 +4,7 @@ A sheet or a config that comes with the program is known by its name. What a con
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ def found_file(source: str | os.PathLike[str], kind: Kind) -> Path:
     """The file that `source` names; a bare name that is no file here means one that comes with the program."""
     path = Path(source)
     bare = os.fspath(source)
-    if "/" in bare or "\\" in bare or path.suffix or is_file(path):
+    if "/" in bare or "\\" in bare or path.suffix or is_file(path) or is_folder(path):
         return path
     try:
         return installed.find(bare, kind)
@@ -219,13 +219,16 @@ def check_chips(asked: Asked) -> None:
             raise asked.document.error(asked.document.mark("chips", index), unknown("chip", name, known))
 
 
-def outputs_below_here(outputs: Outputs) -> dict[str, Path | None]:
-    """The files that a config names, with links followed, if they lie below the current folder.
+def outputs_below_here(outputs: Outputs, given: Collection[str] = ()) -> dict[str, Path | None]:
+    """The files that a config names, with links followed, if they lie below the current folder; not those `given`
+    otherwise.
 
     Raises UsageError for one outside it: configs come from anybody.
     """
     found: dict[str, Path | None] = {}
     for key, name in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
+        if key in given:
+            name = None
         try:
             below = name is None or Path(name).resolve().is_relative_to(Path.cwd().resolve())
         except (OSError, ValueError, RuntimeError):

@@ -152,7 +152,10 @@ def doctor() -> Listing:
     rows = [(s.state, s.name, s.found, s.advice) for s in found]
     headers = ("", "what", "found", "what could be done")
     text = str(tabulate(rows, headers=headers, disable_numparse=True, maxcolwidths=[None, None, 50, 40])) + "\n"
-    return Listing(kind="doctor", title="This host", entries=tuple(s.model_dump() for s in found), text=text)
+    entries = tuple(s.model_dump() for s in found)
+    fit = all(s.state != "noisy" for s in found)
+    body = {"schema": 1, "kind": "doctor", "fit": fit, "signs": list(entries)}
+    return Listing(kind="doctor", title="This host", entries=entries, text=text, body=body)
 
 
 def _span(value: Range | None, unit: float, supported: bool | None = None) -> str:

@@ -224,12 +224,14 @@ class Listing(Result):
     entries: tuple[dict[str, Any], ...]
     text: str
     """as a terminal shows it"""
+    body: dict[str, Any] | None = None
+    """the JSON document, where it is more than the rows"""
 
     def __str__(self) -> str:
         return self.text
 
     def to_json(self) -> str:
-        return strict.encode_json({"schema": 1, "kind": self.kind, "rows": self.rows()})
+        return strict.encode_json(self.rows() if self.body is None else self.body)
 
     def rows(self) -> list[Row]:
         return list(self.entries)

@@ -51,8 +51,6 @@ def run(
     session = session or Session()
     ready = config if isinstance(config, Prepared) else prepare(config, catalog=catalog, label=label)
     asked = ready.asked
-    if asked is not None:
-        check_chips(asked)
     record = _measured(ready, max_failures, session)
     assessment = None
     if asked is not None and asked.sheet is not None:
@@ -68,6 +66,7 @@ def prepare(
     """What a new run is to do: the config with its sources, and the plan for this host. Raises UsageError."""
     found, read = read_config(config)
     asked = gather(found, read, tuple(Path(path) for path in catalog))
+    check_chips(asked)
     here = description.describe()
     plan = _planned(asked, here)
     header = new_header(
@@ -123,7 +122,9 @@ def resume(
     if config is not None:
         _refuse_changes(read_config(config)[1], then, Path(config), record_id)
     _refuse_elsewhere(header, description.describe())
-    return Prepared(gather(found, then, tuple(Path(path) for path in catalog)), header, True, retry_failed)
+    asked = gather(found, then, tuple(Path(path) for path in catalog))
+    check_chips(asked)
+    return Prepared(asked, header, True, retry_failed)
 
 
 def _to_resume(store: Store, name: str) -> str:

@@ -93,7 +93,7 @@ def run(
         raise UsageError("no config given, expected: harness run CONFIG (or harness run --resume)")
     output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
     if ready.asked is not None:
-        named = outputs_below_here(ready.asked.config.outputs)
+        named = outputs_below_here(ready.asked.config.outputs, output.targets)
         output = output.or_else(Output(json=named["json"], html=named["html"], markdown=named["markdown"]))
     output.check(inputs=ready.asked.inputs if ready.asked is not None else ())
     if dry_run:

@@ -57,7 +57,7 @@ def test_json_is_printed_or_written(tmp_path: Path) -> None:
     printed = here("judge", "--json", ARTICLE, cwd=tmp_path).out
     assert printed == here("judge", ARTICLE, "--format", "json", cwd=tmp_path).out
     beside = here("judge", ARTICLE, "--json", "out.json", cwd=tmp_path)
-    assert "Verdicts" in beside.out
+    assert "SUPPORTED" in beside.out and beside.err == "wrote out.json\n"
     assert (tmp_path / "out.json").read_text() == printed
 
 
