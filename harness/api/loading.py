@@ -226,9 +226,8 @@ def outputs_below_here(outputs: Outputs, given: Collection[str] = ()) -> dict[st
     Raises UsageError for one outside it: configs come from anybody.
     """
     found: dict[str, Path | None] = {}
-    for key, name in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
-        if key in given:
-            name = None
+    for key, named in (("json", outputs.json_file), ("html", outputs.html), ("markdown", outputs.markdown)):
+        name = None if key in given else named
         try:
             below = name is None or Path(name).resolve().is_relative_to(Path.cwd().resolve())
         except (OSError, ValueError, RuntimeError):

@@ -42,10 +42,6 @@ class Result(Frozen):
         """What the command's `--json` writes."""
         raise NotImplementedError
 
-    def report(self) -> Report:
-        """The whole result for people, to be rendered as text, Markdown or a page."""
-        raise NotImplementedError
-
     def rows(self) -> list[Row]:
         """One flat row for each thing that was found, in SI base units; None is unknown."""
         raise NotImplementedError
@@ -65,11 +61,6 @@ class Result(Frozen):
             ) from None
         return pd.DataFrame(self.rows())
 
-    def __str__(self) -> str:
-        from harness.report import text
-
-        return text.render(self.report())
-
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
         from tabulate import tabulate
@@ -78,7 +69,20 @@ class Result(Frozen):
         return str(tabulate(shown, headers="keys", tablefmt="html", floatfmt=".4g"))
 
 
-class Judged(Result):
+class Reported(Result):
+    """A result that is a report for people, too."""
+
+    def report(self) -> Report:
+        """The whole, to be rendered as text, Markdown or a page."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        from harness.report import text
+
+        return text.render(self.report())
+
+
+class Judged(Reported):
     """A record, the verdicts on a sheet, or both: what `judge` and `run` return."""
 
     record: Record | None = None
@@ -122,6 +126,9 @@ class Benched(Result):
 
     cases: tuple[BenchRow, ...]
 
+    def __str__(self) -> str:
+        return bench.render(self.cases, "md")
+
     def to_json(self) -> str:
         return bench.render(self.cases, "json")
 
@@ -129,7 +136,7 @@ class Benched(Result):
         return [flat(row.model_dump(mode="json")) for row in self.cases]
 
 
-class Compared(Result):
+class Compared(Reported):
     """Tables compared with the first, and what is known of this host's false-positive rate."""
 
     comparisons: tuple[Comparison, ...]
@@ -156,7 +163,7 @@ class Compared(Result):
         return exit_code(self.comparisons, gates)
 
 
-class Projected(Result):
+class Projected(Reported):
     """What a model could do on a chip."""
 
     model: str
@@ -181,7 +188,7 @@ class Projected(Result):
         return [{**where, "limit": name, "rate_tok_s": value} for name, value in limits.items()]
 
 
-class SelfTested(Result):
+class SelfTested(Reported):
     """How many seeded errors the judges catch, and how many published rates they call false."""
 
     found: SelfTest
@@ -196,7 +203,7 @@ class SelfTested(Result):
         return [flat(row.model_dump(mode="json")) for row in self.found.detections]
 
 
-class Tracked(Result):
+class Tracked(Reported):
     """Each case over time, and where its level changed (None: not searched)."""
 
     series: tuple[Series, ...]
@@ -216,7 +223,7 @@ class Tracked(Result):
         ]
 
 
-class Listing(Result):
+class Listing(Reported):
     """What is known of one kind of thing: chips, models, stored runs."""
 
     kind: str
@@ -243,7 +250,7 @@ class Listing(Result):
         return Report(title=self.title, blocks=(Table(title=self.title, columns=columns, rows=tuple(cells)),))
 
 
-class Calibrated(Result):
+class Calibrated(Reported):
     """What is known of this host's false-positive rate and power."""
 
     found: Calibration | None

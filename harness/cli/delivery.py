@@ -16,7 +16,7 @@ import typer
 from harness.files.output import Target, check_targets, write_target
 
 if TYPE_CHECKING:
-    from harness.api.result import Result
+    from harness.api.result import Reported, Result
     from harness.api.session import Session
 
 NARROWEST, WIDTH = 80, 100
@@ -87,18 +87,27 @@ class Output:
 
 def deliver(result: "Result", output: Output, **forms: Callable[[], str]) -> None:
     """Write the files, then print the result. `forms` are renderings of this command's own (its text, CSV, JUnit)."""
-    from harness.api.result import Listing
-    from harness.report import html, markdown, text
+    from harness.api.result import Reported
 
-    renderings: dict[str, Callable[[], str]] = {
-        "json": result.to_json,
-        "html": lambda: html.render(result.report()),
-        "markdown": lambda: markdown.render(result.report()),
-        "text": lambda: result.text if isinstance(result, Listing) else text.render(result.report(), width=width()),
-        **forms,
-    }
+    renderings: dict[str, Callable[[], str]] = {"json": result.to_json, "text": lambda: str(result)}
+    if isinstance(result, Reported):
+        renderings |= _rendered(result)
+    renderings |= forms
     for name, target in output.targets.items():
         write_target(target, renderings[name]())
         if not output.quiet:
             say(f"wrote {target.path}")
     typer.echo(renderings[output.form](), nl=False)
+
+
+def _rendered(result: "Reported") -> dict[str, Callable[[], str]]:
+    from harness.api.result import Listing
+    from harness.report import html, markdown, text
+
+    found: dict[str, Callable[[], str]] = {
+        "html": lambda: html.render(result.report()),
+        "markdown": lambda: markdown.render(result.report()),
+    }
+    if not isinstance(result, Listing):
+        found["text"] = lambda: text.render(result.report(), width=width())
+    return found
