@@ -6,7 +6,7 @@ text is escaped by the template, and a content policy forbids the page to load o
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -14,8 +14,23 @@ from typing import TYPE_CHECKING
 from harness import units
 from harness.files.text import printable_line, printable_lines, web_address
 from harness.report import charts
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Callout,
+    Cell,
+    Chart,
+    ClaimName,
+    Column,
+    Details,
+    Heading,
+    Link,
+    Report,
+    Table,
+    words,
+)
 from harness.report.blocks import Text as Paragraph
+from harness.report.verdicts import OUTCOMES
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,6 +47,8 @@ class _Cell:
     url: str | None
     empty: bool
     breadth: str
+    claim: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +98,22 @@ def render(report: Report) -> str:
         lead=_line(lead) if lead else None,
         sections=[(p.id, p.text) for p in parts if isinstance(p, _Part) and p.kind == "heading" and p.level == 2],
         blocks=parts,
+        outcomes=_outcomes(report.blocks),
         css=css,
     )
+
+
+def _outcomes(blocks: Sequence[Block]) -> tuple[str, ...]:
+    """Outcomes that the rows can be filtered by; none where all have the same."""
+    seen = {
+        cell.outcome
+        for b in blocks
+        if isinstance(b, Table)
+        for row in b.rows
+        for cell in row[:1]
+        if isinstance(cell, ClaimName)
+    }
+    return tuple(outcome for outcome in OUTCOMES if outcome in seen) if len(seen) > 1 else ()
 
 
 @cache
@@ -126,6 +157,7 @@ def _part(block: Heading | Paragraph | Bullets | Callout | Table | Details) -> _
                 kind="details",
                 summary=_line(block.summary),
                 badge=block.outcome or "",
+                id=_anchor(block.claim) if block.claim else "",
                 blocks=tuple(_part(inner) for inner in block.blocks),
             )
 
@@ -142,10 +174,14 @@ def _table(block: Table) -> _Table:
 
 
 def _cell(cell: Cell) -> _Cell:
-    text, url = (cell.text, web_address(cell.url)) if isinstance(cell, Link) else (cell, None)
+    text = words(cell)
+    url = web_address(cell.url) if isinstance(cell, Link) else None
     kept = tuple(_tidy(part) for part in printable_lines(text))
     breadth = "short" if max((len(part) for part in kept), default=0) <= _SHORT else "long"
-    return _Cell(lines=kept, url=url, empty=text in ("", units.UNKNOWN), breadth=breadth)
+    made = _Cell(lines=kept, url=url, empty=text in ("", units.UNKNOWN), breadth=breadth)
+    if isinstance(cell, ClaimName):
+        return replace(made, claim=_anchor(cell.claim), outcome=_anchor(cell.outcome))
+    return made
 
 
 def _line(text: str) -> str:

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from wcwidth import wcswidth, wcwidth
 
 from harness.files.text import printable_line, printable_lines
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Callout,
+    Cell,
+    Chart,
+    Column,
+    Details,
+    Heading,
+    Link,
+    Report,
+    Table,
+    words,
+)
 from harness.report.blocks import Text as Paragraph
 
 WIDTH = 100
@@ -124,7 +137,7 @@ def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
     """The printable lines of a cell; a link refers to its address below the table, where it is not broken."""
     if isinstance(cell, Link):
         return printable_lines(f"{cell.text} [{addresses.index(cell.url) + 1}]")
-    return printable_lines(cell)
+    return printable_lines(words(cell))
 
 
 def _fold(cell: Sequence[str], width: int) -> str:

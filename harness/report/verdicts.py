@@ -6,7 +6,20 @@ from typing import get_args
 
 from harness import units
 from harness.files.text import web_address
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Table, Text
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Callout,
+    Cell,
+    Chart,
+    ClaimName,
+    Column,
+    Details,
+    Heading,
+    Link,
+    Table,
+    Text,
+)
 from harness.report.clauses import by_weight
 from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, InconsistentSet, Outcome, Scaled, Verdict
 from harness.stats import LEVEL, Interval
@@ -82,7 +95,7 @@ def _verdict_row(v: Verdict) -> tuple[Cell, ...]:
     missing = [f"missing: {', '.join(v.missing)}"] if v.missing else []
     claimed = () if v.claimed is None else (units.quantity(v.claimed, v.unit),)
     return (
-        f"{v.statement}\n({v.id})",
+        _name(v),
         "\n".join((*claimed, *_bounds(v))) or units.UNKNOWN,
         "\n".join((outcome, *v.flags)),
         "\n".join((v.reason, *missing)),
@@ -93,9 +106,13 @@ def _beyond_table(verdicts: list[Verdict]) -> Table:
     return Table(
         title=f"Out of reach: {MEANINGS['out of reach']}",
         columns=(Column(name="Claim"), Column(name="Why")),
-        rows=tuple((f"{v.statement}\n({v.id})", v.reason) for v in verdicts),
+        rows=tuple((_name(v), v.reason) for v in verdicts),
         narrow="cards",
     )
+
+
+def _name(v: Verdict) -> ClaimName:
+    return ClaimName(text=f"{v.statement}\n({v.id})", claim=v.id, outcome=v.outcome)
 
 
 def _bounds(v: Verdict) -> Iterable[str]:
@@ -123,9 +140,8 @@ def evidence_details(v: Verdict) -> Details:
     blocks: list[Bullets | Table] = [Bullets(items=verdict_facts(v))]
     if v.evidence:
         blocks.append(evidence_table(v))
-    return Details(
-        summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", folded=True, blocks=tuple(blocks)
-    )
+    brief = f"{v.id}: {v.outcome}. {_brief(v)}"
+    return Details(summary=v.id, outcome=v.outcome, claim=v.id, brief=brief, folded=True, blocks=tuple(blocks))
 
 
 def verdict_facts(v: Verdict) -> tuple[str, ...]:
