@@ -45,9 +45,16 @@ class Column(Frozen):
     meaning: Literal["plain", "outcome", "list"] = "plain"
 
 
-def columns(*headings: str) -> tuple[Column, ...]:
+def columns(*headings: str, outcome: str | None = None) -> tuple[Column, ...]:
     """Columns of plain cells; a heading behind `>` stands over figures, which end at the right."""
-    return tuple(Column(name=h.lstrip(">"), align="right" if h.startswith(">") else "left") for h in headings)
+    return tuple(
+        Column(
+            name=h.removeprefix(">"),
+            align="right" if h.startswith(">") else "left",
+            meaning="outcome" if h == outcome else "plain",
+        )
+        for h in headings
+    )
 
 
 class Heading(Frozen):

@@ -4,7 +4,7 @@ validity."""
 from collections.abc import Callable, Sequence
 
 from harness import units
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Heading, Table
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Heading, Table, columns
 from harness.results.gains import ROLES, GainRow, MeasuredRow, gain_rows, measured_rows
 from harness.results.record import Host, Measurement, Record
 from harness.stats import LEVEL, Estimate
@@ -44,21 +44,14 @@ def model_table(record: Record) -> Table:
     for m in record.measurements:
         groups.setdefault((m.model, m.precision), []).append(m)
     compared = any(m.counts is not None and m.counts.quantisation_error is not None for m in record.measurements)
-    columns = [
-        Column(name="Model"),
-        Column(name="Weights"),
-        Column(name="Parameters", align="right"),
-        Column(name="Active", align="right"),
-        Column(name="Stored", align="right"),
-        Column(name="Peak memory", align="right"),
-    ]
+    heads: tuple[str, ...] = ("Model", "Weights", ">Parameters", ">Active", ">Stored", ">Peak memory")
     note = "Counted from architecture and stored weights; bits with scales. Peak memory: of the largest process."
     models = [_model_row(model, precision, cases) for (model, precision), cases in groups.items()]
     if compared:
-        columns.append(Column(name="Logits off", align="right"))
+        heads = (*heads, ">Logits off")
         note += " Logits off: relative error against the same weights in 32 bits."
         models = [(*row, _logits_off(cases)) for row, cases in zip(models, groups.values(), strict=True)]
-    return Table(title="The models that ran", columns=tuple(columns), rows=tuple(models), note=note)
+    return Table(title="The models that ran", columns=columns(*heads), rows=tuple(models), note=note)
 
 
 def _logits_off(cases: list[Measurement]) -> str:
@@ -91,15 +84,9 @@ def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
     )
     return Table(
         title="Throughput of each model",
-        columns=(
-            Column(name="Model"),
-            Column(name="Phase"),
-            *(Column(name=name.capitalize(), align="right") for name, _ in varying),
-            Column(name="Batch", align="right"),
-            Column(name=f"tok/s, {_LEVEL} interval"),
-            Column(name="Runs", align="right"),
-            Column(name="Experts"),
-            Column(name="Of ceiling"),
+        columns=columns(
+            *("Model", "Phase", *_headings(varying), ">Batch"),
+            *(f"tok/s, {_LEVEL} interval", ">Runs", "Experts", "Of ceiling"),
         ),
         rows=tuple(_measured_row(r, varying) for r in ordered),
         note=_measured_note(constant),
@@ -123,6 +110,10 @@ def conditions(cases: Sequence[_Case]) -> tuple[tuple[_Condition, ...], str]:
         pairs = [(name, next(iter(values[name, phase]))) for name in constant]
         said.append(f"{phase}: {', '.join(f'{name} {value}' for name, value in pairs if value != '0')}")
     return varying, f"{'; '.join(said)}. ".capitalize() if constant and phases else ""
+
+
+def _headings(varying: tuple[_Condition, ...]) -> list[str]:
+    return [f">{name.capitalize()}" for name, _ in varying]
 
 
 def _measured_note(constant: str) -> str:
@@ -167,13 +158,9 @@ def gain_table(found: tuple[GainRow, ...]) -> Table:
         cases.setdefault(key, {})[g.counterpart] = g.ratio
     return Table(
         title="What sparsity gains: sparse rate over dense rate, paired by rounds",
-        columns=(
-            Column(name="Sparse model"),
-            Column(name="Phase"),
-            *(Column(name=name.capitalize(), align="right") for name, _ in varying),
-            Column(name="Batch", align="right"),
-            Column(name="Over dense of equal total", align="right"),
-            Column(name="Over dense of equal active", align="right"),
+        columns=columns(
+            *("Sparse model", "Phase", *_headings(varying), ">Batch"),
+            *(">Over dense of equal total", ">Over dense of equal active"),
         ),
         rows=tuple((*key, *(_ratio(by.get(counterpart)) for counterpart in COUNTERPARTS)) for key, by in cases.items()),
         note=f"{constant}Intervals at {_LEVEL}. Above 1: the sparse model is faster.",
@@ -222,12 +209,7 @@ def ceiling_table(record: Record) -> Table:
     limits += [(f"Matrix product, {m.precision}", m.flop_s, "FLOP/s", m.kernel) for m in record.ceilings.matmul]
     return Table(
         title="This host's ceilings, measured in the same run",
-        columns=(
-            Column(name="Ceiling"),
-            Column(name="Best", align="right"),
-            Column(name=f"{_LEVEL} interval", align="right"),
-            Column(name="Reached by"),
-        ),
+        columns=columns("Ceiling", ">Best", f">{_LEVEL} interval", "Reached by"),
         rows=tuple(
             (name, units.si(e.point, unit), units.interval(e.low, e.high, unit), kernel)
             for name, e, unit, kernel in limits
@@ -264,4 +246,4 @@ def _version_pairs(record: Record) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(title: str, pairs: tuple[tuple[str, str], ...]) -> Table:
-    return Table(title=title, columns=(Column(name="What"), Column(name="Value")), rows=pairs)
+    return Table(title=title, columns=columns("What", "Value"), rows=pairs)

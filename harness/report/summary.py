@@ -11,7 +11,7 @@ from harness import units
 from harness.errors import UsageError, unknown
 from harness.files.text import printable_line
 from harness.report import text
-from harness.report.blocks import Block, Bullets, Column, Heading, Report
+from harness.report.blocks import Block, Bullets, Heading, Report, columns
 from harness.report.clauses import basis, by_weight, clause
 from harness.report.run_tables import conditions
 from harness.report.verdicts import MEANINGS, contradiction, interval, verdict_facts
@@ -142,8 +142,8 @@ def _measured(record: Record, rows: Sequence[MeasuredRow], width: int) -> list[s
     several = len({r.model for r in usable}) > 1
     lines = []
     if usable:
-        names = ("Measured here", f"tok/s [{units.percent(LEVEL, 2)}]", "/ dense, equal total", "/ dense, equal active")
-        columns = (*(Column(name=name) for name in names), Column(name="of limit", align="right"))
+        ratios_to = ("/ dense, equal total", "/ dense, equal active")
+        heads = columns("Measured here", f"tok/s [{units.percent(LEVEL, 2)}]", *ratios_to, ">of limit")
         shown = []
         for r in usable[:_ROWS]:
             asides = [f"{name} {read(r)}" for name, read in varying]
@@ -153,7 +153,7 @@ def _measured(record: Record, rows: Sequence[MeasuredRow], width: int) -> list[s
             assert r.rate_tok_s is not None
             rate = f"{units.number(r.rate_tok_s.point)} {units.interval(r.rate_tok_s.low, r.rate_tok_s.high)}"
             shown.append([(cell,) for cell in (label, rate, *ratios, limit)])
-        lines += text.grid(columns, shown, width).split("\n")
+        lines += text.grid(heads, shown, width).split("\n")
     left = [(len(usable) - _ROWS, "not shown"), (len(rows) - sum(_good(r) for r in rows), "not measured or set aside")]
     said = [f"{units.whole(n)} case{'' if n == 1 else 's'} {what}" for n, what in left if n > 0]
     said += [f"this run is {record.state}"] if record.state != "complete" else []

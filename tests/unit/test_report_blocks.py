@@ -8,6 +8,7 @@ from harness.report.blocks import (
     Column,
     Details,
     Heading,
+    Link,
     ReportedData,
     RooflineData,
     Table,
