@@ -20,10 +20,10 @@ from harness.report.blocks import (
     columns,
 )
 from harness.report.verdicts import interval
-from harness.results.assessment import Assessment
+from harness.results.assessment import Assessment, Scaled
 from harness.results.gains import ROLES, MeasuredRow, measured_rows
 from harness.results.record import Record
-from harness.stats import LEVEL
+from harness.stats import LEVEL, Interval
 
 _LEVEL = units.percent(LEVEL, 2)
 
@@ -190,23 +190,22 @@ def reported_chart(assessment: Assessment) -> Chart | None:
 
 def _reported_rates(assessment: Assessment) -> Iterable[ReportedRate]:
     """Throughput claims that have a usual range or a ceiling, then rates that a claim implies for another chip."""
-    in_tok_s = [s for s in assessment.scaled if s.unit == "tok/s" and s.ceiling and s.reported > 0]
-    drawn: set[str] = set()
-    for v in assessment.verdicts:
-        same = [s for s in in_tok_s if s.claim == v.id and s.reported == v.claimed]
-        if v.unit == "tok/s" and v.claimed and (same or v.interval):
-            drawn |= {s.id for s in same}
-            ceiling = same[0].ceiling if same else None
-            yield ReportedRate(
-                name=v.id, outcome=v.outcome, reported_tok_s=v.claimed, ceiling_tok_s=ceiling, usual_tok_s=v.interval
-            )
-    for s in in_tok_s:
-        # Shares and multiples of a rate say nothing that the rate does not: they carry ceilings in place of a range.
-        if s.id not in drawn and (s.hardware is None or s.hardware.level == LEVEL):
-            yield ReportedRate(
-                name=s.quantity,
-                outcome=None,
-                reported_tok_s=s.reported,
-                ceiling_tok_s=s.ceiling,
-                usual_tok_s=s.hardware,
-            )
+    scaled = [s for s in assessment.scaled if s.unit == "tok/s" and s.ceiling and s.reported > 0]
+    claims = [v for v in assessment.verdicts if v.unit == "tok/s" and v.claimed]
+    # The rows of a claim's own figure; shares and multiples of it say nothing that it does not, with ceilings as range.
+    own = {v.id: [s for s in scaled if s.claim == v.id and s.reported == v.claimed] for v in claims}
+    for v in claims:
+        if v.claimed and (own[v.id] or v.interval):
+            yield _rate(v.id, v.outcome, v.claimed, own[v.id][0].ceiling if own[v.id] else None, v.interval)
+    drawn = {s.id for rows in own.values() for s in rows}
+    yield from (_rate(s.quantity, None, s.reported, s.ceiling, s.hardware) for s in _implied(scaled, drawn))
+
+
+def _implied(scaled: Iterable[Scaled], drawn: set[str]) -> Iterable[Scaled]:
+    return (s for s in scaled if s.id not in drawn and (s.hardware is None or s.hardware.level == LEVEL))
+
+
+def _rate(
+    name: str, outcome: str | None, reported: float, ceiling: float | None, usual: Interval | None
+) -> ReportedRate:
+    return ReportedRate(name=name, outcome=outcome, reported_tok_s=reported, ceiling_tok_s=ceiling, usual_tok_s=usual)

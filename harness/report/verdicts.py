@@ -1,4 +1,4 @@
-"""An assessment as blocks: the headline, the verdict table, the evidence behind each verdict, and the scaled rows."""
+"""An assessment as blocks: the verdict table, the evidence behind each verdict, and the scaled rows."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,14 +22,6 @@ MEANINGS: dict[Outcome, str] = {
     "undecided": "the evidence straddles, or a missing condition decides",
     "out of reach": "nothing here can measure, model or cite it",
 }
-
-
-def headline(assessment: Assessment) -> str:
-    """How many claims and how many of each outcome, worst first."""
-    seen = Counter(v.outcome for v in assessment.verdicts)
-    total = len(assessment.verdicts)
-    parts = ", ".join(f"{seen[outcome]} {outcome}" for outcome in OUTCOMES if seen[outcome])
-    return f"{total} claim{'' if total == 1 else 's'}: {parts or 'none judged'}."
 
 
 def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[Block, ...]:

@@ -16,9 +16,9 @@ from harness.report.blocks import (
     ThroughputData,
 )
 from harness.report.chart_data import reported_chart, roofline_chart, throughput_charts
-from harness.report.order import build
+from harness.report.order import build, headline
 from harness.report.run_tables import measured_table
-from harness.report.verdicts import headline, verdict_blocks
+from harness.report.verdicts import verdict_blocks
 from harness.results.assessment import Assessment
 from harness.results.gains import gain_rows, measured_rows
 from harness.results.record import Record
