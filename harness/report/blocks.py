@@ -1,10 +1,7 @@
 """What a report is made of: headings, paragraphs, tables, charts.
+
 A report is built once and rendered three ways (text, markdown, HTML): a block says what it means, not how it looks.
 Charts carry their numbers, not a picture, and each comes with the table of the same numbers.
-
-MERGED: Foreign text made safe to print: names and statements come from files that anybody may have written.
-
-Knows Unicode's categories, no format: markup of a format is escaped by the module that writes that format.
 """
 
 from typing import Annotated, Literal, Self
@@ -22,7 +19,19 @@ class Link(Frozen):
     url: str
 
 
-Cell = str | Link
+class ClaimName(Frozen):
+    """Words that name a claim. A format may link a claim's row to its evidence, and show rows of one outcome only."""
+
+    text: str
+    claim: str
+    outcome: str
+
+
+Cell = str | Link | ClaimName
+
+
+def words(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
 
 
 class Column(Frozen):
@@ -34,6 +43,18 @@ class Column(Frozen):
     name: str
     align: Literal["left", "right"] = "left"
     meaning: Literal["plain", "outcome", "list"] = "plain"
+
+
+def columns(*headings: str, outcome: str | None = None) -> tuple[Column, ...]:
+    """Columns of plain cells; a heading behind `>` stands over figures, which end at the right."""
+    return tuple(
+        Column(
+            name=h.removeprefix(">"),
+            align="right" if h.startswith(">") else "left",
+            meaning="outcome" if h == outcome else "plain",
+        )
+        for h in headings
+    )
 
 
 class Heading(Frozen):
@@ -111,7 +132,7 @@ class Roof(Frozen):
 
 
 class RoofPoint(Frozen):
-    """A measured cell by its arithmetic intensity (least bytes) and the arithmetic that it got through."""
+    """A measured case by its arithmetic intensity (least bytes) and the arithmetic that it got through."""
 
     name: str
     role: ModelRole
@@ -122,7 +143,7 @@ class RoofPoint(Frozen):
 
 
 class RooflineData(Frozen):
-    """Measured cells under the host's roofs."""
+    """Measured cases under the host's roofs."""
 
     kind: Literal["roofline"] = "roofline"
     roofs: tuple[Roof, ...] = Field(min_length=1)
@@ -130,7 +151,7 @@ class RooflineData(Frozen):
 
 
 class ReportedRate(Frozen):
-    """A reported rate with the ceiling and the usual usual range for it; either may be unknown, not both."""
+    """A reported rate with the ceiling and the usual range for it; either may be unknown, not both."""
 
     name: str
     outcome: str | None
@@ -163,6 +184,7 @@ class Details(Frozen):
     kind: Literal["details"] = "details"
     summary: str
     outcome: str | None = Field(default=None, description="the outcome that a format may set beside the summary")
+    claim: str | None = Field(default=None, description="the claim whose evidence this is")
     brief: str
     folded: bool = Field(default=False, description="a terminal shows not even `brief` unless asked")
     blocks: tuple[Heading | Text | Bullets | Callout | Table, ...]

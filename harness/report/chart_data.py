@@ -9,7 +9,6 @@ from harness import units
 from harness.report.blocks import (
     Chart,
     ChartSeries,
-    Column,
     RatePoint,
     ReportedData,
     ReportedRate,
@@ -18,12 +17,13 @@ from harness.report.blocks import (
     RoofPoint,
     Table,
     ThroughputData,
+    columns,
 )
 from harness.report.verdicts import interval
 from harness.results.assessment import Assessment, Scaled
 from harness.results.gains import ROLES, MeasuredRow, measured_rows
 from harness.results.record import Record
-from harness.stats import LEVEL
+from harness.stats import LEVEL, Interval
 
 _LEVEL = units.percent(LEVEL, 2)
 
@@ -68,12 +68,7 @@ def _lengths(r: MeasuredRow) -> tuple[str, str, str]:
 def _throughput_chart(phase: str, series: tuple[ChartSeries, ...], left_out: int) -> Chart:
     table = Table(
         title=f"{phase.capitalize()} throughput against batch",
-        columns=(
-            Column(name="Model"),
-            Column(name="Batch", align="right"),
-            Column(name="tok/s", align="right"),
-            Column(name=f"{_LEVEL} interval", align="right"),
-        ),
+        columns=columns("Model", ">Batch", ">tok/s", f">{_LEVEL} interval"),
         rows=tuple(
             (
                 s.name,
@@ -131,14 +126,7 @@ def roofline_chart(record: Record) -> Chart | None:
 def _roofline(roofs: tuple[Roof, ...], points: tuple[RoofPoint, ...]) -> Chart:
     table = Table(
         title="Measured points under this host's roofs",
-        columns=(
-            Column(name="Model"),
-            Column(name="Phase"),
-            Column(name="Batch", align="right"),
-            Column(name="FLOP a byte", align="right"),
-            Column(name="FLOP/s", align="right"),
-            Column(name=f"{_LEVEL} interval", align="right"),
-        ),
+        columns=columns("Model", "Phase", ">Batch", ">FLOP a byte", ">FLOP/s", f">{_LEVEL} interval"),
         rows=tuple(
             (
                 p.name,
@@ -175,13 +163,8 @@ def reported_chart(assessment: Assessment) -> Chart | None:
         return None
     table = Table(
         title="Reported rates, their ceilings and what is usual",
-        columns=(
-            Column(name="Claim"),
-            Column(name="Reported", align="right"),
-            Column(name="Ceiling", align="right"),
-            Column(name="Of ceiling", align="right"),
-            Column(name=f"Usual, {_LEVEL}", align="right"),
-            Column(name="Outcome", meaning="outcome"),
+        columns=columns(
+            "Claim", ">Reported", ">Ceiling", ">Of ceiling", f">Usual, {_LEVEL}", "Outcome", outcome="Outcome"
         ),
         rows=tuple(
             (
@@ -199,37 +182,30 @@ def reported_chart(assessment: Assessment) -> Chart | None:
         name="reported",
         title="Reported rates against their ceilings and what is usual",
         description=f"Tokens a second on a logarithmic scale, one row for each of {len(rates)} reported rates: "
-        "a dot where it was reported, a band where published systems lie, a line at the ceiling.",
+        "a dot where it was reported, a bar where published systems lie, a line at the ceiling.",
         data=ReportedData(rates=rates),
         table=table,
     )
 
 
 def _reported_rates(assessment: Assessment) -> Iterable[ReportedRate]:
-    """Throughput claims that have a band or a ceiling, then rates that a claim implies for another chip."""
-    by_claim: dict[str | None, list[Scaled]] = {}
-    for s in assessment.scaled:
-        by_claim.setdefault(s.claim, []).append(s)
-    drawn = set()
-    for v in assessment.verdicts:
-        if v.unit != "tok/s" or not v.claimed:
-            continue
-        same = [s for s in by_claim.get(v.id, []) if s.unit == "tok/s" and s.reported == v.claimed and s.ceiling]
-        ceiling = same[0].ceiling if same else None
-        if ceiling is None and v.interval is None:
-            continue
-        drawn |= {s.id for s in same}
-        yield ReportedRate(
-            name=v.id, outcome=v.outcome, reported_tok_s=v.claimed, ceiling_tok_s=ceiling, usual_tok_s=v.interval
-        )
-    for s in assessment.scaled:
-        # Shares and multiples of a rate say nothing that the rate does not: they carry ceilings in place of a band.
-        own = s.hardware is None or s.hardware.level == LEVEL
-        if s.unit == "tok/s" and s.ceiling and s.id not in drawn and s.reported > 0 and own:
-            yield ReportedRate(
-                name=s.quantity,
-                outcome=None,
-                reported_tok_s=s.reported,
-                ceiling_tok_s=s.ceiling,
-                usual_tok_s=s.hardware,
-            )
+    """Throughput claims that have a usual range or a ceiling, then rates that a claim implies for another chip."""
+    scaled = [s for s in assessment.scaled if s.unit == "tok/s" and s.ceiling and s.reported > 0]
+    claims = [v for v in assessment.verdicts if v.unit == "tok/s" and v.claimed]
+    # The rows of a claim's own figure; shares and multiples of it say nothing that it does not, with ceilings as range.
+    own = {v.id: [s for s in scaled if s.claim == v.id and s.reported == v.claimed] for v in claims}
+    for v in claims:
+        if v.claimed and (own[v.id] or v.interval):
+            yield _rate(v.id, v.outcome, v.claimed, own[v.id][0].ceiling if own[v.id] else None, v.interval)
+    drawn = {s.id for rows in own.values() for s in rows}
+    yield from (_rate(s.quantity, None, s.reported, s.ceiling, s.hardware) for s in _implied(scaled, drawn))
+
+
+def _implied(scaled: Iterable[Scaled], drawn: set[str]) -> Iterable[Scaled]:
+    return (s for s in scaled if s.id not in drawn and (s.hardware is None or s.hardware.level == LEVEL))
+
+
+def _rate(
+    name: str, outcome: str | None, reported: float, ceiling: float | None, usual: Interval | None
+) -> ReportedRate:
+    return ReportedRate(name=name, outcome=outcome, reported_tok_s=reported, ceiling_tok_s=ceiling, usual_tok_s=usual)

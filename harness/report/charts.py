@@ -124,7 +124,7 @@ def _roofline(data: RooflineData) -> Drawing:
     return alt.layer(
         *_roof_marks(data.roofs, roofs, x),
         points.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2, opacity=0.7)
+        .mark_rule(strokeWidth=2)
         .encode(x=x, y="low:Q", y2="high:Q", color=colour),
         points.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
     ).properties(width=WIDTH, height=HEIGHT)
@@ -188,12 +188,12 @@ def _reported(data: ReportedData) -> Drawing:
     usual = f"usual, {units.percent(LEVEL)}"
     colour = _key("reported", usual, "ceiling")
     return alt.layer(
-        known("low", usual).mark_rule(strokeWidth=12, opacity=0.55).encode(x=x("low"), x2="high:Q", y=y, color=colour),
+        known("low", usual).mark_rule(strokeWidth=12, opacity=1).encode(x=x("low"), x2="high:Q", y=y, color=colour),
         known("ceiling", "ceiling")
         .mark_tick(thickness=3, size=20, opacity=1)
         .encode(x=x("ceiling"), y=y, color=colour),
         known("reported", "reported")
-        .mark_point(size=90, filled=True, opacity=1, shape="circle")
+        .mark_point(size=90, filled=True, opacity=1, shape="circle", stroke="var(--card)", strokeWidth=2)
         .encode(x=x("reported"), y=y, color=colour),
         shown.mark_text(align="left", dy=-17, fontSize=12, color="var(--ink)", limit=WIDTH).encode(
             x=alt.value(2), y=y, text="label:N"

@@ -39,24 +39,28 @@ def basis(v: Verdict) -> Basis | None:
 
 def clause(v: Verdict, assessment: Assessment) -> str:
     """One clause: what was claimed beside what decides."""
-    match v.kind:
-        case "fact":
-            parts = _on_record(v)
-        case "capacity":
-            parts = _room(v)
-        case "architecture":
-            parts = _released(v)
-        case "design":
-            parts = _gains(v) or _modelled(v)
-        case "chip_ratio" | "model_ratio" | "throughput" | "latency" | "efficiency" | "cost":
-            parts = [*_figures(v, assessment), *_measured_beside(v)]
-        case _:
-            parts = [*_claimed(v), *_decisive(v)]
+    parts = _parts(v, assessment)
     if all(part in (*_claimed(v), units.quantity(v.claimed, v.unit)) for part in parts):
         parts.append(_first_sentence(v.reason))
     told = v.kind == "architecture" and any(e.stance == "context" for e in v.evidence)
     parts += [] if told else [_FLAGS[flag] for flag in v.flags if flag in _FLAGS]
     return "; ".join(parts) + (f" (or {v.also})" if v.also else "")
+
+
+def _parts(v: Verdict, assessment: Assessment) -> list[str]:
+    match v.kind:
+        case "fact":
+            return _on_record(v)
+        case "capacity":
+            return _room(v)
+        case "architecture":
+            return _released(v)
+        case "design":
+            return _gains(v) or _modelled(v)
+        case "chip_ratio" | "model_ratio" | "throughput" | "latency" | "efficiency" | "cost":
+            return [*_figures(v, assessment), *_measured_beside(v)]
+        case _:
+            return [*_claimed(v), *_decisive(v)]
 
 
 def _first_sentence(reason: str) -> str:

@@ -1,8 +1,6 @@
 """Comparisons as blocks: what differs around the tables first, then each row with its decision, then the whole.
 
- Decides nothing: the words come from the comparison.
-
-MERGED: How a row's settings are said: what names a case first, then the rest by name; what all rows share is said once.
+Of a row's settings, what names a case is said first, then the rest by name; what all rows share is said once.
 """
 
 import math
@@ -11,11 +9,9 @@ from collections.abc import Iterable, Sequence
 from harness.compare.calibration import Calibration
 from harness.compare.comparison import Comparison, Difference, LoneRow, RowComparison
 from harness.compare.table import Basis, Setting
-from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
+from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text, columns
 from harness.stats import Estimate, drift_half_width
 from harness.units import UNKNOWN, interval, number, percent, quantity, times
-
-_LEFT, _RIGHT = "left", "right"
 
 
 def build(comparisons: Sequence[Comparison], calibration: Calibration | None = None) -> Report:
@@ -79,7 +75,7 @@ def _differences(comparison: Comparison) -> Table:
     ordered = sorted(comparison.differences, key=lambda d: ("host", "version", "input", "run").index(d.kind))
     return Table(
         title="What differs around the measurements",
-        columns=(Column(name="kind"), Column(name="what"), Column(name="first"), Column(name="second")),
+        columns=columns("kind", "what", "first", "second"),
         rows=tuple((d.kind, _marked(d), d.a or UNKNOWN, d.b or UNKNOWN) for d in ordered),
         note="Marked *: rows are not comparable where it differs." if any(d.binding for d in ordered) else None,
     )
@@ -93,14 +89,7 @@ def _rows(comparison: Comparison) -> Table:
     common = _shared((comparison,))
     return Table(
         title=titled("Rows", common),
-        columns=(
-            Column(name="case"),
-            Column(name="first", align="right"),
-            Column(name="second", align="right"),
-            Column(name="second / first", align="right"),
-            Column(name="decision", meaning="outcome"),
-            Column(name="why"),
-        ),
+        columns=columns("case", ">first", ">second", ">second / first", "decision", "why", outcome="decision"),
         rows=tuple(
             (_case(r, common), _value(r.a, r.unit), _value(r.b, r.unit), _ratio(r.ratio), r.decision, _why(r))
             for r in comparison.rows
@@ -124,7 +113,7 @@ def _side_by_side(comparisons: Sequence[Comparison]) -> Table:
     return Table(
         title=titled(f"Rows, each table over {comparisons[0].a}", common),
         columns=(
-            Column(name="case"),
+            *columns("case"),
             Column(name=comparisons[0].a, align="right"),
             *(Column(name=c.b) for c in comparisons),
         ),
@@ -158,7 +147,7 @@ def _missing(comparison: Comparison) -> Table:
     common = _shared((comparison,))
     return Table(
         title=f"Rows that only one table has ({len(comparison.lone)})",
-        columns=(Column(name="only in"), Column(name="case"), Column(name="metric")),
+        columns=columns("only in", "case", "metric"),
         rows=tuple(
             (comparison.a if lone.only_in == "a" else comparison.b, _case(lone, common), lone.metric)
             for lone in comparison.lone

@@ -5,7 +5,7 @@ import json
 from harness import units
 from harness.compare.calibration import Calibration
 from harness.files import strict
-from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text
+from harness.report.blocks import Block, Bullets, Callout, Report, Table, Text, columns
 from harness.stats import Estimate
 from harness.units import interval, number, percent
 from harness.verdict.selftest import Detection, SelfTest
@@ -35,15 +35,7 @@ def _lead(found: SelfTest) -> str:
 def _table(found: SelfTest) -> Table:
     return Table(
         title="Seeded false claims",
-        columns=(
-            Column(name="Kind"),
-            Column(name="Seeded", align="right"),
-            Column(name="Caught", align="right"),
-            Column(name="Share", align="right"),
-            Column(name="By a flag alone", align="right"),
-            Column(name="Required", align="right"),
-            Column(name="Reached"),
-        ),
+        columns=columns("Kind", ">Seeded", ">Caught", ">Share", ">By a flag alone", ">Required", "Reached"),
         rows=tuple(_row(d) for d in found.detections),
         note="Caught: refuted, implausible, or flagged with the very trap. Without a required share a kind is measured "
         "only. Plants and usual range come from the same kind of rate; new publications may do otherwise.",
@@ -85,12 +77,8 @@ def calibration_blocks(found: Calibration | None, no_op: int, least: int, set_as
     blocks.append(
         Table(
             title="What comparisons with a known answer were called",
-            columns=(
-                Column(name="what was compared"),
-                Column(name="comparisons", align="right"),
-                Column(name="alarm", align="right"),
-                Column(name="warning (slower: or alarm)", align="right"),
-                Column(name="unmeasurable", align="right"),
+            columns=columns(
+                "what was compared", ">comparisons", ">alarm", ">warning (slower: or alarm)", ">unmeasurable"
             ),
             rows=tuple(rows),
             note=f"Shares with {level} intervals. Alarm: faster or slower; for what was slowed down, slower. "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from harness.compare.history import FEWEST_RUNS, Change, Point, Series, host_changes
 from harness.compare.table import Setting
 from harness.files import strict
-from harness.report.blocks import Block, Callout, Column, Report, Table, Text
+from harness.report.blocks import Block, Callout, Report, Table, Text, columns
 from harness.report.comparison import described, shared, titled
 from harness.units import UNKNOWN, interval, quantity, times
 
@@ -66,13 +66,7 @@ def _headline(series: Sequence[Series], runs: int, changes: Sequence[Change] | N
 def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
     return Table(
         title=titled("Series", common),
-        columns=(
-            Column(name="case"),
-            Column(name="host"),
-            Column(name="runs", align="right"),
-            Column(name="latest", align="right"),
-            Column(name=f"latest {SPARK_WIDTH}, low to high"),
-        ),
+        columns=columns("case", "host", ">runs", ">latest", f"latest {SPARK_WIDTH}, low to high"),
         rows=tuple(
             (
                 _case(s, series, common),
@@ -107,7 +101,7 @@ def _runs(points: Sequence[Point]) -> Table:
     """What the latest runs are, the newest last."""
     return Table(
         title=f"Latest {SPARK_WIDTH} of {len(points)} runs" if len(points) > SPARK_WIDTH else "Runs",
-        columns=(Column(name="run"), Column(name="created"), Column(name="label"), Column(name="revision")),
+        columns=columns("run", "created", "label", "revision"),
         rows=tuple(
             (
                 p.table,
@@ -132,14 +126,7 @@ def _short(revision: str | None) -> str:
 def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
     return Table(
         title="Changes of level",
-        columns=(
-            Column(name="case"),
-            Column(name="since"),
-            Column(name="revision"),
-            Column(name="speed", align="right"),
-            Column(name="runs before, after", align="right"),
-            Column(name="p", align="right"),
-        ),
+        columns=columns("case", "since", "revision", ">speed", ">runs before, after", ">p"),
         rows=tuple(
             (
                 described(c.key, without=common) or c.metric,

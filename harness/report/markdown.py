@@ -8,7 +8,7 @@ import html
 import re
 
 from harness.files.text import printable_line, printable_lines, web_address
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Details, Heading, Link, Report, Table
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Details, Heading, Link, Report, Table, words
 from harness.report.blocks import Text as Paragraph
 
 # The longest body that GitHub accepts for a comment, in characters.
@@ -76,7 +76,7 @@ def _cell(cell: Cell) -> str:
         text = escape(cell.text)
         # Percent-encoded where a bracket or a pipe would end the link or the cell.
         return f"[{text}]({_encoded(address)})" if address else text
-    return "<br>".join(escape(part) for part in printable_lines(cell))
+    return "<br>".join(escape(part) for part in printable_lines(words(cell)))
 
 
 def _encoded(address: str) -> str:

@@ -1,9 +1,11 @@
 """The order in which a newcomer reads a report: verdicts first, then what they rest on, then where it was measured."""
 
+from collections import Counter
+
 from harness.report.blocks import Block, Bullets, Callout, Chart, Heading, Report, Text
 from harness.report.chart_data import reported_chart, roofline_chart, throughput_charts
 from harness.report.run_tables import host_blocks, measured_blocks
-from harness.report.verdicts import headline, scaled_blocks, verdict_blocks
+from harness.report.verdicts import OUTCOMES, scaled_blocks, verdict_blocks
 from harness.results.assessment import Assessment
 from harness.results.record import Record
 
@@ -42,6 +44,14 @@ def _title(record: Record | None, assessment: Assessment | None) -> str:
     if record is not None:
         return record.label or record.name
     return "Nothing to report"
+
+
+def headline(assessment: Assessment) -> str:
+    """How many claims and how many of each outcome, worst first."""
+    seen = Counter(v.outcome for v in assessment.verdicts)
+    total = len(assessment.verdicts)
+    parts = ", ".join(f"{seen[outcome]} {outcome}" for outcome in OUTCOMES if seen[outcome])
+    return f"{total} claim{'' if total == 1 else 's'}: {parts or 'none judged'}."
 
 
 def _measured_headline(record: Record) -> str:

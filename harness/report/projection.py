@@ -5,7 +5,7 @@ from typing import Any
 
 from harness import units
 from harness.files import strict
-from harness.report.blocks import Block, Bullets, Callout, Column, Heading, Report, Table, Text
+from harness.report.blocks import Block, Bullets, Callout, Heading, Report, Table, Text, columns
 from harness.roofline.achieved import Accuracy
 from harness.roofline.deployment import Deployment
 from harness.roofline.projection import Projection, Spread
@@ -122,7 +122,7 @@ def _limits(found: Projection) -> Table:
         rows.append(("least time per token", seconds(found.tpot_floor_s), "of one sequence, at the overlap ceiling"))
     return Table(
         title=f"Limits and usual range, {_RATE} and package",
-        columns=(Column(name="Quantity"), Column(name="Value", align="right"), Column(name="What it says")),
+        columns=columns("Quantity", ">Value", "What it says"),
         rows=tuple(rows),
         narrow="cards",
     )
@@ -144,12 +144,7 @@ def _components(found: Projection) -> Table:
     of = "a step" if found.phase in ("prefill", "decode") else "a token"
     return Table(
         title=f"Time of {of} by component, each at the peak of its resource",
-        columns=(
-            Column(name="Component"),
-            Column(name="Arithmetic", align="right"),
-            Column(name="Memory", align="right"),
-            Column(name="Links", align="right"),
-        ),
+        columns=columns("Component", ">Arithmetic", ">Memory", ">Links"),
         rows=tuple(rows),
         note="The last two are estimates that only the usual range's reference point counts; no ceiling does.",
     )
@@ -167,7 +162,7 @@ def _memory(found: Projection) -> Table:
         fits = "fits in other scenarios only"
     return Table(
         title=f"Memory of a package against capacity: {fits}",
-        columns=(Column(name="Part"), Column(name="Bytes", align="right"), Column(name="Of capacity", align="right")),
+        columns=columns("Part", ">Bytes", ">Of capacity"),
         rows=tuple(
             (name, units.binary(value), _of_capacity(value, limits.memory_limit_bytes))
             for name, value in (
@@ -188,13 +183,7 @@ def _of_capacity(value: float | None, limit: float | None) -> str:
 def _normalisers(found: Projection) -> Table:
     return Table(
         title="90 % usual range of the rate, tok/s for each",
-        columns=(
-            Column(name="For each"),
-            Column(name="Of"),
-            Column(name="Low", align="right"),
-            Column(name="Middle", align="right"),
-            Column(name="High", align="right"),
-        ),
+        columns=columns("For each", "Of", ">Low", ">Middle", ">High"),
         rows=tuple(
             (n.per, n.of, *((units.UNKNOWN,) * 3 if n.value is None else _ends(n.value))) for n in found.normalisers
         ),
@@ -221,11 +210,7 @@ def _routing(found: Projection) -> tuple[Block, ...]:
     return (
         Table(
             title="Experts of a layer that the whole group touches in a step",
-            columns=(
-                Column(name="Routing"),
-                Column(name="Experts", align="right"),
-                Column(name="Busiest over mean", align="right"),
-            ),
+            columns=columns("Routing", ">Experts", ">Busiest over mean"),
             rows=rows,
             note="Ceilings take the even case; redundant copies are there to bring the skewed one near it.",
         ),
@@ -254,13 +239,7 @@ def _accuracy(found: Projection) -> str:
 def _rows(found: Projection) -> Table:
     return Table(
         title="Published rates in the usual range, as a fraction of their own reference point",
-        columns=(
-            Column(name="Rate"),
-            Column(name="Publication"),
-            Column(name="Vendor"),
-            Column(name="Phase"),
-            Column(name="Fraction", align="right"),
-        ),
+        columns=columns("Rate", "Publication", "Vendor", "Phase", ">Fraction"),
         rows=tuple((r.rate_id, r.source_id, r.vendor, r.phase, percent(r.fraction)) for r in found.achieved.rows),
     )
 

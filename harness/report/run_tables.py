@@ -4,7 +4,7 @@ validity."""
 from collections.abc import Callable, Sequence
 
 from harness import units
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Heading, Table
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Heading, Table, columns
 from harness.results.gains import ROLES, GainRow, MeasuredRow, gain_rows, measured_rows
 from harness.results.record import Host, Measurement, Record
 from harness.stats import LEVEL, Estimate
@@ -44,21 +44,14 @@ def model_table(record: Record) -> Table:
     for m in record.measurements:
         groups.setdefault((m.model, m.precision), []).append(m)
     compared = any(m.counts is not None and m.counts.quantisation_error is not None for m in record.measurements)
-    columns = [
-        Column(name="Model"),
-        Column(name="Weights"),
-        Column(name="Parameters", align="right"),
-        Column(name="Active", align="right"),
-        Column(name="Stored", align="right"),
-        Column(name="Peak memory", align="right"),
-    ]
+    heads: tuple[str, ...] = ("Model", "Weights", ">Parameters", ">Active", ">Stored", ">Peak memory")
     note = "Counted from architecture and stored weights; bits with scales. Peak memory: of the largest process."
     models = [_model_row(model, precision, cases) for (model, precision), cases in groups.items()]
     if compared:
-        columns.append(Column(name="Logits off", align="right"))
+        heads = (*heads, ">Logits off")
         note += " Logits off: relative error against the same weights in 32 bits."
         models = [(*row, _logits_off(cases)) for row, cases in zip(models, groups.values(), strict=True)]
-    return Table(title="The models that ran", columns=tuple(columns), rows=tuple(models), note=note)
+    return Table(title="The models that ran", columns=columns(*heads), rows=tuple(models), note=note)
 
 
 def _logits_off(cases: list[Measurement]) -> str:
@@ -84,22 +77,16 @@ def _model_row(model: str, precision: str, cases: list[Measurement]) -> tuple[Ce
 
 def measured_table(table_rows: tuple[MeasuredRow, ...]) -> Table:
     varying, constant = conditions(table_rows)
-    # A sparse model comes with its counterparts right below it, whatever the order in which they ran.
+    # An MoE model comes with its counterparts right below it, whatever the order in which they ran.
     stems = list(dict.fromkeys(_stem(r) for r in table_rows))
     ordered = sorted(
         table_rows, key=lambda r: (r.phase != "prefill", stems.index(_stem(r)), ROLES.index(r.role), r.model, r.batch)
     )
     return Table(
         title="Throughput of each model",
-        columns=(
-            Column(name="Model"),
-            Column(name="Phase"),
-            *(Column(name=name.capitalize(), align="right") for name, _ in varying),
-            Column(name="Batch", align="right"),
-            Column(name=f"tok/s, {_LEVEL} interval"),
-            Column(name="Runs", align="right"),
-            Column(name="Experts"),
-            Column(name="Of ceiling"),
+        columns=columns(
+            *("Model", "Phase", *_headings(varying), ">Batch"),
+            *(f"tok/s, {_LEVEL} interval", ">Runs", "Experts", "Of ceiling"),
         ),
         rows=tuple(_measured_row(r, varying) for r in ordered),
         note=_measured_note(constant),
@@ -112,17 +99,18 @@ def _stem(r: MeasuredRow) -> str:
 
 def conditions(cases: Sequence[_Case]) -> tuple[tuple[_Condition, ...], str]:
     """The conditions that differ inside a phase, and a sentence with those that do not."""
-    phases = tuple(dict.fromkeys(c.phase for c in cases))
-    values = {
-        (name, phase): {read(c) for c in cases if c.phase == phase} for name, read in _CONDITIONS for phase in phases
-    }
-    varying = tuple(c for c in _CONDITIONS if any(len(values[c[0], phase]) > 1 for phase in phases))
-    constant = [name for name, _ in _CONDITIONS if all(len(values[name, phase]) == 1 for phase in phases)]
+    phases = {phase: [c for c in cases if c.phase == phase] for phase in dict.fromkeys(c.phase for c in cases)}
+    varying = tuple(c for c in _CONDITIONS if any(len(set(map(c[1], alike))) > 1 for alike in phases.values()))
+    constant = [c for c in _CONDITIONS if c not in varying]
     said = []
-    for phase in phases:
-        pairs = [(name, next(iter(values[name, phase]))) for name in constant]
-        said.append(f"{phase}: {', '.join(f'{name} {value}' for name, value in pairs if value != '0')}")
+    for phase, alike in phases.items():
+        pairs = [f"{name} {read(alike[0])}" for name, read in constant if read(alike[0]) != "0"]
+        said.append(f"{phase}: {', '.join(pairs)}")
     return varying, f"{'; '.join(said)}. ".capitalize() if constant and phases else ""
+
+
+def _headings(varying: tuple[_Condition, ...]) -> list[str]:
+    return [f">{name.capitalize()}" for name, _ in varying]
 
 
 def _measured_note(constant: str) -> str:
@@ -135,27 +123,13 @@ def _measured_note(constant: str) -> str:
 
 def _measured_row(r: MeasuredRow, varying: tuple[_Condition, ...]) -> tuple[Cell, ...]:
     rate = r.rate_tok_s
-    if rate is None:
-        speed = "not measured"
-    else:
-        speed = f"{units.number(rate.point)} {units.interval(rate.low, rate.high)}"
-        speed += ", set aside" if r.problem else ""
-    experts = units.number(r.experts_activated)
-    if r.expected_experts_activated is not None:
-        experts += f" of {units.number(r.expected_experts_activated)}"
-    ceiling = units.percent(r.ceiling_fraction)
-    if r.binding and rate:
-        ceiling += f", {r.binding}"
-    return (
-        r.model,
-        r.phase,
-        *(read(r) for _, read in varying),
-        units.whole(r.batch),
-        speed,
-        units.whole(rate.n) if rate else units.UNKNOWN,
-        experts,
-        ceiling,
-    )
+    speed = "not measured" if rate is None else estimated(rate) + (", set aside" if r.problem else "")
+    expected = r.expected_experts_activated
+    experts = units.number(r.experts_activated) + ("" if expected is None else f" of {units.number(expected)}")
+    ceiling = units.percent(r.ceiling_fraction) + (f", {r.binding}" if r.binding and rate else "")
+    conditions_ = (read(r) for _, read in varying)
+    runs = units.whole(rate.n) if rate else units.UNKNOWN
+    return (r.model, r.phase, *conditions_, units.whole(r.batch), speed, runs, experts, ceiling)
 
 
 def gain_table(found: tuple[GainRow, ...]) -> Table:
@@ -166,24 +140,22 @@ def gain_table(found: tuple[GainRow, ...]) -> Table:
         key = (g.model, g.phase, *(read(g) for _, read in varying), units.whole(g.batch))
         cases.setdefault(key, {})[g.counterpart] = g.ratio
     return Table(
-        title="What sparsity gains: sparse rate over dense rate, paired by rounds",
-        columns=(
-            Column(name="Sparse model"),
-            Column(name="Phase"),
-            *(Column(name=name.capitalize(), align="right") for name, _ in varying),
-            Column(name="Batch", align="right"),
-            Column(name="Over dense of equal total", align="right"),
-            Column(name="Over dense of equal active", align="right"),
+        title="What sparsity gains: MoE rate over dense rate, paired by rounds",
+        columns=columns(
+            *("MoE model", "Phase", *_headings(varying), ">Batch"),
+            *(">Over dense of equal total", ">Over dense of equal active"),
         ),
-        rows=tuple((*key, *(_ratio(by.get(counterpart)) for counterpart in COUNTERPARTS)) for key, by in cases.items()),
-        note=f"{constant}Intervals at {_LEVEL}. Above 1: the sparse model is faster.",
+        rows=tuple(
+            (*key, *(estimated(by.get(counterpart), units.times) for counterpart in COUNTERPARTS))
+            for key, by in cases.items()
+        ),
+        note=f"{constant}Intervals at {_LEVEL}. Above 1: the MoE model is faster.",
     )
 
 
-def _ratio(ratio: Estimate | None) -> str:
-    if ratio is None:
-        return units.UNKNOWN
-    return f"{units.times(ratio.point)} {units.interval(ratio.low, ratio.high)}"
+def estimated(e: Estimate | None, shown: Callable[[float | None], str] = units.number) -> str:
+    """A point with its interval: 1,800 [1,736, 1,812]; 6.52× [6.29, 7.05]."""
+    return units.UNKNOWN if e is None else f"{shown(e.point)} {units.interval(e.low, e.high)}"
 
 
 def host_blocks(record: Record) -> tuple[Block, ...]:
@@ -222,12 +194,7 @@ def ceiling_table(record: Record) -> Table:
     limits += [(f"Matrix product, {m.precision}", m.flop_s, "FLOP/s", m.kernel) for m in record.ceilings.matmul]
     return Table(
         title="This host's ceilings, measured in the same run",
-        columns=(
-            Column(name="Ceiling"),
-            Column(name="Best", align="right"),
-            Column(name=f"{_LEVEL} interval", align="right"),
-            Column(name="Reached by"),
-        ),
+        columns=columns("Ceiling", ">Best", f">{_LEVEL} interval", "Reached by"),
         rows=tuple(
             (name, units.si(e.point, unit), units.interval(e.low, e.high, unit), kernel)
             for name, e, unit, kernel in limits
@@ -264,4 +231,4 @@ def _version_pairs(record: Record) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(title: str, pairs: tuple[tuple[str, str], ...]) -> Table:
-    return Table(title=title, columns=(Column(name="What"), Column(name="Value")), rows=pairs)
+    return Table(title=title, columns=columns("What", "Value"), rows=pairs)

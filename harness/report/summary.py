@@ -11,12 +11,12 @@ from harness import units
 from harness.errors import UsageError, unknown
 from harness.files.text import printable_line
 from harness.report import text
-from harness.report.blocks import Block, Bullets, Column, Heading, Report
+from harness.report.blocks import Block, Bullets, Heading, Report, columns
 from harness.report.clauses import basis, by_weight, clause
-from harness.report.run_tables import conditions
+from harness.report.run_tables import conditions, estimated
 from harness.report.verdicts import MEANINGS, contradiction, interval, verdict_facts
 from harness.results.assessment import Assessment, Evidence, InconsistentSet, Outcome, Verdict
-from harness.results.gains import GainRow, MeasuredRow, gain_rows, measured_rows
+from harness.results.gains import MeasuredRow, gain_rows, measured_rows
 from harness.results.record import Record
 from harness.stats import LEVEL
 from harness.vocabulary import COUNTERPARTS
@@ -69,22 +69,28 @@ def claim(record: Record | None, assessment: Assessment, claim_id: str, *, width
     v = next((v for v in assessment.verdicts if v.id == claim_id), None)
     if v is None:
         raise UsageError(unknown("claim", claim_id, (v.id for v in assessment.verdicts)))
-    outcome = f"{v.outcome}{f' or {v.also}' if v.also else ''}"
-    facts = [f"outcome: {outcome} ({MEANINGS[v.outcome]})"]
-    facts += [f"claimed: {units.quantity(v.claimed, v.unit)}"] if v.claimed is not None else []
-    if v.interval is not None:
-        of = f" ({v.interval_of})" if v.interval_of else ""
-        facts.append(f"{units.percent(v.interval.level)} interval: {interval(v.interval, v.unit)}{of}")
-    facts += [f"ceiling that binds: {v.binding}"] if v.binding else []
-    facts += [f"missing conditions: {', '.join(v.missing)}"] if v.missing else []
-    facts += [f"flags: {', '.join(v.flags)}"] if v.flags else []
-    facts += [f"measured in run {record.record_id}"] if record is not None else []
     sets = tuple(contradiction(s) for s in assessment.inconsistent_sets if v.id in s.claims)
-    blocks: list[Block] = [Bullets(items=(*verdict_facts(v), *facts))]
-    blocks += [Heading(level=2, text="Evidence"), Bullets(items=tuple(map(_piece, by_weight(v.evidence, v.outcome))))]
+    evidence = tuple(map(_piece, by_weight(v.evidence, v.outcome))) or ("No evidence bears on it.",)
+    blocks: list[Block] = [Bullets(items=(*verdict_facts(v), *_figures(v, record)))]
+    blocks += [Heading(level=2, text="Evidence"), Bullets(items=evidence)]
     blocks += [Heading(level=2, text="Contradictions"), Bullets(items=sets)] if sets else []
     shown = text.render(Report(title=v.id, blocks=tuple(blocks)), width=width, details=True)
     return shown.replace(f"- outcome: {v.outcome}", f"- outcome: {_coloured(v.outcome, v.outcome, colour)}", 1)
+
+
+def _figures(v: Verdict, record: Record | None) -> list[str]:
+    """Outcome, claim, interval, ceiling and what is missing, each that there is on a line."""
+    limits = interval(v.interval, v.unit) + (f" ({v.interval_of})" if v.interval_of else "")
+    facts = {
+        "outcome": f"{v.outcome}{f' or {v.also}' if v.also else ''} ({MEANINGS[v.outcome]})",
+        "claimed": units.quantity(v.claimed, v.unit) if v.claimed is not None else "",
+        f"{units.percent(v.interval.level if v.interval else LEVEL, 2)} interval": limits if v.interval else "",
+        "ceiling that binds": v.binding or "",
+        "missing conditions": ", ".join(v.missing),
+        "flags": ", ".join(v.flags),
+        "judged with run": record.record_id if record else "",
+    }
+    return [f"{name}: {value}" for name, value in facts.items() if value]
 
 
 def _piece(e: Evidence) -> str:
@@ -118,57 +124,57 @@ def _host(record: Record, rows: Sequence[MeasuredRow]) -> str:
     models = list(dict.fromkeys(r.model for r in shown))
     sizes = {m.model: m.counts for m in record.measurements if m.counts is not None}
     named = [
-        f"{name} {units.count(sizes[name].parameters_total)}, {units.count(sizes[name].parameters_active)} active"
-        if name in sizes
-        else name
-        for name in models[:2]
-    ]
-    named += [f"{len(models) - 2} more models"] if len(models) > 2 else []
-    runs = sorted({r.rate_tok_s.n for r in shown if r.rate_tok_s is not None})
-    cores = f"{units.whole(record.host.cores)} core{'' if record.host.cores == 1 else 's'}"
-    parts = [*named, "random weights", " and ".join(dict.fromkeys(r.precision for r in shown))]
-    if runs:
-        spread = units.whole(runs[0]) if len(runs) == 1 else f"{units.whole(runs[0])} to {units.whole(runs[-1])}"
-        parts.append(f"{spread} process{'' if runs == [1] else 'es'} a row")
-    return f"{record.host.cpu or record.host.architecture}, {cores}; {', '.join(part for part in parts if part)}"
+        f"{m} {units.count(sizes[m].parameters_total)}, {units.count(sizes[m].parameters_active)} active"
+        for m in models[:2]
+        if m in sizes
+    ] or models[:2]
+    more = len(models) - len(named)
+    precisions = " and ".join(dict.fromkeys(r.precision for r in shown))
+    parts = [*named, *([f"{more} more"] if more > 0 else []), "random weights", precisions, _processes(shown)]
+    where = f"{record.host.cpu or record.host.architecture}, {units.whole(record.host.cores)} core"
+    return f"{where}{'' if record.host.cores == 1 else 's'}; {', '.join(filter(None, parts))}"
+
+
+def _processes(rows: Sequence[MeasuredRow]) -> str:
+    """How many processes stand behind a row."""
+    runs = sorted({r.rate_tok_s.n for r in rows if r.rate_tok_s is not None})
+    if not runs:
+        return ""
+    spread = units.whole(runs[0]) if len(runs) == 1 else f"{units.whole(runs[0])} to {units.whole(runs[-1])}"
+    return f"{spread} process{'' if runs == [1] else 'es'} a row"
 
 
 def _measured(record: Record, rows: Sequence[MeasuredRow], width: int) -> list[str]:
     """Rate, ratio to each dense counterpart and share of the limit, one line a case; what is not shown is counted."""
-    usable = [r for r in _subjects(rows) if r.rate_tok_s is not None and not r.problem]
-    usable.sort(key=lambda r: r.phase != "prefill")
-    gains = {(g.key, g.counterpart): g for g in gain_rows(record)}
-    varying, _ = conditions(usable)
-    several = len({r.model for r in usable}) > 1
-    lines = []
-    if usable:
-        names = ("Measured here", f"tok/s [{units.percent(LEVEL, 2)}]", "/ dense, equal total", "/ dense, equal active")
-        columns = (*(Column(name=name) for name in names), Column(name="of limit", align="right"))
-        shown = []
-        for r in usable[:_ROWS]:
-            asides = [f"{name} {read(r)}" for name, read in varying]
-            label = ", ".join((*([r.model] if several else []), r.phase, f"batch {units.whole(r.batch)}", *asides))
-            ratios = [_ratio(gains.get((r.key, counterpart))) for counterpart in COUNTERPARTS]
-            limit = f"{units.percent(r.ceiling_fraction)} {r.binding}" if r.binding else units.UNKNOWN
-            assert r.rate_tok_s is not None
-            rate = f"{units.number(r.rate_tok_s.point)} {units.interval(r.rate_tok_s.low, r.rate_tok_s.high)}"
-            shown.append([(cell,) for cell in (label, rate, *ratios, limit)])
-        lines += text.grid(columns, shown, width).split("\n")
-    left = [(len(usable) - _ROWS, "not shown"), (len(rows) - sum(_good(r) for r in rows), "not measured or set aside")]
+    usable = sorted(filter(_good, _subjects(rows)), key=lambda r: r.phase != "prefill")
+    left = [(len(usable) - _ROWS, "not shown"), (sum(not _good(r) for r in rows), "not measured or set aside")]
     said = [f"{units.whole(n)} case{'' if n == 1 else 's'} {what}" for n, what in left if n > 0]
     said += [f"this run is {record.state}"] if record.state != "complete" else []
-    remark = f" {'; '.join(said)}: --details.".capitalize() if said else ""
-    return lines + text.wrap(f"{_CARRIES_OVER if usable else 'Nothing valid was measured.'} {remark.strip()}", width)
+    remark = f" {'; '.join(said).capitalize()}: --details." if said else ""
+    if not usable:
+        return text.wrap(f"Nothing valid was measured.{remark}", width)
+    ratios_to = ("/ dense, equal total", "/ dense, equal active")
+    heads = columns("Measured here", f"tok/s [{units.percent(LEVEL, 2)}]", *ratios_to, ">of limit")
+    table = text.grid(heads, _measured_cells(record, usable), width).split("\n")
+    return [*table, *text.wrap(_CARRIES_OVER + remark, width)]
+
+
+def _measured_cells(record: Record, usable: Sequence[MeasuredRow]) -> list[list[tuple[str]]]:
+    gains = {(g.key, g.counterpart): g.ratio for g in gain_rows(record)}
+    varying, _ = conditions(usable)
+    several = len({r.model for r in usable}) > 1
+    found = []
+    for r in usable[:_ROWS]:
+        named = [*([r.model] if several else []), r.phase, f"batch {units.whole(r.batch)}"]
+        label = ", ".join((*named, *(f"{name} {read(r)}" for name, read in varying)))
+        ratios = [estimated(gains.get((r.key, counterpart)), units.times) for counterpart in COUNTERPARTS]
+        limit = f"{units.percent(r.ceiling_fraction)} {r.binding}" if r.binding else units.UNKNOWN
+        found.append([(cell,) for cell in (label, estimated(r.rate_tok_s), *ratios, limit)])
+    return found
 
 
 def _good(r: MeasuredRow) -> bool:
     return r.rate_tok_s is not None and not r.problem
-
-
-def _ratio(gain: GainRow | None) -> str:
-    if gain is None:
-        return units.UNKNOWN
-    return f"{units.times(gain.ratio.point)} {units.interval(gain.ratio.low, gain.ratio.high)}"
 
 
 def _groups(assessment: Assessment, folded: set[Outcome], width: int, colour: bool) -> list[list[str]]:

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from wcwidth import wcswidth, wcwidth
 
 from harness.files.text import printable_line, printable_lines
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Report, Table
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Callout,
+    Cell,
+    Chart,
+    Column,
+    Details,
+    Heading,
+    Link,
+    Report,
+    Table,
+    words,
+)
 from harness.report.blocks import Text as Paragraph
 
 WIDTH = 100
@@ -124,7 +137,7 @@ def _words(cell: Cell, addresses: Sequence[str]) -> tuple[str, ...]:
     """The printable lines of a cell; a link refers to its address below the table, where it is not broken."""
     if isinstance(cell, Link):
         return printable_lines(f"{cell.text} [{addresses.index(cell.url) + 1}]")
-    return printable_lines(cell)
+    return printable_lines(words(cell))
 
 
 def _fold(cell: Sequence[str], width: int) -> str:
@@ -137,26 +150,29 @@ def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
     Every column starts at its longest word; what is left goes, cell by cell, to the column that makes the table's
     tallest rows tallest, until all are at their natural width. Heights are estimated, not wrapped: that is enough.
     """
-    count = len(grid[0])
-    natural = [max(1, *(cells(t) for row in grid for t in row[i]), 1) for i in range(count)]
+    columns = [[t for row in grid for t in row[i]] for i in range(len(grid[0]))]
+    natural = [max(1, *map(cells, column), 1) for column in columns]
     if sum(natural) <= budget:
         return natural
-    words = [[w for row in grid for t in row[i] for w in _WORD.findall(t)] for i in range(count)]
-    # An interval keeps its line as long as any column can give way.
-    floors = [max((cells(w) for w in column if w.startswith("[")), default=1) for column in words]
-    wanted = [
-        max(min(max(map(cells, column), default=1), _WORD_CAP), floor, _LEAST)
-        for column, floor in zip(words, floors, strict=True)
-    ]
-    widths = [min(pair) for pair in zip(natural, wanted, strict=True)]
+    widths = _least_widths(columns, natural, budget)
+    lengths = [[[cells(t) for t in cell] for cell in row] for row in grid]
+    for _ in range(budget - sum(widths)):
+        gains = [_pressure(lengths, widths, i) if widths[i] < natural[i] else -1.0 for i in range(len(widths))]
+        widths[gains.index(max(gains))] += 1
+    return widths
+
+
+def _least_widths(columns: list[list[str]], natural: list[int], budget: int) -> list[int]:
+    """Each column at its longest word, or less; an interval keeps its line as long as another column can give way."""
+    widths, floors = [], []
+    for column, most in zip(columns, natural, strict=True):
+        words = [word for t in column for word in _WORD.findall(t)]
+        floors.append(max((cells(w) for w in words if w.startswith("[")), default=1))
+        widths.append(min(most, max(min(max(map(cells, words), default=1), _WORD_CAP), floors[-1], _LEAST)))
     while sum(widths) > budget and max(widths) > 1:
         spare = [w - f for w, f in zip(widths, floors, strict=True)]
         slack = spare if max(spare) > 0 else widths
         widths[slack.index(max(slack))] -= 1
-    lengths = [[[cells(t) for t in row[i]] for i in range(count)] for row in grid]
-    for _ in range(budget - sum(widths)):
-        gains = [_pressure(lengths, widths, i) if widths[i] < natural[i] else -1.0 for i in range(count)]
-        widths[gains.index(max(gains))] += 1
     return widths
 
 

@@ -1,4 +1,4 @@
-"""An assessment as blocks: the headline, the verdict table, the evidence behind each verdict, and the scaled rows."""
+"""An assessment as blocks: the verdict table, the evidence behind each verdict, and the scaled rows."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,7 +6,8 @@ from typing import get_args
 
 from harness import units
 from harness.files.text import web_address
-from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, Column, Details, Heading, Link, Table, Text
+from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, ClaimName, Details, Heading, Link, Table, Text
+from harness.report.blocks import columns as heads
 from harness.report.clauses import by_weight
 from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, InconsistentSet, Outcome, Scaled, Verdict
 from harness.stats import LEVEL, Interval
@@ -21,14 +22,6 @@ MEANINGS: dict[Outcome, str] = {
     "undecided": "the evidence straddles, or a missing condition decides",
     "out of reach": "nothing here can measure, model or cite it",
 }
-
-
-def headline(assessment: Assessment) -> str:
-    """How many claims and how many of each outcome, worst first."""
-    seen = Counter(v.outcome for v in assessment.verdicts)
-    total = len(assessment.verdicts)
-    parts = ", ".join(f"{seen[outcome]} {outcome}" for outcome in OUTCOMES if seen[outcome])
-    return f"{total} claim{'' if total == 1 else 's'}: {parts or 'none judged'}."
 
 
 def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[Block, ...]:
@@ -62,15 +55,11 @@ def verdict_table(assessment: Assessment) -> Table:
     """What was judged; claims that nothing here reaches stand in a table of their own."""
     judged = [v for v in assessment.verdicts if v.outcome != "out of reach"]
     seen = {v.outcome for v in judged}
+    claimed = f"Claimed; {_level(LEVEL)} interval, bound"
     legend = "; ".join(f"{outcome}: {MEANINGS[outcome]}" for outcome in OUTCOMES if outcome in seen)
     return Table(
         title="Each claim and what became of it",
-        columns=(
-            Column(name="Claim"),
-            Column(name=f"Claimed; {_level(LEVEL)} interval, bound"),
-            Column(name="Outcome, flags", meaning="outcome"),
-            Column(name="Why, and what is missing"),
-        ),
+        columns=heads("Claim", claimed, "Outcome, flags", "Why, and what is missing", outcome="Outcome, flags"),
         rows=tuple(_verdict_row(v) for v in judged),
         note=f"{legend[0].upper()}{legend[1:]}." if legend else None,
         narrow="cards",
@@ -82,7 +71,7 @@ def _verdict_row(v: Verdict) -> tuple[Cell, ...]:
     missing = [f"missing: {', '.join(v.missing)}"] if v.missing else []
     claimed = () if v.claimed is None else (units.quantity(v.claimed, v.unit),)
     return (
-        f"{v.statement}\n({v.id})",
+        _name(v),
         "\n".join((*claimed, *_bounds(v))) or units.UNKNOWN,
         "\n".join((outcome, *v.flags)),
         "\n".join((v.reason, *missing)),
@@ -92,10 +81,14 @@ def _verdict_row(v: Verdict) -> tuple[Cell, ...]:
 def _beyond_table(verdicts: list[Verdict]) -> Table:
     return Table(
         title=f"Out of reach: {MEANINGS['out of reach']}",
-        columns=(Column(name="Claim"), Column(name="Why")),
-        rows=tuple((f"{v.statement}\n({v.id})", v.reason) for v in verdicts),
+        columns=heads("Claim", "Why"),
+        rows=tuple((_name(v), v.reason) for v in verdicts),
         narrow="cards",
     )
+
+
+def _name(v: Verdict) -> ClaimName:
+    return ClaimName(text=f"{v.statement}\n({v.id})", claim=v.id, outcome=v.outcome)
 
 
 def _bounds(v: Verdict) -> Iterable[str]:
@@ -123,9 +116,8 @@ def evidence_details(v: Verdict) -> Details:
     blocks: list[Bullets | Table] = [Bullets(items=verdict_facts(v))]
     if v.evidence:
         blocks.append(evidence_table(v))
-    return Details(
-        summary=v.id, outcome=v.outcome, brief=f"{v.id}: {v.outcome}. {_brief(v)}", folded=True, blocks=tuple(blocks)
-    )
+    brief = f"{v.id}: {v.outcome}. {_brief(v)}"
+    return Details(summary=v.id, outcome=v.outcome, claim=v.id, brief=brief, folded=True, blocks=tuple(blocks))
 
 
 def verdict_facts(v: Verdict) -> tuple[str, ...]:
@@ -153,14 +145,7 @@ def _brief(v: Verdict) -> str:
 def evidence_table(v: Verdict) -> Table:
     return Table(
         title=f"Evidence on {v.id}",
-        columns=(
-            Column(name="Basis"),
-            Column(name="Stance"),
-            Column(name="Quantity"),
-            Column(name="Value", align="right"),
-            Column(name=f"{_level(LEVEL)} interval"),
-            Column(name="Source"),
-        ),
+        columns=heads("Basis", "Stance", "Quantity", ">Value", f"{_level(LEVEL)} interval", "Source"),
         rows=tuple(_evidence_row(e) for e in v.evidence),
         narrow="cards",
     )
@@ -220,14 +205,8 @@ def _chains(assessment: Assessment) -> tuple[Block, ...]:
 def scaled_table(assessment: Assessment) -> Table:
     return Table(
         title="Reported, measured here, and what separates the two",
-        columns=(
-            Column(name="Quantity"),
-            Column(name="Reported", align="right"),
-            Column(name="Measured here"),
-            Column(name="Factor"),
-            Column(name="Hardware allows"),
-            Column(name="Of ceiling", align="right"),
-            Column(name="Transfers"),
+        columns=heads(
+            "Quantity", ">Reported", "Measured here", "Factor", "Hardware allows", ">Of ceiling", "Transfers"
         ),
         rows=tuple(_scaled_row(s) for s in assessment.scaled),
         note=f"Factor: reported over measured. Intervals at {_level(LEVEL)} where no other level is named.",
@@ -269,12 +248,7 @@ def _link(step: ChainLink) -> str:
 def chain_table(s: Scaled) -> Table:
     return Table(
         title=f"From here to {units.quantity(s.reported, s.unit)} ({s.id})",
-        columns=(
-            Column(name="Step"),
-            Column(name="Value", align="right"),
-            Column(name="Basis"),
-            Column(name="Transfers"),
-        ),
+        columns=heads("Step", ">Value", "Basis", "Transfers"),
         rows=tuple(_chain_row(step) for step in s.chain),
     )
 

@@ -115,7 +115,7 @@ def test_a_band_from_zero_is_drawn_from_the_edge() -> None:
     assessment = factories.assessment().model_copy(update={"verdicts": (open_below,)})
     (chart,) = (b for b in build(None, assessment).blocks if isinstance(b, Chart))
     svg = charts.svg(chart)
-    assert "NaN" not in svg and "Infinity" not in svg and 'opacity="0.55"' in svg
+    assert "NaN" not in svg and "Infinity" not in svg and 'stroke-width="12"' in svg
 
 
 def test_one_batch_and_one_sample_can_be_drawn() -> None:
