@@ -54,8 +54,8 @@ def _signature(name: str, member: Callable[..., object]) -> str:
 
 def _plain(signature: inspect.Signature) -> str:
     """A signature without the modules that types come from."""
-    text = re.sub(r"(\*\*\w+): \*<class '\w+'>", r"\1", str(signature))
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", text).replace("(self, ", "(").replace("(self)", "()")
+    text = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", str(signature))
+    return re.sub(r"(\*\*\w+): \*<class '\w+'>", r"\1", text).replace("(self, ", "(").replace("(self)", "()")
 
 
 def _doc(member: object) -> str:

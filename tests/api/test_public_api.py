@@ -130,7 +130,8 @@ def test_a_notebook_escapes_what_a_sheet_says() -> None:
 
 
 COMMANDS = {
-    "ab": "ab", "bench": "bench", "calibrate": "calibrate", "compare": "compare", "doctor": "doctor", "export": "export",
+    "ab": "ab", "bench": "bench", "calibrate": "calibrate", "compare": "compare", "doctor": "doctor",
+    "export": "export",
     "history": "history", "project": "project", "self_test": "self_test", "run": "run", "judge": "judge",
 }  # fmt: skip
 
