@@ -130,7 +130,7 @@ def _virtual(root: Path) -> Sign:
 
 def _processors(count: int) -> Sign:
     """Whatever else runs halts one of a step's threads, and the others wait for it. Measured on two processors: what
-    neighbouring processes of one code differ by, 3 % on one thread and 7.5 % on two (docs/alarms.md)."""
+    neighbouring processes of one code differ by, 3 % on one thread and 7.5 % on two (docs/explanation/alarms.md)."""
     few = count <= FEW_PROCESSORS
     return Sign(
         name="processors",
