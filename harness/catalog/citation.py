@@ -92,10 +92,10 @@ class EntryFile(Frozen, Generic[Entry]):
     """A list that comes with the program: entries by name under the list's own key, and the sources that they cite."""
 
     sources: dict[Key, Citation]
-    chips: dict[Key, Entry] = {}
-    models: dict[Key, Entry] = {}
-    rates: dict[Key, Entry] = {}
-    facts: dict[Key, Entry] = {}
+    chips: dict[Key, Entry] = Field(default={})
+    models: dict[Key, Entry] = Field(default={})
+    rates: dict[Key, Entry] = Field(default={})
+    facts: dict[Key, Entry] = Field(default={})
 
 
 def shipped(

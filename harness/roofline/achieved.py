@@ -101,23 +101,6 @@ class AchievedRange(Frozen):
         return self.lovo.coverage if self.lovo else None
 
 
-def deployment_of(rate: PublishedRate) -> Deployment:
-    """The deployment that a published rate states; what it leaves out stays None."""
-    c = rate.conditions
-    return Deployment(
-        precision=c.precision,
-        batch=c.batch,
-        context_tokens=c.context_tokens,
-        prompt_tokens=c.prompt_tokens,
-        output_tokens=c.output_tokens,
-        chips=c.chips,
-        mtp_drafts=c.mtp_drafts,
-        mtp_acceptance=c.mtp_acceptance,
-        attention_precision=c.attention_precision,
-        kv_bytes=c.kv_bytes,
-    )
-
-
 def _local_s(limits: Ceiling) -> float:
     return limits.compute_s + limits.memory_s + limits.activation_s + limits.launch_s
 
@@ -129,7 +112,7 @@ def reference_tok_s(limits: Ceiling, exposed: float) -> float:
 
 def _complete(rate: PublishedRate, spec: Spec) -> Deployment | None:
     """The rate's deployment where it gives all that its phase needs, or None."""
-    found = with_context(deployment_of(rate))
+    found = with_context(Deployment.of(rate.conditions))
     if spec.num_nextn_predict_layers == 0 and found.mtp_drafts is None:
         found = found.model_copy(update={"mtp_drafts": 0})
     needed: list[object] = [found.precision, found.chips]

@@ -5,6 +5,8 @@ Batch is sequences per package (a package may hold several devices); `chips` cou
 experts, or, for a dense model, one set of weights.
 """
 
+from typing import Self
+
 from pydantic import Field
 
 from harness.vocabulary import Frozen, PeakName, Precision, ServingConditions
@@ -59,6 +61,11 @@ class Deployment(ServingConditions):
     dense_shards: int | None = Field(
         default=None, gt=0, description="devices that share one copy of the non-expert weights"
     )
+
+    @classmethod
+    def of(cls, conditions: ServingConditions) -> Self:
+        """The deployment that a source states; what it leaves out stays None."""
+        return cls(**{name: getattr(conditions, name) for name in ServingConditions.model_fields})
 
     @property
     def positions(self) -> float | None:
