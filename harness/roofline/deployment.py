@@ -1,5 +1,4 @@
-"""How a model is served: number formats, and the conditions that a rate depends on. None means unknown, never a
-default.
+"""How a model is served: number formats, and the conditions that a rate depends on; None is unknown, no default.
 
 Batch is sequences per package (a package may hold several devices); `chips` counts the packages that share one set of
 experts, or, for a dense model, one set of weights.
