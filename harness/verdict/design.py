@@ -113,32 +113,43 @@ def _latency(claim: Design, specs: list[tuple[str, Spec]], record: Record | None
     return _together(claim, cases, modelled, "rate of MoE over dense in decode")
 
 
+_WORDS: dict[Outcome, str] = {
+    "supported": "holds",
+    "refuted": "does not hold",
+    "undecided": "cannot be told from the bound",
+}
+
+
 def _together(claim: Design, cases: list[DesignCase], modelled: tuple[Evidence, ...], of: str) -> Finding:
     """All cases agree, or the verdict depends on the one that the source is about."""
     found = tally([c.outcome for c in cases])
-    places = {o: [c.place for c in cases if c.outcome == o] for o in ("supported", "refuted", "undecided")}
-    mixed = len({c.outcome for c in cases}) > 1
+    seen = {c.outcome for c in cases}
+    mixed, decided = len(seen) > 1, found.outcome in ("supported", "refuted")
+    missing = claim.omitted if mixed and not decided else ()
+    flags = flagged(missing)
+    if not decided and "undecided" in seen and len(seen) < 3:
+        missing += ("more repetitions",)
     spread = Interval.of(end for c in cases for end in (c.ratio.low or c.ratio.point, c.ratio.high or c.ratio.point))
     between = f"{of} from {times(spread.low)} to {times(spread.high)}"
-    words = {"supported": "holds", "refuted": "does not hold", "undecided": "cannot be told from the bound"}
-    missing: tuple[str, ...] = ()
-    if found.outcome in ("supported", "refuted"):
-        measured = "the one case measured" if len(cases) == 1 else f"all {len(cases)} cases measured"
-        reason = f"It {words[found.outcome]} in {measured}: {between}."
-    else:
-        reason = f"It {'; '.join(f'{words[o]} at {_few(at)}' for o, at in places.items() if at)}: {between}."
-        missing = claim.omitted if mixed else ()
-        if places["undecided"] and not (places["supported"] and places["refuted"]):
-            missing += ("more repetitions",)
     return found.finding(
-        reason,
+        f"It {_places(cases, found.outcome if decided else None)}: {between}.",
         missing,
-        flags=flagged(claim.omitted if missing and mixed else ()),
+        flags=flags,
         interval=spread,
         interval_of=of,
         largest_uncertainty="batch and comparison" if mixed else "spread between processes",
         evidence=(*(c.shown for c in cases), *modelled),
     )
+
+
+def _places(cases: list[DesignCase], decided: Outcome | None) -> str:
+    """Where the claim holds and where it does not."""
+    if decided is not None:
+        return (
+            f"{_WORDS[decided]} in {'the one case measured' if len(cases) == 1 else f'all {len(cases)} cases measured'}"
+        )
+    places = {outcome: [c.place for c in cases if c.outcome == outcome] for outcome in _WORDS}
+    return "; ".join(f"{_WORDS[outcome]} at {_few(at)}" for outcome, at in places.items() if at)
 
 
 def _few(places: list[str], most: int = 3) -> str:

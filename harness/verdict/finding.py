@@ -81,6 +81,11 @@ def flagged(missing: Sequence[str]) -> tuple[Flag, ...]:
     return ("missing-condition",) if missing else ()
 
 
+def left_open(conditions: dict[str, bool]) -> tuple[str, ...]:
+    """The names of the conditions that are open."""
+    return tuple(name for name, is_open in conditions.items() if is_open)
+
+
 _STANCES: dict[Outcome, Stance] = {"supported": "supports", "refuted": "contradicts"}
 
 

@@ -21,6 +21,7 @@ from harness.verdict.finding import (
     allowed_if,
     around,
     evidence,
+    left_open,
     stance_of,
     tally,
 )
@@ -60,20 +61,13 @@ def judge_capacity(claim: Capacity, knowledge: Knowledge, sheet: Sheet) -> Findi
     (chip, models), precision, chips = found, claim.conditions.precision, _packages(claim)
     if chip.memory is None:
         return Finding(outcome="out of reach", reason=f"No source gives the memory of {chip.title}.")
-    open_ = (("chips", chips is None), ("precision", precision is None), ("which model of the family", len(models) > 1))
-    missing = tuple(name for name, is_open in open_ if is_open)
+    open_ = {"chips": chips is None, "precision": precision is None, "which model of the family": len(models) > 1}
+    missing = left_open(open_)
     precisions: tuple[Precision, ...] = PRECISIONS[1:] if precision is None else (precision,)
     counts = (1, 8, 64) if chips is None else (chips,)
     sizes = [(m, p, n, _need(claim, m, p, n)) for m in models for p in precisions for n in counts]
     outcomes = [_fits(claim, need, n * chip.memory.low, n * chip.memory.high) for _, _, n, need in sizes]
     whole = tally(outcomes)
-    caches = " and caches" if claim.conditions.batch else ""
-    shown = []
-    for (m, p, n, need), outcome in list(zip(sizes, outcomes, strict=True))[:12]:
-        quantity = f"{m.title} in {p}: weights{caches}, {n} x {chip.title}"
-        source = f"counted from the configuration; memory {binary(n * chip.memory.best)}"
-        stance, span = stance_of(outcome, "allows"), Interval.of(need, level=0.99)
-        shown.append(evidence("modelled", quantity, need[0], "bytes", source, stance, span))
     first, have = sizes[0][3][0], counts[0] * chip.memory.high
     words = f"{binary(first)} of weights and caches at least, {binary(have)} of memory at most"
     words += ", which leaves the runtime less than a twentieth" if outcomes == ["implausible"] else ""
@@ -81,9 +75,23 @@ def judge_capacity(claim: Capacity, knowledge: Knowledge, sheet: Sheet) -> Findi
         f"{words}." if len(sizes) == 1 else f"Over {len(sizes)} scenarios: {whole.in_words}; the first: {words}.",
         missing,
         binding="capacity",
-        evidence=tuple(shown),
+        evidence=tuple(_size(claim, chip, chip.memory, s, o) for s, o in list(zip(sizes, outcomes, strict=True))[:12]),
         largest_uncertainty=missing[0] if missing else "size of caches and buffers",
     )
+
+
+Size = tuple[ReleasedModel, Precision, int, tuple[float, float]]
+"""A model in a precision on so many chips, and the bytes that it needs there."""
+
+
+def _size(claim: Capacity, chip: Chip, memory: Range, size: Size, outcome: Outcome) -> Evidence:
+    model, precision, n, need = size
+    words = (
+        f"{model.title} in {precision}: weights{' and caches' if claim.conditions.batch else ''}, {n} x {chip.title}"
+    )
+    source = f"counted from the configuration; memory {binary(n * memory.best)}"
+    stance, span = stance_of(outcome, "allows"), Interval.of(need, level=0.99)
+    return evidence("modelled", words, need[0], "bytes", source, stance, span)
 
 
 def _packages(claim: Capacity) -> int | None:
@@ -118,11 +126,8 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     if isinstance(found, Finding):
         return found
     (chip, models), precision = found, claim.conditions.precision
-    can = precision is None or runs(chip, precision)
-    if can is None:
-        return Finding(outcome="undecided", reason=f"No source gives a {precision} peak of {chip.title}.")
-    if not can:
-        return Finding(outcome="refuted", reason=f"{chip.title} has no {precision} arithmetic.")
+    if precision is not None and not runs(chip, precision):
+        return _cannot_run(chip, precision)
     phase: RatePhase = "decode" if claim.figure == "tpot" else "prefill"
     completed = scenarios(claim.conditions.model_copy(update={"phase": phase, "per": "package"}), chip, models)
     own = sheet.source.own_publications
@@ -131,10 +136,7 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     whole = tally([_time_outcome(claim.duration_s, t, achieved) for t in times])
     floors = [t.floor_s for t in times]
     tail = f"; over the scenarios {whole.in_words}" if len(times) > 1 else ""
-    span = None
-    if achieved is not None:
-        references = Interval.of(t.reference_s for t in times)
-        span = Interval(low=references.low / achieved.high90, high=references.high / achieved.low90)
+    span = None if achieved is None else _usual_time(times, achieved)
     return whole.finding(
         f"{seconds(claim.duration_s)} against a floor of {seconds(min(floors))}{tail}.",
         completed.missing,
@@ -144,6 +146,12 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
         largest_uncertainty=largest_effect(completed.each, floors) or "how much of a ceiling systems reach",
         evidence=_time_evidence(claim, floors, achieved, span),
     )
+
+
+def _cannot_run(chip: Chip, precision: Precision) -> Finding:
+    if runs(chip, precision) is None:
+        return Finding(outcome="undecided", reason=f"No source gives a {precision} peak of {chip.title}.")
+    return Finding(outcome="refuted", reason=f"{chip.title} has no {precision} arithmetic.")
 
 
 class Time(Frozen):
@@ -165,6 +173,11 @@ def _time_outcome(duration_s: float, time: Time, achieved: AchievedRange | None)
     if share > achieved.high99:
         return "implausible"
     return "consistent" if achieved.low90 <= share <= achieved.high90 else "undecided"
+
+
+def _usual_time(times: list[Time], achieved: AchievedRange) -> Interval:
+    references = Interval.of(t.reference_s for t in times)
+    return Interval(low=references.low / achieved.high90, high=references.high / achieved.low90)
 
 
 def _time_evidence(

@@ -1,12 +1,13 @@
 """Claims of one model over another: counted where they follow from architectures."""
 
+from harness.catalog.models import ReleasedModel
 from harness.claims import ModelRatio
-from harness.results.assessment import Outcome
+from harness.results.assessment import Evidence, Outcome
 from harness.roofline.attention import flop_per_token, kv_bytes
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import times
-from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, evidence, stance_of, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, evidence, left_open, stance_of, tally
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.ratios import LIKE_LENGTHS, length_of, near
 
@@ -15,6 +16,7 @@ CONTEXTS = (1024.0, 8192.0, 65536.0, 1048576.0)
 _ELEMENT_BYTES = (1.0, 1.14, 2.0)
 """Of a cached element: 8 bits; 8 bits with scales and a 16-bit rotary part (656 bytes for 576 elements); 16 bits."""
 ELEMENT_RATIOS = tuple(sorted({round(a / b, 4) for a in _ELEMENT_BYTES for b in _ELEMENT_BYTES}))
+Models = tuple[ReleasedModel, ...]
 _COUNTED = "counted from the released configurations"
 
 
@@ -25,29 +27,24 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:
         return Finding(outcome="out of reach", reason=knowledge.unknown_model(claim.reference if ours else claim.model))
     if claim.figure == "rate":
         return _rate_ratio(claim, knowledge)
+    return _counted_ratio(claim, ours, theirs)
+
+
+def _counted_ratio(claim: ModelRatio, ours: Models, theirs: Models) -> Finding:
     given = claim.conditions.context_tokens
     contexts = CONTEXTS if given is None else (given,)
     formats = ELEMENT_RATIOS if claim.figure == "kv_bytes" and claim.conditions.precision is None else (1.0,)
-    count = flop_per_token if claim.figure == "flop_per_token" else kv_bytes
-    counted = [(a, b, n, count(a.spec, n) / count(b.spec, n)) for a in ours for b in theirs for n in contexts]
-    shown = []
-    for a, b, n, value in counted:
-        words = f"{a.title} over {b.title}, {claim.figure.replace('_', ' ')}, {n:g} tokens of context"
-        agrees = any(_agrees(claim, value * f) for f in formats)
-        span = Interval.of(value * f for f in formats) if len(formats) > 1 else None
-        stance = stance_of("supported" if agrees else "refuted")
-        shown.append(evidence("modelled", words, value, "ratio", _COUNTED, stance, span))
-    values = [value * f for *_, value in counted for f in formats]
-    outcomes: list[Outcome] = ["supported" if _agrees(claim, v) else "refuted" for v in values]
-    found = tally(outcomes)
-    open_ = (
-        ("context length", given is None),
-        ("bytes of a cached element", len(formats) > 1),
-        ("which model of the family", len(ours) * len(theirs) > 1),
-    )
-    missing = tuple(name for name, is_open in open_ if is_open)
+    counted = [_count(claim, a, b, n, formats) for a in ours for b in theirs for n in contexts]
+    values = [value * f for value, _ in counted for f in formats]
+    found = tally([_outcome(claim, value) for value in values])
+    open_ = {
+        "context length": given is None,
+        "bytes of a cached element": len(formats) > 1,
+        "which model of the family": len(ours) * len(theirs) > 1,
+    }
+    missing = left_open(open_)
     span = Interval.of(values)
-    equal = f", {times(counted[0][-1])} at equal bytes of an element" if len(formats) > 1 else ""
+    equal = f", {times(counted[0][0])} at equal bytes of an element" if len(formats) > 1 else ""
     word = {"supported": "agrees with", "refuted": "is more than 5 % off"}.get(found.outcome, "agrees in part with")
     return found.finding(
         f"{times(claim.ratio)} {word} the count: {interval_text(span.low, span.high, 'ratio')}{equal}.",
@@ -55,12 +52,25 @@ def judge_model_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:
         interval=span,
         interval_of=_COUNTED,
         largest_uncertainty=missing[0] if missing else None,
-        evidence=tuple(shown),
+        evidence=tuple(shown for _, shown in counted),
     )
 
 
-def _agrees(claim: ModelRatio, counted: float) -> bool:
-    return abs(claim.ratio / counted - 1) <= ARTEFACT_TOLERANCE
+def _count(
+    claim: ModelRatio, ours: ReleasedModel, theirs: ReleasedModel, tokens: float, formats: tuple[float, ...]
+) -> tuple[float, Evidence]:
+    """The counted ratio at one context, and that as evidence over all formats of a cached element."""
+    count = flop_per_token if claim.figure == "flop_per_token" else kv_bytes
+    value = count(ours.spec, tokens) / count(theirs.spec, tokens)
+    words = f"{ours.title} over {theirs.title}, {claim.figure.replace('_', ' ')}, {tokens:g} tokens of context"
+    outcomes = [_outcome(claim, value * f) for f in formats]
+    stance = stance_of("supported" if "supported" in outcomes else "refuted")
+    span = Interval.of(value * f for f in formats) if len(formats) > 1 else None
+    return value, evidence("modelled", words, value, "ratio", _COUNTED, stance, span)
+
+
+def _outcome(claim: ModelRatio, counted: float) -> Outcome:
+    return "supported" if abs(claim.ratio / counted - 1) <= ARTEFACT_TOLERANCE else "refuted"
 
 
 def _rate_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:

@@ -14,7 +14,7 @@ from harness.claims import StatedConditions, Unit
 from harness.roofline.deployment import Deployment
 from harness.roofline.scenarios import missing as missing_in_cost
 from harness.roofline.scenarios import scenarios as serving_scenarios
-from harness.verdict.finding import DRAWS, SEED
+from harness.verdict.finding import DRAWS, SEED, left_open
 from harness.vocabulary import Frozen, RatePhase
 
 PACKAGES_OF_A_NODE = 8
@@ -78,13 +78,13 @@ def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[Release
     phases: tuple[RatePhase, ...] = ("prefill", "decode") if conditions.phase is None else (conditions.phase,)
     units = _units(conditions, chip)
     given = Deployment.of(conditions)
-    open_ = (
-        ("model", len(models) > 1),
-        ("phase", conditions.phase is None),
-        ("unit (package or die)", len(units) > 1),
-        ("packages of a unit", conditions.per in ("node", "system") and conditions.packages_per_unit is None),
-    )
-    names = [name for name, is_open in open_ if is_open]
+    open_ = {
+        "model": len(models) > 1,
+        "phase": conditions.phase is None,
+        "unit (package or die)": len(units) > 1,
+        "packages of a unit": conditions.per in ("node", "system") and conditions.packages_per_unit is None,
+    }
+    names = list(left_open(open_))
     strata = [(m, p, u) for m in models for p in phases for u in units]
     each: list[Scenario] = []
     share = max(1, math.ceil(DRAWS / len(strata)))

@@ -79,9 +79,12 @@ def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> State
 class _Remark(NamedTuple):
     """What is amiss with a claim, whatever its outcome."""
 
-    flag: Flag | None
-    note: str | None
+    flags: tuple[Flag, ...] = ()
+    notes: tuple[str, ...] = ()
     shown: tuple[Evidence, ...] = ()
+
+    def and_also(self, other: "_Remark") -> "_Remark":
+        return _Remark(self.flags + other.flags, self.notes + other.notes, self.shown + other.shown)
 
 
 @dataclass(frozen=True)
@@ -112,32 +115,31 @@ class _Case:
         ratings = [r for r in rated if r.admissible] or rated
         found = tally([r.outcome for r in ratings])
         outcome, reason, shown = self._firmest(found, ratings)
-        remarks = [*self._retelling(), *self._other_model(), *self._other_unit()]
+        amiss = self._amiss()
         dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *completed.missing)))
-        flags = (*(r.flag for r in remarks if r.flag is not None), *flagged(dropped))
-        beside = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
         interval, of = self._interval(ratings)
-        tops = [r.generous for r in ratings if r.generous is not None]
+        highest = _highest(ratings)
         return found.finding(
-            " ".join((reason, *(r.note for r in remarks if r.note is not None))),
+            " ".join((reason, *amiss.notes)),
             dropped,
             outcome=outcome,
-            flags=tuple(dict.fromkeys(flags)),
+            flags=(*amiss.flags, *flagged(dropped)),
             also=found.also if outcome == "undecided" and len(ratings) > 1 else None,
             interval=interval,
             interval_of=of,
-            # Of the highest ceiling over the scenarios: the one that a refutation rests on.
-            binding=max(tops, key=lambda top: top.rate_tok_s).binding if tops else None,
+            binding=highest[0].binding if highest else None,  # the ceiling that a refutation rests on
             stability=found.stability if outcome == found.outcome else 1.0,
             largest_uncertainty=_uncertainty(completed, rated),
-            evidence=(
-                *shown,
-                *(e for r in remarks for e in r.shown),
-                *_bound(ratings),
-                *self._usual(ratings),
-                *(as_evidence(r, "context") for r in beside),
-            ),
+            evidence=(*shown, *amiss.shown, *self._beside(ratings)),
         )
+
+    def _amiss(self) -> _Remark:
+        return self._retelling().and_also(self._other_model()).and_also(self._other_unit())
+
+    def _beside(self, ratings: list[Rating]) -> list[Evidence]:
+        """The ceiling, the usual range, and other published rates of the chip."""
+        rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
+        return [*_bound(ratings), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
 
     def _firmest(self, found: Tally, ratings: list[Rating]) -> tuple[Outcome, str, tuple[Evidence, ...]]:
         """Identities and primary artefacts come before the cost model."""
@@ -195,46 +197,49 @@ class _Case:
         reason = f"The source that it repeats, {near.source.title}, gives {number(near.rate_tok_s, 4)} tok/s under the "
         return "refuted", f"{reason}same conditions, more than 5 % away.", (as_evidence(near, "contradicts"),)
 
-    def _retelling(self) -> list[_Remark]:
+    def _retelling(self) -> _Remark:
         """The published figure that the claim repeats, and whether it was a projection."""
         if self.traced is None:
-            return []
+            return _Remark()
         row = self.traced.rate
         repeated = as_evidence(row, "context", "the figure that the claim repeats; its conditions are used")
         if self.claim.conditions.idealised or not row.conditions.idealised:
-            return [_Remark(None, None, (repeated,))]
+            return _Remark(shown=(repeated,))
         alike = (r for r in measured_siblings(row, self.knowledge) if r.conditions.batch == row.conditions.batch)
-        measured = next(alike, None)
+        measured, note = next(alike, None), "Its source calls it a projection under ideal balance"
         if measured is None:
-            return [_Remark(None, "Its source calls it a projection under ideal balance.", (repeated,))]
-        note = f"Its source calls it a projection under ideal balance; measured: {number(measured.rate_tok_s, 4)}."
+            return _Remark(notes=(f"{note}.",), shown=(repeated,))
         beside = as_evidence(measured, "context", "measured, same source and set-up")
-        return [_Remark(None, note, (repeated, beside))]
+        return _Remark(notes=(f"{note}; measured: {number(measured.rate_tok_s, 4)}.",), shown=(repeated, beside))
 
-    def _other_model(self) -> list[_Remark]:
+    def _other_model(self) -> _Remark:
         """The figure of one model, given for another or in a source about another."""
         stated, about = self.claim.conditions.model, self.sheet.subject
-        subject = self.knowledge.could_be(about) if about else ()
-        expected = self.knowledge.could_be(stated) if stated else subject
+        subject = self._names(about)
+        expected = self._names(stated) if stated else subject
         row = self.traced.rate if self.traced else None
-        if row is not None and expected and row.model not in {m.name for m in expected}:
+        if row is not None and expected and row.model not in expected:
             other = self.knowledge.model(row.model)
             title = other.title if other else row.model
-            return [_Remark("model-mismatch", f"The figure is {title}'s, set beside {stated or about}.")]
-        if stated and subject and not {m.name for m in self.models} & {m.name for m in subject}:
-            return [_Remark("model-mismatch", f"The figure is of {stated}, in a source about {about}.")]
-        return []
+            return _Remark(("model-mismatch",), (f"The figure is {title}'s, set beside {stated or about}.",))
+        if stated and subject and subject.isdisjoint(m.name for m in self.models):
+            return _Remark(("model-mismatch",), (f"The figure is of {stated}, in a source about {about}.",))
+        return _Remark()
 
-    def _other_unit(self) -> list[_Remark]:
+    def _names(self, model: str | None) -> set[str]:
+        return {m.name for m in self.knowledge.could_be(model)}
+
+    def _other_unit(self) -> _Remark:
         """A published figure counted in another unit, or a unit that is not given."""
         trap = None if self.rate_tok_s is None else unit_trap(self.rate_tok_s, self.conditions, self.knowledge)
         if trap is not None:
             row, why = trap
-            return [_Remark("unit-trap", f"{_sentence(why)} ({described(row)}).", (as_evidence(row, "context", why),))]
+            note = f"{_sentence(why)} ({described(row)})."
+            return _Remark(("unit-trap",), (note,), (as_evidence(row, "context", why),))
         if self.claim.conditions.per is None and self.chip.devices_per_package > 1:
             note = f"A package of {self.chip.title} has {self.chip.dies_per_package} dies; the unit is not given."
-            return [_Remark("unit-trap", note)]
-        return []
+            return _Remark(("unit-trap",), (note,))
+        return _Remark()
 
     def _interval(self, ratings: list[Rating]) -> tuple[Interval | None, str | None]:
         """The usual range (90 %) over all scenarios, cut at the most generous ceilings, in the claim's unit."""
@@ -276,15 +281,20 @@ def _uncertainty(completed: ScenarioSet, rated: list[Rating]) -> str:
     return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
 
 
+def _highest(ratings: list[Rating]) -> tuple[Ceiling, float] | None:
+    """The highest of the most generous ceilings over the scenarios, and the rate under that scenario."""
+    tops = [(r.generous, r.rate_tok_s) for r in ratings if r.generous is not None]
+    return max(tops, key=lambda top: top[0].rate_tok_s, default=None)
+
+
 def _bound(ratings: list[Rating]) -> list[Evidence]:
-    """The highest of the most generous ceilings over the scenarios."""
-    tops: list[tuple[Ceiling, float]] = [(r.generous, r.rate_tok_s) for r in ratings if r.generous is not None]
-    if not tops:
+    highest = _highest(ratings)
+    if highest is None:
         return []
-    best, rate = max(tops, key=lambda top: top[0].rate_tok_s)
+    (best, rate), bounds = highest, [r.generous.rate_tok_s for r in ratings if r.generous is not None]
     bound = best.rate_tok_s
-    words = f"most generous ceiling of a package, {best.phase}, {_scenarios(len(tops))}"
-    span = Interval.of((top.rate_tok_s for top, _ in tops), level=0.99) if len(tops) > 1 else None
+    words = f"most generous ceiling of a package, {best.phase}, {_scenarios(len(bounds))}"
+    span = Interval.of(bounds, level=0.99) if len(bounds) > 1 else None
     stance = allowed_if(rate <= CEILING_SLACK * bound)
     note = f"the claim is {number(rate / bound, 2)} of it"
     return [evidence("modelled", words, bound, "tok/s", f"cost model, bound by {best.binding}", stance, span, note)]

@@ -166,9 +166,16 @@ def unit_trap(
     same_phase = [r for r in rows if conditions.phase in (None, r.phase) and _compatible(conditions, r)]
     if any(_same(r.rate_tok_s, rate_tok_s, ARTEFACT_TOLERANCE) for r in same_phase):
         return None
-    for row in rows:
-        if conditions.phase not in (None, row.phase) and _same(row.rate_tok_s, rate_tok_s, SAME_FIGURE):
-            return row, f"the same figure is published as '{row.phase}'"
-    multiples = ((row, factor, why) for factor, why in UNIT_TRAPS for row in same_phase)
-    found = next((m for m in multiples if _same(m[0].rate_tok_s * m[1], rate_tok_s, SAME_FIGURE)), None)
-    return None if found is None else (found[0], f"it is {found[1]:g} times a published rate: {found[2]}")
+    elsewhere = (r for r in rows if conditions.phase not in (None, r.phase))
+    row = next((r for r in elsewhere if _same(r.rate_tok_s, rate_tok_s, SAME_FIGURE)), None)
+    if row is not None:
+        return row, f"the same figure is published as '{row.phase}'"
+    return _multiple(rate_tok_s, same_phase)
+
+
+def _multiple(rate_tok_s: float, rows: list[PublishedRate]) -> tuple[PublishedRate, str] | None:
+    for factor, why in UNIT_TRAPS:
+        for row in rows:
+            if _same(row.rate_tok_s * factor, rate_tok_s, SAME_FIGURE):
+                return row, f"it is {factor:g} times a published rate: {why}"
+    return None
