@@ -23,7 +23,7 @@ class Source(Frozen):
     url: Text | None = None
     derived_from: tuple[Identifier, ...] = Field(
         default=(),
-        description="published sources that it repeats; they are left out of any band that judges it",
+        description="published sources that it repeats; they are left out of the usual range that judges it",
     )
     catalogued_as: tuple[Identifier, ...] = Field(
         default=(),
@@ -32,12 +32,17 @@ class Source(Frozen):
     )
     note: Text | None = None
 
+    @property
+    def own_publications(self) -> tuple[str, ...]:
+        """Publications that are no evidence for it: those that it repeats, and itself."""
+        return (*self.derived_from, *self.catalogued_as)
+
 
 class StatedConditions(ServingConditions):
     """What a source says of how a figure came about. None means that it does not say."""
 
     phase: RatePhase | None = None
-    model: Identifier | None = Field(default=None, description="the model that the figure is said to be of")
+    model: Identifier | None = Field(default=None, description="the model that the source gives the figure for")
     chip: Identifier | None = None
     per: Unit | None = Field(default=None, description="what one unit of the rate is")
     packages_per_unit: int | None = Field(

@@ -8,7 +8,8 @@ Student's t on logarithms is used, which assumes log-normal noise. One sample ha
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from pydantic import Field
 
@@ -28,6 +29,12 @@ class Interval(Frozen):
     high: float
     level: float = Field(default=LEVEL, gt=0, lt=1)
 
+    @classmethod
+    def of(cls, values: Iterable[float], level: float = LEVEL) -> Self:
+        """From the least to the largest of `values`."""
+        ordered = sorted(values)
+        return cls(low=ordered[0], high=ordered[-1], level=level)
+
     def holds(self, value: float) -> bool:
         return self.low <= value <= self.high
 
@@ -46,6 +53,10 @@ class Estimate(Frozen):
         if self.low is None or self.high is None:
             return None
         return Interval(low=self.low, high=self.high, level=self.level)
+
+    def times(self, factor: float) -> Self:
+        ends = {name: None if end is None else end * factor for name, end in (("low", self.low), ("high", self.high))}
+        return self.model_copy(update={"point": self.point * factor, **ends})
 
 
 def median(samples: Sequence[float]) -> float:
@@ -87,13 +98,8 @@ def median_estimate(samples: Sequence[float], level: float = LEVEL) -> Estimate:
         return Estimate(point=ordered[0], low=None, high=None, level=level, n=1)
     mean, half = _student(logs, level)
     point = median(ordered)
-    return Estimate(
-        point=point,
-        low=min(_exp(mean - half), point),
-        high=max(_exp(mean + half), point),
-        level=level,
-        n=n,
-    )
+    low, high = min(_exp(mean - half), point), max(_exp(mean + half), point)
+    return Estimate(point=point, low=low, high=high, level=level, n=n)
 
 
 def paired_ratio(numerator: Sequence[float], denominator: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -167,17 +173,12 @@ def separate_ratio(numerator: Estimate, denominator: Estimate, drift: float, lev
     """
     shift = math.log(numerator.point) - math.log(denominator.point)
     n = min(numerator.n, denominator.n)
-    a, b = _variants(numerator), _variants(denominator)
+    a, b = _half_widths(numerator), _half_widths(denominator)
     if a is None or b is None:
         return Estimate(point=_exp(shift), low=None, high=None, level=level, n=n)
     between = drift_half_width(drift, level)
-    return Estimate(
-        point=_exp(shift),
-        low=_exp(shift - math.hypot(a[0], b[1], between)),
-        high=_exp(shift + math.hypot(a[1], b[0], between)),
-        level=level,
-        n=n,
-    )
+    low, high = _exp(shift - math.hypot(a[0], b[1], between)), _exp(shift + math.hypot(a[1], b[0], between))
+    return Estimate(point=_exp(shift), low=low, high=high, level=level, n=n)
 
 
 def geometric_mean(ratios: Sequence[Estimate], shared: float = 0.0, level: float = LEVEL) -> Estimate:
@@ -190,17 +191,12 @@ def geometric_mean(ratios: Sequence[Estimate], shared: float = 0.0, level: float
         raise ValueError("the mean of no ratios is unknown")
     count, n = len(ratios), min(r.n for r in ratios)
     centre = math.fsum(math.log(r.point) for r in ratios) / count
-    variants = [variant for variant in map(_variants, ratios) if variant is not None]
-    if len(variants) < count:
+    widths = [w for w in map(_half_widths, ratios) if w is not None]
+    if len(widths) < count:
         return Estimate(point=_exp(centre), low=None, high=None, level=level, n=n)
-    below, above = (math.hypot(*(variant[side] for variant in variants)) / count for side in (0, 1))
-    return Estimate(
-        point=_exp(centre),
-        low=_exp(centre - math.hypot(below, shared)),
-        high=_exp(centre + math.hypot(above, shared)),
-        level=level,
-        n=n,
-    )
+    below, above = (math.hypot(*(w[side] for w in widths)) / count for side in (0, 1))
+    low, high = _exp(centre - math.hypot(below, shared)), _exp(centre + math.hypot(above, shared))
+    return Estimate(point=_exp(centre), low=low, high=high, level=level, n=n)
 
 
 def drift_half_width(drift: float, level: float = LEVEL) -> float:
@@ -262,8 +258,8 @@ def _normal(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def _variants(estimate: Estimate) -> tuple[float, float] | None:
-    """How far an interval reaches below and above its point, in logarithms."""
+def _half_widths(estimate: Estimate) -> tuple[float, float] | None:
+    """How far an interval extends below and above its point, in logarithms."""
     if estimate.low is None or estimate.high is None:
         return None
     centre = math.log(estimate.point)

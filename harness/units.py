@@ -1,4 +1,4 @@
-"""The only place where numbers become text: significant digits, SI and binary prefixes, intervals. Computes nothing."""
+"""Numbers as text: significant digits, SI and binary prefixes, intervals."""
 
 import math
 
@@ -76,21 +76,16 @@ def seconds(value: float | None) -> str:
 
 def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     """A value by the unit names that claims and evidence use."""
-    if value is None:
-        return UNKNOWN
-    if unit == "parameters":
-        return count(value, digits)
-    if unit == "ratio":
-        return times(value, digits)
-    if unit == "fraction":
-        return percent(value, digits)
     if unit == "s":
         return seconds(value)
-    if unit == "bytes":
-        return binary(value, digits)
+    if unit in _TEXTS:
+        return _TEXTS[unit](value, digits)
     if unit in _PREFIXED:
         return si(value, unit, digits)
-    return f"{number(value, digits)} {unit}".rstrip()
+    return f"{number(value, digits)} {unit}".rstrip() if value is not None else UNKNOWN
+
+
+_TEXTS = {"parameters": count, "ratio": times, "fraction": percent, "bytes": binary}
 
 
 def interval(low: float | None, high: float | None, unit: str = "", digits: int = 3) -> str:

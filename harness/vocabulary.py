@@ -1,4 +1,4 @@
-"""What every room means by a word: phases, number formats, dense counterparts, conditions of serving, frozen values."""
+"""Types that all packages share: phases, number formats, dense counterparts, serving conditions, frozen values."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ Phase = Literal["prefill", "decode"]
 RatePhase = Literal["prefill", "decode", "output_all", "total_all"]
 """What a rate counts: input tokens of prefill chips, output tokens of decode chips, output tokens over all chips, input
 and output tokens over all chips. Four different quantities."""
-RATE_PHASES: tuple[RatePhase, ...] = ("prefill", "decode", "output_all", "total_all")
+MIXED_PHASES: tuple[RatePhase, ...] = ("output_all", "total_all")
 
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4", "w4a8"]
 """Number format of weights, as a source states it."""

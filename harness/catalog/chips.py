@@ -6,14 +6,11 @@ rates with structured sparsity are kept apart, because they need sparse weights.
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from harness.catalog.citation import Citation, Figure, Figures, Key, Range, cited, spread
-from harness.errors import UsageError, unknown
-from harness.files import validation
+from harness.catalog.citation import Citation, EntryFile, Figure, Figures, Range, cited, named, shipped, spread
 from harness.vocabulary import Frozen, PeakName
 
 
@@ -26,28 +23,33 @@ class Peak(Frozen):
     sparse_flop_s: tuple[Figure, ...] = Field(default=(), description="with 2:4 structured sparsity; never a ceiling")
 
 
-class Chip(Frozen):
-    """One accelerator package."""
+class _Package(Frozen):
+    """What a chip and its entry in a catalog file have in common."""
 
-    name: str
     title: str
     vendor: str
     dies_per_package: int = Field(default=1, gt=0, le=64)
     devices_per_package: int = Field(
         default=1, gt=0, le=64, description="parts that software addresses apart, each with weights of its own"
     )
+    scale_up_packages: int | None = Field(
+        default=None, gt=0, description="packages that the scale-up network joins; None: unknown"
+    )
+    note: str | None = None
+
+
+class Chip(_Package):
+    """One accelerator package."""
+
+    name: str
     peaks: tuple[Peak, ...]
     memory_bytes: tuple[Figure, ...] = ()
     bandwidth_bytes_s: tuple[Figure, ...] = ()
     link_bytes_s: tuple[Figure, ...] = Field(default=(), description="scale-up links of a package, one direction")
-    scale_up_packages: int | None = Field(
-        default=None, gt=0, description="packages that the scale-up network joins; None: unknown"
-    )
     scale_out_bytes_s: tuple[Figure, ...] = Field(
         default=(), description="network beyond the scale-up domain, a package, one direction"
     )
     power_w: tuple[Figure, ...] = Field(default=(), description="thermal design power of the package")
-    note: str | None = None
 
     def supports(self, precision: PeakName) -> bool | None:
         """True, False, or None where no source says."""
@@ -55,8 +57,12 @@ class Chip(Frozen):
 
     def peak(self, precision: PeakName) -> Range | None:
         """Dense peak in FLOP/s (OP/s for integers); None where unsupported or unknown (see `supports`)."""
-        found = next((p for p in self.peaks if p.precision == precision), None)
-        return spread(found.dense_flop_s) if found else None
+        return next((spread(p.dense_flop_s) for p in self.peaks if p.precision == precision), None)
+
+    @property
+    def eight_bit(self) -> Range | None:
+        """The 8-bit peak, floating-point first."""
+        return self.peak("fp8") or self.peak("int8")
 
     @property
     def memory(self) -> Range | None:
@@ -86,21 +92,18 @@ class PeakEntry(Frozen):
     sparse: Figures = ()
 
 
-class ChipEntry(Frozen):
+class ChipEntry(_Package):
     """One accelerator package. Figures in SI base units: FLOP/s, bytes, bytes/s, W."""
 
-    title: str
-    vendor: str
-    dies_per_package: int = Field(default=1, gt=0, le=64)
-    devices_per_package: int = Field(default=1, gt=0, le=64)
     peaks: dict[PeakName, PeakEntry | Literal["unsupported"]] = Field(min_length=1)
     memory_bytes: Figures = Field(min_length=1)
     bandwidth_bytes_s: Figures = Field(min_length=1)
     link_bytes_s: Figures = ()
-    scale_up_packages: int | None = Field(default=None, gt=0)
     scale_out_bytes_s: Figures = ()
     power_w: Figures = ()
-    note: str | None = None
+
+
+_CITED = ("memory_bytes", "bandwidth_bytes_s", "link_bytes_s", "scale_out_bytes_s", "power_w")
 
 
 def to_chip(name: str, entry: ChipEntry, sources: dict[str, Citation]) -> Chip:
@@ -112,44 +115,16 @@ def to_chip(name: str, entry: ChipEntry, sources: dict[str, Citation]) -> Chip:
         else:
             dense, sparse = cited(peak.dense, sources), cited(peak.sparse, sources)
             peaks.append(Peak(precision=precision, supported=True, dense_flop_s=dense, sparse_flop_s=sparse))
-    return Chip(
-        name=name,
-        title=entry.title,
-        vendor=entry.vendor,
-        dies_per_package=entry.dies_per_package,
-        devices_per_package=entry.devices_per_package,
-        peaks=tuple(peaks),
-        memory_bytes=cited(entry.memory_bytes, sources),
-        bandwidth_bytes_s=cited(entry.bandwidth_bytes_s, sources),
-        link_bytes_s=cited(entry.link_bytes_s, sources),
-        scale_up_packages=entry.scale_up_packages,
-        scale_out_bytes_s=cited(entry.scale_out_bytes_s, sources),
-        power_w=cited(entry.power_w, sources),
-        note=entry.note,
-    )
-
-
-class ChipFile(Frozen):
-    """The built-in list of chips."""
-
-    sources: dict[Key, Citation]
-    chips: dict[Key, ChipEntry] = Field(min_length=1)
+    figures = {field: cited(getattr(entry, field), sources) for field in _CITED}
+    return Chip(**{**dict(entry), **figures, "name": name, "peaks": tuple(peaks)})
 
 
 @cache
 def chips() -> tuple[Chip, ...]:
     """All built-in chips, in the file's order."""
-    found = validation.validate(validation.load(Path(__file__).with_name("chips.yaml"), what="chip catalog"), ChipFile)
-    return tuple(to_chip(name, entry, found.sources) for name, entry in found.chips.items())
-
-
-def chip_names() -> tuple[str, ...]:
-    return tuple(chip.name for chip in chips())
+    return shipped("chips", EntryFile[ChipEntry], to_chip)
 
 
 def chip(name: str) -> Chip:
     """The built-in chip of that name. Raises UsageError, naming the nearest known one."""
-    for known in chips():
-        if known.name == name:
-            return known
-    raise UsageError(unknown("chip", name, chip_names()))
+    return named("chip", name, chips())

@@ -1,15 +1,20 @@
-"""Where a figure was seen, and a figure with its citation."""
+"""Where a figure was seen, a figure with its citation, and the loader of the lists that come with the program."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
 from pydantic import Field, StringConstraints
 
 from harness.errors import UsageError, unknown
+from harness.files import validation
 from harness.vocabulary import Frozen
 
 Grade = Literal["A", "B", "C", "D", "P"]
 """A measured and read at source; B primary but partial; C second-hand, or a vendor without full conditions;
 D derived, or a threshold of a test; P a projection or an offline mode."""
+FIRM_GRADES: tuple[Grade, ...] = ("A", "B")
+"""Grades that settle a question."""
 
 Seen = Literal["read", "excerpt", "second-hand", "computed", "unverified"]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
@@ -24,13 +29,33 @@ class Citation(Frozen):
     grade: Grade
     how_seen: Seen
 
+    @property
+    def graded(self) -> str:
+        return f"{self.title} (grade {self.grade}, {self.how_seen})"
 
-class Figure(Frozen):
+    @property
+    def seen_at_source(self) -> bool:
+        return self.how_seen not in ("second-hand", "unverified")
+
+
+class _Value(Frozen):
+    value: float = Field(gt=0, lt=1e30)
+    note: str | None = None
+
+
+class Figure(_Value):
     """One sourced value of a quantity. The unit is in the name of the field that holds it."""
 
-    value: float = Field(gt=0, lt=1e30)
     source: Citation
-    note: str | None = None
+
+
+class FigureEntry(_Value):
+    """A value and the key of its source."""
+
+    source: Key
+
+
+Figures = Annotated[tuple[FigureEntry, ...], Field(max_length=16)]
 
 
 class Range(Frozen):
@@ -43,26 +68,56 @@ class Range(Frozen):
 
 def spread(figures: tuple[Figure, ...]) -> Range | None:
     """The range of `figures`, preferred first; None where there is none."""
-    if not figures:
-        return None
     values = [figure.value for figure in figures]
-    return Range(low=min(values), best=values[0], high=max(values))
+    return Range(low=min(values), best=values[0], high=max(values)) if values else None
 
 
-class FigureEntry(Frozen):
-    """A value and the key of its source."""
-
-    value: float = Field(gt=0, lt=1e30)
-    source: Key
-    note: str | None = None
-
-
-Figures = Annotated[tuple[FigureEntry, ...], Field(max_length=16)]
+def source_of(key: str, sources: dict[str, Citation]) -> Citation:
+    """The source with this key. Raises UsageError for a key that is not listed."""
+    if key not in sources:
+        raise UsageError(f"{unknown('source', key, sources)}; list it under 'sources'")
+    return sources[key]
 
 
 def cited(entries: Figures, sources: dict[str, Citation]) -> tuple[Figure, ...]:
     """Replace each source's key by the source. Raises UsageError for a key that is not listed."""
-    for entry in entries:
-        if entry.source not in sources:
-            raise UsageError(f"{unknown('source', entry.source, sources)}; list it under 'sources'")
-    return tuple(Figure(value=e.value, source=sources[e.source], note=e.note) for e in entries)
+    return tuple(Figure(value=e.value, source=source_of(e.source, sources), note=e.note) for e in entries)
+
+
+Entry = TypeVar("Entry")
+Made = TypeVar("Made")
+
+
+class EntryFile(Frozen, Generic[Entry]):
+    """A list that comes with the program: entries by name under the list's own key, and the sources that they cite."""
+
+    sources: dict[Key, Citation]
+    chips: dict[Key, Entry] = Field(default={})
+    models: dict[Key, Entry] = Field(default={})
+    rates: dict[Key, Entry] = Field(default={})
+    facts: dict[Key, Entry] = Field(default={})
+
+
+def shipped(
+    name: str, file: type[EntryFile[Entry]], make: Callable[[str, Entry, dict[str, Citation]], Made]
+) -> tuple[Made, ...]:
+    """The entries of the program's own list `name`, in the file's order."""
+    found = validation.read(Path(__file__).with_name(f"{name}.yaml"), file, what=f"list of {name}")
+    entries: dict[str, Entry] = getattr(found, name)
+    return tuple(make(key, entry, found.sources) for key, entry in entries.items())
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Known = TypeVar("Known", bound=_Named)
+
+
+def named(kind: str, name: str, entries: Iterable[Known]) -> Known:
+    """The entry of that name. Raises UsageError, naming the nearest known one."""
+    by_name = {entry.name: entry for entry in entries}
+    if name not in by_name:
+        raise UsageError(unknown(kind, name, by_name))
+    return by_name[name]

@@ -7,21 +7,17 @@ sources are its own.
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import Field
 
 from harness.catalog.chips import Chip, ChipEntry, chips, to_chip
-from harness.catalog.citation import Citation, Key
+from harness.catalog.citation import Citation, Entry, Key, Made, named
 from harness.catalog.models import ModelEntry, ReleasedModel, released_models, to_model
 from harness.catalog.rates import PublishedRate, RateEntry, rates, to_rate
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError
 from harness.files import validation
 from harness.files.tree import Document, Mark
 from harness.vocabulary import Frozen
-
-Entry = TypeVar("Entry")
-Made = TypeVar("Made")
 
 
 class EntryError(UsageError):
@@ -50,29 +46,23 @@ class Catalog(Frozen):
 
     def chip(self, name: str) -> Chip:
         """The chip of that name. Raises UsageError, naming the nearest known one."""
-        for chip in self.chips:
-            if chip.name == name:
-                return chip
-        raise UsageError(unknown("chip", name, (c.name for c in self.chips)))
+        return named("chip", name, self.chips)
 
     def model(self, name: str) -> ReleasedModel:
         """The released model of that name. Raises UsageError, naming the nearest known one."""
-        for model in self.models:
-            if model.name == name:
-                return model
-        raise UsageError(unknown("model", name, (m.name for m in self.models)))
+        return named("model", name, self.models)
 
     def with_file(self, file: CatalogFile) -> "Catalog":
         """This catalog with a user's entries added. Raises EntryError for a name that is not there."""
-        new_chips = tuple(_made("chips", name, to_chip, entry, file) for name, entry in file.chips.items())
-        new_models = tuple(_made("models", name, to_model, entry, file) for name, entry in file.models.items())
-        new_rates = tuple(_made("rates", name, to_rate, entry, file) for name, entry in file.rates.items())
+        chips = _made("chips", file.chips, to_chip, file.sources)
+        models = _made("models", file.models, to_model, file.sources)
+        rates = _made("rates", file.rates, to_rate, file.sources)
         out = Catalog(
-            chips=tuple(c for c in self.chips if c.name not in file.chips) + new_chips,
-            models=tuple(m for m in self.models if m.name not in file.models) + new_models,
-            rates=tuple(r for r in self.rates if r.id not in file.rates) + new_rates,
+            chips=(*(c for c in self.chips if c.name not in file.chips), *chips),
+            models=(*(m for m in self.models if m.name not in file.models), *models),
+            rates=(*(r for r in self.rates if r.id not in file.rates), *rates),
         )
-        for rate in new_rates:
+        for rate in rates:
             try:
                 out.chip(rate.chip)
                 out.model(rate.model)
@@ -82,12 +72,18 @@ class Catalog(Frozen):
 
 
 def _made(
-    section: str, name: str, make: Callable[[str, Entry, dict[str, Citation]], Made], entry: Entry, file: CatalogFile
-) -> Made:
-    try:
-        return make(name, entry, file.sources)
-    except UsageError as error:
-        raise EntryError(section, name, str(error)) from error
+    section: str,
+    entries: dict[str, Entry],
+    make: Callable[[str, Entry, dict[str, Citation]], Made],
+    sources: dict[str, Citation],
+) -> tuple[Made, ...]:
+    found = []
+    for name, entry in entries.items():
+        try:
+            found.append(make(name, entry, sources))
+        except UsageError as error:
+            raise EntryError(section, name, str(error)) from error
+    return tuple(found)
 
 
 @cache

@@ -6,14 +6,10 @@ all packages.
 """
 
 from functools import cache
-from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
-from harness.catalog.citation import Citation, Key
-from harness.errors import UsageError, unknown
-from harness.files import validation
+from harness.catalog.citation import Citation, EntryFile, Grade, Key, shipped, source_of
 from harness.vocabulary import Frozen, Positive, RatePhase, ServingConditions
 
 
@@ -28,78 +24,51 @@ class PublishedConditions(ServingConditions):
     cache_hits_counted: bool = False
 
 
-class PublishedRate(Frozen):
-    """One published rate, tokens per second and package."""
+class _Rate(Frozen):
+    """What a published rate and its entry in a catalog file have in common."""
 
-    id: str
-    source_id: str = Field(description="the publication; rows of one publication share it")
-    system: str
-    model: str
-    chip: str
-    phase: RatePhase
-    rate_tok_s: float = Field(gt=0)
-    conditions: PublishedConditions
-    calibrates: bool = Field(description="whether a band may be made from it")
-    left_out: str | None = Field(default=None, description="why it does not calibrate")
-    source: Citation
-    note: str | None = None
-
-
-class RateEntry(Frozen):
-    """One published rate as it is written in a catalog file. Conditions that the source leaves out stay absent."""
-
-    source: Key
     system: str
     model: Key
     chip: Key
     phase: RatePhase
     rate_tok_s: Positive
     conditions: PublishedConditions = PublishedConditions()
-    left_out: str | None = Field(default=None, description="give a reason, and the rate makes no band")
-    grade: Literal["A", "B", "C", "D", "P"] | None = Field(
-        default=None, description="where it differs from the source's"
+    left_out: str | None = Field(
+        default=None, description="why no usual range is made from it; absent: one may be made from it"
     )
     note: str | None = None
 
 
-class RateFile(Frozen):
-    """The built-in list of published rates."""
+class PublishedRate(_Rate):
+    """One published rate, tokens per second and package."""
 
-    sources: dict[Key, Citation]
-    rates: dict[Key, RateEntry] = Field(min_length=1)
+    id: str
+    source_id: str = Field(description="the publication; rows of one publication share it")
+    source: Citation
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a usual range may be made from it."""
+        return self.left_out is None
+
+
+class RateEntry(_Rate):
+    """One published rate as it is written in a catalog file. Conditions that the source leaves out stay absent."""
+
+    source: Key
+    grade: Grade | None = Field(default=None, description="where it differs from the source's")
 
 
 def to_rate(name: str, entry: RateEntry, sources: dict[str, Citation]) -> PublishedRate:
     """The rate that `entry` describes. Raises UsageError for a source that is not listed."""
-    if entry.source not in sources:
-        raise UsageError(f"{unknown('source', entry.source, sources)}; list it under 'sources'")
-    citation = sources[entry.source]
+    source = source_of(entry.source, sources)
     if entry.grade is not None:
-        citation = citation.model_copy(update={"grade": entry.grade})
-    return PublishedRate(
-        id=name,
-        source_id=entry.source,
-        system=entry.system,
-        model=entry.model,
-        chip=entry.chip,
-        phase=entry.phase,
-        rate_tok_s=entry.rate_tok_s,
-        conditions=entry.conditions,
-        calibrates=entry.left_out is None,
-        left_out=entry.left_out,
-        source=citation,
-        note=entry.note,
-    )
+        source = source.model_copy(update={"grade": entry.grade})
+    shared = {field: getattr(entry, field) for field in _Rate.model_fields}
+    return PublishedRate(**shared, id=name, source_id=entry.source, source=source)
 
 
 @cache
 def rates() -> tuple[PublishedRate, ...]:
     """All built-in rates, in the file's order."""
-    path = Path(__file__).with_name("rates.yaml")
-    found = validation.read(path, RateFile, what="list of published rates")
-    return tuple(to_rate(name, entry, found.sources) for name, entry in found.rates.items())
-
-
-def source_ids() -> tuple[str, ...]:
-    """Publications that the built-in rates come from."""
-    return tuple(dict.fromkeys(rate.source_id for rate in rates()))
+    return shipped("rates", EntryFile[RateEntry], to_rate)

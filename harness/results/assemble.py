@@ -1,7 +1,7 @@
 """From kept observations to a record: which observation belongs to which case, and what is still to be measured.
 
-Pure; knows no store and no process. An observation is kept with the task and workload that it came from, so that an
-interrupted run can be put together, and gone on with, from what was kept alone.
+An observation is kept with the variant and workload that it came from, so that an interrupted run can be put together
+and resumed from what was kept alone.
 """
 
 import datetime as dt
@@ -48,7 +48,7 @@ class Header(Frozen):
     plan: Plan
     notes: tuple[str, ...] = ()
     made_by: Literal["run", "bench", "ab"] = Field(
-        default="run", description="the command; a side of `ab` cannot be gone on with alone"
+        default="run", description="the command; a side of `ab` cannot be resumed alone"
     )
     process_timeout_s: float | None = Field(default=None, gt=0, description="where no config says it")
 
@@ -117,18 +117,16 @@ def assemble(
 
     `counts` gives what follows from the architecture (from the cost model); validity rules are applied with `limits`.
     """
-    cases: dict[tuple[Variant, Workload], list[Observation]] = {}
-    for task in header.plan.tasks:
-        for workload in task.workloads:
-            if task.variant is not None:
-                cases.setdefault((task.variant, workload), [])
-    ceilings, lost = [], []
+    planned = ((task.variant, w) for task in header.plan.tasks for w in task.workloads)
+    cases: dict[tuple[Variant, Workload], list[Observation]] = {(v, w): [] for v, w in planned if v is not None}
+    ceilings = tuple(one.ceiling for one in kept if one.ceiling is not None)
+    lost = []
     for one in kept:
-        if one.ceiling is not None:
-            ceilings.append(one.ceiling)
-        elif one.variant is None and one.observation is not None:
+        if one.observation is None:
+            continue
+        if one.variant is None:
             lost.append(f"ceilings of round {one.observation.round} were not measured: {one.observation.error}")
-        elif one.variant is not None and one.workload is not None and one.observation is not None:
+        elif one.workload is not None:
             cases.setdefault((one.variant, one.workload), []).append(one.observation)
     measurements = tuple(
         Measurement(
@@ -139,18 +137,10 @@ def assemble(
         for (variant, workload), observations in cases.items()
     )
     record = Record(
-        record_id=header.record_id,
-        name=header.name,
-        label=header.label,
-        created=header.created,
+        **{name: getattr(header, name) for name in Header.model_fields.keys() & Record.model_fields.keys() - {"notes"}},
         state=state,
-        harness_version=header.harness_version,
-        config_digest=header.config_digest,
-        config_text=header.config_text,
-        revision=header.revision,
-        host=header.host,
         ceilings=_ceilings(ceilings),
-        ceiling_observations=tuple(ceilings),
+        ceiling_observations=ceilings,
         variants=tuple(dict.fromkeys(variant for variant, _ in cases)),
         measurements=measurements,
         notes=(*header.notes, *header.plan.notes, *lost),

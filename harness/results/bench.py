@@ -5,14 +5,16 @@ not measured is None.
 """
 
 import datetime as dt
+from typing import Any
 
 from pydantic import Field
 
 from harness.model.operators import ProfileRow
+from harness.results.disturbance import share_of
 from harness.results.gains import Bound, MeasuredRow, measured_rows
 from harness.results.inspection import Fidelity, Profile
 from harness.results.plan import Variant
-from harness.results.record import CaseKey, Ceilings, Measurement, Observation, Record, case_key
+from harness.results.record import CaseKey, Ceilings, Measurement, Record, case_key
 from harness.results.validity import findings
 from harness.stats import median
 from harness.vocabulary import Frozen, RunPrecision
@@ -131,32 +133,25 @@ def _row(
     profile: tuple[ProfileRow, ...] | None,
     warnings: tuple[str, ...],
 ) -> BenchRow:
-    rate, counts, exact = m.rate_tok_s, m.counts, m.precision == "fp32"
+    rate, expected = m.rate_tok_s, m.counts.expected_experts_activated if m.counts else None
+    counted: dict[str, Any] = {name: getattr(m.counts, name, None) for name in _COUNTED}
     return BenchRow(
         **m.named,
         rate_tok_s=RateEstimate(point=rate.point, low=rate.low, high=rate.high, n=rate.n) if rate else None,
         samples_s=m.samples_s,
-        bits_per_weight=counts.bits_per_weight if counts else None,
-        weight_bytes=counts.weight_bytes if counts else None,
-        bytes_per_token=counts.bytes_per_token if counts else None,
-        flop_per_token=counts.flop_per_token if counts else None,
+        **counted,
         ceiling_fraction=shown.ceiling_fraction,
         ceiling_binding=shown.binding,
         ceilings=_ceilings(record.ceilings, m.precision),
         peak_rss_bytes=m.peak_rss_bytes,
         rss_after_load_bytes=m.rss_after_load_bytes,
         load_s=_median([o.load_s for o in m.good if o.load_s is not None]),
-        outside_fraction=outside_fraction(m.good),
-        experts_activated=ExpertsActivated(
-            measured=m.experts_activated, expected=counts.expected_experts_activated if counts else None
-        ),
+        outside_fraction=share_of(m, lambda o: o.outside_s),
+        experts_activated=ExpertsActivated(measured=m.experts_activated, expected=expected),
         parameters=ParameterCounts(
-            total=counts.parameters_total if counts else None, active=counts.parameters_active if counts else None
+            total=getattr(m.counts, "parameters_total", None), active=getattr(m.counts, "parameters_active", None)
         ),
-        quantisation_error=0.0 if exact else seen.logits_error if seen else None,
-        rerouted_error=0.0 if exact else seen.rerouted_error if seen else None,
-        top_token_match=1.0 if exact else seen.top_token_match if seen else None,
-        experts_kept=seen.experts_kept if seen else 1.0 if exact and variant.spec.is_sparse else None,
+        **_distance(m.precision, variant, seen),
         seed=variant.seed,
         routing_skew=variant.routing_skew,
         invalid=m.invalid,
@@ -169,6 +164,22 @@ def _row(
         host_fingerprint=record.host.fingerprint,
         versions=(("python", record.host.python), *record.host.packages),
     )
+
+
+_COUNTED = ("bits_per_weight", "weight_bytes", "bytes_per_token", "flop_per_token")
+
+
+def _distance(precision: RunPrecision, variant: Variant, seen: Fidelity | None) -> dict[str, Any]:
+    """How far the model is from its fp32 weights, as a row's fields; fp32 is what the others are compared with."""
+    kept = getattr(seen, "experts_kept", 1.0 if precision == "fp32" and variant.spec.is_sparse else None)
+    if precision == "fp32":
+        return {"quantisation_error": 0.0, "rerouted_error": 0.0, "top_token_match": 1.0, "experts_kept": kept}
+    return {
+        "quantisation_error": getattr(seen, "logits_error", None),
+        "rerouted_error": getattr(seen, "rerouted_error", None),
+        "top_token_match": getattr(seen, "top_token_match", None),
+        "experts_kept": kept,
+    }
 
 
 def _fidelity(m: Measurement, inspections: tuple[Inspections, ...]) -> Fidelity | None:
@@ -195,13 +206,6 @@ def _ceilings(ceilings: Ceilings | None, precision: RunPrecision) -> HostCeiling
         matmul_flop_s=matmul.point if matmul else None,
         matmul_flop_s_interval=(matmul.low, matmul.high) if matmul else (None, None),
     )
-
-
-def outside_fraction(observations: tuple[Observation, ...]) -> float | None:
-    """Over all processes: time outside the run call, divided by the timed steps that it fell into."""
-    known = [(o.outside_s, sum(o.durations_s)) for o in observations if o.outside_s is not None]
-    whole_s = sum(timed_s for _, timed_s in known)
-    return sum(outside_s for outside_s, _ in known) / whole_s if whole_s > 0 else None
 
 
 def _median(samples: list[float]) -> float | None:

@@ -1,7 +1,7 @@
 """What follows from a case's architecture and stored weights alone: parameters, least bytes and operations a token.
 
- Bytes are those of the stored form that is measured here (scales included, the cache
-as it is kept); a step is taken to read each weight that it needs once.
+Bytes are those of the weights as stored (scales included, the cache as it is kept); a step is taken to read each
+weight that it needs once.
 """
 
 import math
@@ -17,7 +17,7 @@ from harness.vocabulary import RunPrecision
 
 
 def counts(variant: Variant, workload: Workload) -> Counts:
-    """The figures of one case. Experts activated is expected for uniform routing only: None where routing is skewed."""
+    """The figures of one case. The experts activated are expected for uniform routing only: None where it is skewed."""
     spec = variant.spec
     counted = parameters(spec)
     positions = workload.batch * (workload.prompt_tokens if workload.phase == "prefill" else 1)
@@ -36,9 +36,9 @@ def counts(variant: Variant, workload: Workload) -> Counts:
     )
 
 
-def experts_activated_deviation(spec: Spec, measured: Measurement) -> float:
-    """By how much chance alone moves a case's experts activated: one standard deviation of the mean over all layers
-    and steps that it is counted from, taken as independent (1.0 to 1.2 times this was seen). 0 for a dense model."""
+def chance_deviation(spec: Spec, measured: Measurement) -> float:
+    """How much chance alone moves the number of experts activated in a case: one standard deviation of the mean over
+    all layers and steps that are counted, taken as independent (1.0 to 1.2 times this was seen). 0 if dense."""
     if not spec.is_sparse:
         return 0.0
     tokens, steps = measured.batch, max(1, measured.decode_tokens)

@@ -1,14 +1,14 @@
-"""Rules on what else went on at the host while a run was measured: others' work, stolen time, waits for memory,
-changed frequency, an unsteady reference kernel. Pure.
+"""Rules on what else went on at the host while a run was measured: others' work, stolen time, memory stalls,
+changed frequency, an unsteady reference kernel.
 
-All but a changed host warn: the figures are true, but may be less exact than they look. What a host does not tell
-breaks no rule.
+All but a changed host warn: the figures are true, but may be less exact than they look. A rule whose figure the host
+does not report is not broken.
 """
 
 from collections.abc import Callable
 
 from harness.results.record import Host, Measurement, Observation, Record
-from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule
+from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule, above
 from harness.stats import median
 from harness.units import number, percent, si
 
@@ -21,25 +21,19 @@ def share_of(m: Measurement, value: Callable[[Observation], float | None]) -> fl
     return sum(part_s for part_s, _ in timed) / whole_s if whole_s > 0 else None
 
 
-def _foreign(m: Measurement, context: RuleContext) -> Breach | None:
+def _other_cpu(m: Measurement, context: RuleContext) -> Breach | None:
     share, limit = share_of(m, lambda o: o.other_cpu_s), context.limits.foreign_share
-    if share is None or share <= limit:
-        return None
-    return Breach(share, limit, f"others used {number(share, 2)} processors meanwhile ({limit:g} allowed)")
+    return above(share, limit, f"others used {number(share, 2)} processors meanwhile ({limit:g} allowed)")
 
 
 def _steal(m: Measurement, context: RuleContext) -> Breach | None:
     share, limit = share_of(m, lambda o: o.steal_s), context.limits.steal_share
-    if share is None or share <= limit:
-        return None
-    return Breach(share, limit, f"the hypervisor took {number(share, 2)} processors meanwhile ({limit:g} allowed)")
+    return above(share, limit, f"the hypervisor took {number(share, 2)} processors meanwhile ({limit:g} allowed)")
 
 
-def _memory_wait(m: Measurement, context: RuleContext) -> Breach | None:
+def _memory_stall(m: Measurement, context: RuleContext) -> Breach | None:
     share, limit = share_of(m, lambda o: o.memory_stall_s), context.limits.memory_wait_share
-    if share is None or share <= limit:
-        return None
-    return Breach(share, limit, f"tasks waited for memory in {percent(share)} of the time ({percent(limit)} allowed)")
+    return above(share, limit, f"tasks waited for memory in {percent(share)} of the time ({percent(limit)} allowed)")
 
 
 def _frequency(m: Measurement, context: RuleContext) -> Breach | None:
@@ -47,17 +41,15 @@ def _frequency(m: Measurement, context: RuleContext) -> Breach | None:
     if len(seen) < 2:
         return None
     spread, limit = (max(seen) - min(seen)) / median(seen), context.limits.frequency_spread
-    if spread <= limit:
-        return None
     words = f"the processors ran at {si(min(seen), 'Hz')} to {si(max(seen), 'Hz')} in different processes"
-    return Breach(spread, limit, f"{words} ({percent(limit)} apart allowed)")
+    return above(spread, limit, f"{words} ({percent(limit)} apart allowed)")
 
 
 RULES = (
-    ValidityRule("busy-neighbours", "warning", _foreign, "end other work on this host and measure again"),
+    ValidityRule("busy-neighbours", "warning", _other_cpu, "end other work on this host and measure again"),
     ValidityRule("stolen-time", "warning", _steal, "measure on a host of your own, or at a quieter hour"),
     ValidityRule(
-        "memory-pressure", "warning", _memory_wait, "close other programs, or measure a smaller model or batch"
+        "memory-pressure", "warning", _memory_stall, "close other programs, or measure a smaller model or batch"
     ),
     ValidityRule(
         "frequency", "warning", _frequency, "fix the frequency (`harness doctor` says how), or let the host cool"
@@ -75,8 +67,7 @@ def _references(record: Record) -> tuple[tuple[float, ...], ...]:
 def judge_run(record: Record, limits: Limits) -> tuple[RuleBreach, ...]:
     """Rules that concern the whole run: how steady the reference kernel, and with it the host, was.
 
-    Both warn here. A comparison of two variants that they leave unsettled is 'unmeasurable' (it asks for more of the
-    host).
+    Both warn here. A comparison of two variants that they leave unsettled is 'unmeasurable'.
     """
     return _judge_references(_references(record), limits)
 
@@ -90,34 +81,30 @@ def disturbed(m: Measurement, context: RuleContext) -> str | None:
 
 
 def _judge_references(references: tuple[tuple[float, ...], ...], limits: Limits) -> tuple[RuleBreach, ...]:
-    found = []
-    quiet = "end other work on this host, or compare only interleaved runs (`harness ab`)"
+    spread = drift = None
     medians = sorted(median(c) for c in references)
     if len(medians) >= 2:
         # the middle 80 %, so that one slow process among many does not speak for all
         cut = len(medians) // 10
         inner = medians[cut : len(medians) - cut]
         spread = (inner[-1] - inner[0]) / median(medians)
-        if spread > limits.reference_spread:
-            words = f"the reference kernel spread by {percent(spread)} between processes"
-            found.append(_run_finding("reference-spread", spread, limits.reference_spread, words, quiet))
     if references:
         drift = median([abs(median(c[len(c) // 2 :]) / median(c[: len(c) // 2]) - 1) for c in references])
-        if drift > limits.reference_drift:
-            words = f"the reference kernel changed by {percent(drift)} while a workload was timed"
-            found.append(_run_finding("reference-drift", drift, limits.reference_drift, words, quiet))
+    checked = (
+        ("reference-spread", spread, limits.reference_spread, "spread by {} between processes"),
+        ("reference-drift", drift, limits.reference_drift, "changed by {} while a workload was timed"),
+    )
+    remedy = "end other work on this host, or compare only interleaved runs (`harness ab`)"
+    found = []
+    for rule, value, limit, words in checked:
+        message = f"the reference kernel {words.format(percent(value))} ({percent(limit)} allowed)"
+        if (broken := above(value, limit, message)) is not None:
+            found.append(RuleBreach(rule=rule, severity="warning", case=None, remedy=remedy, **broken._asdict()))
     return tuple(found)
 
 
-def _run_finding(rule: str, value: float, limit: float, words: str, remedy: str) -> RuleBreach:
-    message = f"{words} ({percent(limit)} allowed)"
-    return RuleBreach(
-        rule=rule, severity="warning", case=None, value=value, limit=limit, message=message, remedy=remedy
-    )
-
-
 def changed_host(before: Host, after: Host) -> RuleBreach | None:
-    """The rule for a run that goes on elsewhere: two hosts' figures do not belong into one record."""
+    """The rule for a run that is resumed elsewhere: two hosts' figures do not belong into one record."""
     if before.fingerprint == after.fingerprint:
         return None
     return RuleBreach(
@@ -126,6 +113,6 @@ def changed_host(before: Host, after: Host) -> RuleBreach | None:
         case=None,
         value=2,
         limit=1,
-        message=f"begun on {before.cpu} with {before.cores} cores, gone on with on {after.cpu} with {after.cores}",
+        message=f"begun on {before.cpu} with {before.cores} cores, resumed on {after.cpu} with {after.cores}",
         remedy="begin a new run on this host, or resume on the other one",
     )

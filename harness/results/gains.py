@@ -1,10 +1,8 @@
-"""A record's cases beside this host's ceilings, and mixtures of experts beside their dense counterparts, paired by
-rounds.
+"""A record's cases beside this host's ceilings, and mixture-of-experts (MoE) models beside their dense counterparts.
 
-Cases are compared only where phase, batch, lengths, depth, precision and threads agree. A case that breaks a validity
-rule
-keeps its rate, with the rule named, and enters no gain. A dense counterpart is named after its model: NAME:equal-total,
-NAME:equal-active.
+Two models are compared only in one case: phase, batch, lengths, depth, precision and threads agree, and the rounds are
+paired. A case that breaks a validity rule keeps its rate, with the rule named, and enters no gain. A dense counterpart
+is named after its model: NAME:equal-total, NAME:equal-active.
 """
 
 from typing import Literal
@@ -13,7 +11,7 @@ from pydantic import Field
 
 from harness.results.record import CaseKey, Ceilings, Measurement, Record
 from harness.stats import Estimate, Interval, paired_ratio
-from harness.vocabulary import COUNTERPARTS, Counterpart, Frozen, ModelRole, Phase
+from harness.vocabulary import COUNTERPARTS, Counterpart, ModelRole, Phase
 
 ROLES: tuple[ModelRole, ...] = ("moe", *COUNTERPARTS, "other")
 Bound = Literal["memory", "compute"]
@@ -39,14 +37,21 @@ class MeasuredRow(CaseKey):
 
 
 class GainRow(CaseKey):
-    """A sparse model's rate over that of a dense counterpart, paired by rounds."""
+    """An MoE model's rate over that of a dense counterpart, paired by rounds."""
 
     counterpart: Counterpart
     ratio: Estimate
+    moe: Measurement = Field(exclude=True)
+    dense: Measurement = Field(exclude=True)
+    wide: Interval | None = Field(exclude=True, description="of the ratio at the level that a refutation needs")
+
+    @property
+    def words(self) -> str:
+        return f"{self.model} over {self.counterpart} dense, {self.shape}"
 
 
 def role(model: str, names: frozenset[str]) -> ModelRole:
-    """What part a model plays. A model counts as sparse where the record holds a counterpart of it."""
+    """What part a model plays. A model counts as MoE where the record holds a counterpart of it."""
     stem, _, suffix = model.rpartition(":")
     for counterpart in COUNTERPARTS:
         if suffix == counterpart and stem:
@@ -56,33 +61,8 @@ def role(model: str, names: frozenset[str]) -> ModelRole:
 
 def measured_rows(record: Record) -> tuple[MeasuredRow, ...]:
     """Every case of `record`, in its order, those without a rate too."""
-    names = _names(record)
+    names = frozenset({m.model for m in record.measurements} | {variant.model for variant in record.variants})
     return tuple(_row(m, record.ceilings, role(m.model, names)) for m in record.measurements)
-
-
-def gain_rows(record: Record) -> tuple[GainRow, ...]:
-    """Sparse over each counterpart, for each case that both have measured, over the rounds that they share."""
-    found = []
-    for m in _usable_rows(record):
-        for counterpart in COUNTERPARTS:
-            name = {**m.named, "model": f"{m.model}:{counterpart}"}
-            other = next((c for c in _usable_rows(record) if c.named == name), None)
-            if other is None:
-                continue
-            ours, theirs = m.rates_by_round(), other.rates_by_round()
-            shared = sorted(ours.keys() & theirs.keys())
-            if shared:
-                ratio = paired_ratio([ours[r] for r in shared], [theirs[r] for r in shared])
-                found.append(GainRow(**m.named, counterpart=counterpart, ratio=ratio))
-    return tuple(found)
-
-
-def _names(record: Record) -> frozenset[str]:
-    return frozenset({m.model for m in record.measurements} | {variant.model for variant in record.variants})
-
-
-def _usable_rows(record: Record) -> tuple[Measurement, ...]:
-    return tuple(m for m in record.measurements if m.good and not m.invalid)
 
 
 def _row(m: Measurement, ceilings: Ceilings | None, part: ModelRole) -> MeasuredRow:
@@ -99,7 +79,7 @@ def _row(m: Measurement, ceilings: Ceilings | None, part: ModelRole) -> Measured
         ceiling_fraction=rate.point / ceiling if rate and ceiling else None,
         binding=binding,
         flop_per_byte=counts.flop_per_token / counts.bytes_per_token if counts and counts.bytes_per_token else None,
-        flop_s=_times(rate, work) if rate and work else None,
+        flop_s=rate.times(work) if rate and work else None,
         peak_rss_bytes=m.peak_rss_bytes,
         problem=m.error or ("; ".join(m.invalid) or None),
     )
@@ -119,84 +99,37 @@ def _ceiling(m: Measurement, ceilings: Ceilings | None) -> tuple[float | None, B
     return min(limits) if len(limits) == 2 else (None, None)
 
 
-def _times(estimate: Estimate, factor: float) -> Estimate:
-    scaled = {
-        "point": estimate.point * factor,
-        "low": None if estimate.low is None else estimate.low * factor,
-        "high": None if estimate.high is None else estimate.high * factor,
-    }
-    return estimate.model_copy(update=scaled)
-
-
-class Gain(Frozen):
-    """Rate of the sparse model over a dense counterpart's in the same case, pair by pair."""
-
-    phase: Phase
-    batch: int
-    counterpart: Counterpart
-    sparse: Measurement
-    dense: Measurement
-    ratio: Estimate
-    wide: Interval | None
-    """the same at the level that a refutation needs; None for one pair"""
-
-    @property
-    def cases(self) -> str:
-        s = self.sparse
-        shape = f"{s.prompt_tokens}-token prompts" if s.phase == "prefill" else f"{s.decode_tokens} tokens"
-        return f"{s.model} over {self.counterpart} dense, {s.phase}, batch {s.batch}, {shape}, {s.precision}"
-
-    def above(self, bound: float) -> bool:
-        """Wholly above at the stricter level."""
-        return self.wide is not None and self.wide.low > bound
-
-    def below(self, bound: float) -> bool:
-        return self.wide is not None and self.wide.high < bound
-
-
 def moe_models(record: Record) -> tuple[str, ...]:
     """Models of the record that have a dense counterpart beside them, in the record's order."""
-    names = {m.model for m in record.measurements}
-    with_counterpart = [n for n in names if any(f"{n}:{c}" in names for c in COUNTERPARTS)]
-    order = [m.model for m in record.measurements]
-    return tuple(sorted(with_counterpart, key=order.index))
-
-
-def usable(measurement: Measurement) -> bool:
-    return bool(measurement.good) and not measurement.invalid
+    names = dict.fromkeys(m.model for m in record.measurements)
+    return tuple(n for n in names if any(f"{n}:{c}" in names for c in COUNTERPARTS))
 
 
 def paired(numerator: Measurement, denominator: Measurement, level: float) -> Estimate | None:
     """Ratio of the rates of rounds that both cases have; None where they share none."""
     above, below = numerator.rates_by_round(), denominator.rates_by_round()
     rounds = sorted(above.keys() & below.keys())
-    if not rounds:
-        return None
-    return paired_ratio([above[r] for r in rounds], [below[r] for r in rounds], level)
+    return paired_ratio([above[r] for r in rounds], [below[r] for r in rounds], level) if rounds else None
 
 
-def gains(record: Record, counterpart: Counterpart, phase: Phase, model: str | None = None) -> tuple[Gain, ...]:
-    """Every case of `phase` where a sparse model and its counterpart were both measured, by batch."""
+def gain_rows(record: Record) -> tuple[GainRow, ...]:
+    """MoE over each counterpart, for each case that both have measured, over the rounds that they share."""
+    usable = {m.key: m for m in reversed(record.measurements) if m.usable}
     found = []
-    cases = [m for m in record.measurements if usable(m)]
-    names = moe_models(record) if model is None else (model,)
-    for sparse in cases:
-        if sparse.model not in names or sparse.phase != phase:
-            continue
-        for dense in cases:
-            if dense.named != {**sparse.named, "model": f"{sparse.model}:{counterpart}"}:
-                continue
-            ratio, wide = paired(sparse, dense, 0.90), paired(sparse, dense, EXCLUDED_LEVEL)
-            if ratio is not None:
+    for m in record.measurements:
+        for counterpart in COUNTERPARTS if m.usable else ():
+            dense = usable.get(m.key.model_copy(update={"model": f"{m.model}:{counterpart}"}))
+            ratio = None if dense is None else paired(m, dense, 0.90)
+            if dense is not None and ratio is not None:
+                wide = paired(m, dense, EXCLUDED_LEVEL)
+                interval = wide.interval if wide is not None else None
                 found.append(
-                    Gain(
-                        phase=phase,
-                        batch=sparse.batch,
-                        counterpart=counterpart,
-                        sparse=sparse,
-                        dense=dense,
-                        ratio=ratio,
-                        wide=wide.interval if wide is not None else None,
-                    )
+                    GainRow(**m.named, counterpart=counterpart, ratio=ratio, moe=m, dense=dense, wide=interval)
                 )
-    return tuple(sorted(found, key=lambda g: g.batch))
+    return tuple(found)
+
+
+def gains(record: Record | None, counterpart: Counterpart, phase: Phase) -> tuple[GainRow, ...]:
+    """Every gain of `phase` over this counterpart, by batch; none without a record."""
+    rows = gain_rows(record) if record is not None else ()
+    return tuple(sorted((r for r in rows if (r.counterpart, r.phase) == (counterpart, phase)), key=lambda r: r.batch))

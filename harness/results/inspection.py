@@ -1,5 +1,4 @@
-"""What may be asked of a model besides how fast it is, and what came of it: distance from fp32 weights, and a
-profile."""
+"""Requests to inspect a model besides timing it, and their results: distance from fp32 weights, and a profile."""
 
 from typing import Annotated, Literal
 

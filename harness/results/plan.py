@@ -1,9 +1,8 @@
-"""What exactly will run: variants, workloads, rounds, and what they need of memory and time. Measures nothing.
+"""What exactly will run: variants, workloads, rounds, and what they need of memory and time.
 
-An variant is one model at one precision and thread count; a task is what one fresh process does: load one variant
-once and
-time each of its workloads, one session alive at a time. Rounds repeat the tasks of all variants in an order that
-alternates (ABBA), so that slow drift of the host falls on all variants alike.
+A variant is one model at one precision and thread count; a task is what one fresh process does: load one variant once
+and time each of its workloads, one session alive at a time. Rounds repeat the tasks of all variants in an order that
+alternates (ABBA), so that slow drift of the host affects all variants alike.
 """
 
 from typing import Literal
@@ -17,12 +16,13 @@ PROMPTS = 4
 """Different prompts that prefill steps take in turn, so that no step repeats the routing of the one before."""
 
 _TRACED_TOKENS = 256
-"""From so many tokens on, one prompt settles the coverage: chance moves it by 0.4 % at 128 tokens of moe-1b."""
+"""From so many tokens on one prompt is enough to count the experts activated: chance moves the count by 0.4 % at 128
+tokens of moe-1b."""
 
 
 def traced_prompts(tokens: int) -> int:
-    """Of how many prompts, of `tokens` in all their sequences, a prefill's coverage is the mean. Chance moves that of
-    one prompt of 8 tokens by 1.8 % (moe-1b); of many tokens one prompt is enough, and several would cost time."""
+    """How many prompts, of `tokens` in all their sequences, the experts activated in a prefill are counted over. Chance
+    moves the count of one prompt of 8 tokens by 1.8 % (moe-1b); with many tokens one is enough, and more cost time."""
     return min(PROMPTS, max(1, _TRACED_TOKENS // max(1, tokens)))
 
 

@@ -17,7 +17,8 @@ from harness.vocabulary import Frozen, Phase, RunPrecision
 Value = TypeVar("Value", bound=BaseModel)
 
 SCHEMA: Literal[3] = 3
-"""Version of a record. 2 added to observations the frequency, the wait for memory and the load: unknown in one of 1."""
+"""Version of a record and of a report. 2 added frequency, memory stalls and load to observations: unknown in one of 1.
+3 renamed keys (see `FORMER_NAMES`)."""
 
 COMPUTED: Any = {"measurements": {"__all__": {"samples_s", "rate_tok_s", "error"}}}
 """Fields of a record that follow from others, in pydantic's notation: not stored, so that they cannot disagree."""
@@ -105,6 +106,12 @@ class CaseKey(Frozen):
         """The same as a value that compares and hashes, whatever figure it is taken of."""
         return CaseKey(**self.named)
 
+    @property
+    def shape(self) -> str:
+        """What a step does, in words."""
+        lengths = f"{self.prompt_tokens}-token prompts" if self.phase == "prefill" else f"{self.decode_tokens} tokens"
+        return f"{self.phase}, batch {self.batch}, {lengths}, {self.precision}"
+
 
 class Measurement(CaseKey):
     """One case over all its processes."""
@@ -118,6 +125,11 @@ class Measurement(CaseKey):
     @property
     def good(self) -> tuple[Observation, ...]:
         return tuple(o for o in self.observations if o.durations_s)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was measured and breaks no rule that keeps it out of the evidence."""
+        return bool(self.good) and not self.invalid
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -151,13 +163,11 @@ class Measurement(CaseKey):
 
     @property
     def rss_after_load_bytes(self) -> int | None:
-        seen = [o.rss_after_load_bytes for o in self.good if o.rss_after_load_bytes is not None]
-        return max(seen) if seen else None
+        return max((o.rss_after_load_bytes for o in self.good if o.rss_after_load_bytes is not None), default=None)
 
     @property
     def peak_rss_bytes(self) -> int | None:
-        seen = [o.peak_rss_bytes for o in self.good if o.peak_rss_bytes is not None]
-        return max(seen) if seen else None
+        return max((o.peak_rss_bytes for o in self.good if o.peak_rss_bytes is not None), default=None)
 
     def rates_by_round(self) -> dict[int, float]:
         """The rate of each process that reports tokens and time, by its round."""
@@ -241,7 +251,7 @@ FORMER_NAMES = {
 
 
 def as_current(version: object) -> object:
-    """A record of an earlier version is one of this version that does not know the fields added since."""
+    """A record of an earlier version is one of this version in which the fields added since are unknown."""
     return SCHEMA if version in (1, 2) and not isinstance(version, bool) else version
 
 
@@ -253,13 +263,12 @@ def with_current_names(value: Any) -> Any:
 def renamed(value: Any, names: Mapping[str, str], kinds: Mapping[str, str]) -> Any:
     """JSON values with other names of keys; `kinds`: what tasks are called."""
     if isinstance(value, dict):
-        return {
-            names.get(key, key): kinds.get(inner, inner)
-            if key == "kind" and isinstance(inner, str)
-            else renamed(inner, names, kinds)
-            for key, inner in value.items()
-        }
+        return {names.get(key, key): _renamed_value(key, inner, names, kinds) for key, inner in value.items()}
     return [renamed(inner, names, kinds) for inner in value] if isinstance(value, list) else value
+
+
+def _renamed_value(key: str, value: Any, names: Mapping[str, str], kinds: Mapping[str, str]) -> Any:
+    return kinds.get(value, value) if key == "kind" and isinstance(value, str) else renamed(value, names, kinds)
 
 
 def from_json(model: type[Value], text: str | bytes) -> Value:
@@ -294,22 +303,6 @@ class Record(Frozen):
     variants: tuple[Variant, ...]
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
-
-    def find(self, model: str, phase: Phase, batch: int, precision: RunPrecision | None = None) -> Measurement | None:
-        """The valid measurement of a case with a rate, or None."""
-        return next(
-            (
-                m
-                for m in self.measurements
-                if m.model == model
-                and m.phase == phase
-                and m.batch == batch
-                and (precision is None or m.precision == precision)
-                and m.rate_tok_s is not None
-                and not m.invalid
-            ),
-            None,
-        )
 
 
 def case_key(variant: Variant, workload: Workload) -> CaseKey:

@@ -1,8 +1,9 @@
 """A run and its assessment as one JSON document, written and read again. Holds all that the tables show.
 
 A checksum over all values stands at its end: a document that was cut or changed is refused. Figures that follow from
-others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and made anew when read: the
-raw durations are the truth."""
+others (rates, shares of a ceiling, gains, the host's fingerprint) are written for readers and computed again when read,
+from the raw durations.
+"""
 
 import datetime as dt
 import json
@@ -19,11 +20,17 @@ from harness.files.text import printable_line
 from harness.results.assessment import Assessment, InconsistentSet, Scaled, Verdict
 from harness.results.gains import GainRow, MeasuredRow, gain_rows, measured_rows
 from harness.results.plan import Variant
-from harness.results.record import CeilingObservation, Ceilings, Host, Measurement, Record, RecordId, with_current_names
+from harness.results.record import (
+    SCHEMA,
+    CeilingObservation,
+    Ceilings,
+    Host,
+    Measurement,
+    Record,
+    RecordId,
+    with_current_names,
+)
 from harness.vocabulary import Frozen
-
-SCHEMA: Literal[3] = 3
-"""2 added to observations the frequency, the wait for memory and the load: one of 1 is read as not knowing them."""
 
 _READ = range(1, SCHEMA + 1)
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases of a thousand processes stay far below it
@@ -86,8 +93,7 @@ class ReportFile(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        parts = (self.run is None, self.host is None, self.record_id is None)
-        if self.run is not None and any(parts):
+        if self.run is not None and (self.host is None or self.record_id is None):
             raise ValueError("a run has a record_id and a host")
         return self
 
@@ -116,36 +122,15 @@ class ReportFile(Frozen):
     def record(self) -> Record | None:
         if self.run is None or self.host is None or self.record_id is None:
             return None
-        return Record(
-            record_id=self.record_id,
-            name=self.run.name,
-            label=self.run.label,
-            created=self.run.created,
-            state=self.run.state,
-            harness_version=self.run.harness_version,
-            config_digest=self.run.config_digest,
-            config_text=self.run.config_text,
-            revision=self.run.revision,
-            host=self.host,
-            ceilings=self.ceilings,
-            ceiling_observations=self.ceiling_observations,
-            variants=self.variants,
-            measurements=self.measurements,
-            notes=self.notes,
-        )
+        return Record(**dict(self.run), **{name: getattr(self, name) for name in _OF_RECORD})
 
     def assessment(self) -> Assessment | None:
         if self.sheet is None:
             return None
-        return Assessment(
-            sheet_id=self.sheet.id,
-            sheet_title=self.sheet.title,
-            record_id=self.sheet.record_id,
-            scaled=self.scaled,
-            verdicts=self.verdicts,
-            inconsistent_sets=self.inconsistencies,
-            transfers=self.transfers,
-        )
+        sheet, sets = self.sheet, self.inconsistencies
+        judged: dict[str, Any] = {"scaled": self.scaled, "verdicts": self.verdicts, "transfers": self.transfers}
+        named = {"sheet_id": sheet.id, "sheet_title": sheet.title, "record_id": sheet.record_id}
+        return Assessment.model_validate({**named, **judged, "inconsistent_sets": sets})
 
 
 def document(record: Record | None, assessment: Assessment | None) -> str:
@@ -193,40 +178,28 @@ def parse(text: str, *, where: str = "report") -> tuple[Record | None, Assessmen
     return read.record(), read.assessment()
 
 
+_OF_RECORD = (
+    "record_id", "host", "ceilings", "ceiling_observations", "variants", "measurements", "notes",
+)  # fmt: skip
+"""What a document and a record have under one name."""
+_NO_RECORD: dict[str, Any] = {
+    "run": None, "record_id": None, "host": None, "ceilings": None, "ceiling_observations": (), "variants": (),
+    "measurements": (), "notes": (),
+}  # fmt: skip
+_NO_SHEET: dict[str, Any] = {"sheet": None, "scaled": (), "verdicts": (), "inconsistencies": (), "transfers": ()}
+
+
 def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
-    return ReportFile(
-        schema_version=SCHEMA,
-        record_id=record.record_id if record else assessment.record_id if assessment else None,
-        run=_run(record) if record else None,
-        host=record.host if record else None,
-        ceilings=record.ceilings if record else None,
-        ceiling_observations=record.ceiling_observations if record else (),
-        variants=record.variants if record else (),
-        measurements=record.measurements if record else (),
-        notes=record.notes if record else (),
-        sheet=_sheet(assessment) if assessment else None,
-        scaled=assessment.scaled if assessment else (),
-        verdicts=assessment.verdicts if assessment else (),
-        inconsistencies=assessment.inconsistent_sets if assessment else (),
-        transfers=assessment.transfers if assessment else (),
-    )
-
-
-def _sheet(assessment: Assessment) -> JudgedSheet:
-    return JudgedSheet(id=assessment.sheet_id, title=assessment.sheet_title, record_id=assessment.record_id)
-
-
-def _run(record: Record) -> Run:
-    return Run(
-        name=record.name,
-        label=record.label,
-        created=record.created,
-        state=record.state,
-        harness_version=record.harness_version,
-        config_digest=record.config_digest,
-        config_text=record.config_text,
-        revision=record.revision,
-    )
+    found: dict[str, Any] = {**_NO_RECORD, **_NO_SHEET}
+    if assessment is not None:
+        a = assessment
+        found["sheet"] = JudgedSheet(id=a.sheet_id, title=a.sheet_title, record_id=a.record_id)
+        found |= {"record_id": a.record_id, "scaled": a.scaled, "verdicts": a.verdicts, "transfers": a.transfers}
+        found["inconsistencies"] = a.inconsistent_sets
+    if record is not None:
+        found["run"] = Run(**{name: getattr(record, name) for name in Run.model_fields})
+        found |= {name: getattr(record, name) for name in _OF_RECORD}
+    return ReportFile(schema_version=SCHEMA, **found)
 
 
 def _read(path: Path) -> str:

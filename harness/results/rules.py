@@ -1,6 +1,6 @@
-"""What a validity rule is: a name, a severity, a check with its limit, a remedy; and the finding where it is broken.
+"""Validity rules: a name, a severity, a check with its limit, a remedy; and what is found where one is broken.
 
-results.validity`, those of the host in `harness.results.disturbance`.
+The rules of a case stand in `harness.results.validity`, those of the host in `harness.results.disturbance`.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Limits(Frozen):
     ceiling_margin: float = Field(default=0.05, ge=0, description="how far above a measured ceiling a rate may lie")
     cache_multiple: float = Field(default=4.0, gt=0, description="weights in units of the last-level cache")
     experts_activated: float = Field(
-        default=0.03, gt=0, description="relative distance from the expected experts activated"
+        default=0.03, gt=0, description="relative distance of the experts activated from the number expected"
     )
     outside_share: float = Field(default=0.01, gt=0, description="share of a step spent outside the runtime")
     reference_spread: float = Field(default=0.10, gt=0, description="spread of the reference kernel between processes")
@@ -66,7 +66,7 @@ class RuleContext(Frozen):
     matmul_flop_s: tuple[tuple[str, float], ...] = Field(default=(), description="best of each precision")
     skewed: bool = False
     experts_activated_deviation: float = Field(
-        default=0.0, ge=0, description="of a measured experts activated by chance alone"
+        default=0.0, ge=0, description="of the experts activated, by chance alone"
     )
     limits: Limits = Limits()
 
@@ -77,6 +77,16 @@ class Breach(NamedTuple):
     value: float
     limit: float
     message: str
+
+
+def above(value: float | None, limit: float, words: str) -> Breach | None:
+    """A breach where `value` is known and above its limit."""
+    return None if value is None or value <= limit else Breach(value, limit, words)
+
+
+def below(value: float | None, limit: float, words: str) -> Breach | None:
+    """A breach where `value` is known and below its limit."""
+    return None if value is None or value >= limit else Breach(value, limit, words)
 
 
 class ValidityRule(NamedTuple):

@@ -1,13 +1,13 @@
-"""Rules that a measured case must keep to be used as evidence, in the spirit of MLPerf LoadGen's validity checks. Pure.
+"""Rules that a measured case must keep to be used as evidence, in the spirit of MLPerf LoadGen's validity checks.
 
 Each finding names its rule, the value, the limit and what to do. 'invalid' findings keep the case out of every verdict
 and comparison (it is shown, marked); 'warning' findings are shown beside it."""
 
 from harness.results import disturbance
-from harness.results.counting import experts_activated_deviation
+from harness.results.counting import chance_deviation
 from harness.results.disturbance import changed_host, judge_run, share_of
 from harness.results.record import Measurement, Record
-from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule, case_name
+from harness.results.rules import Breach, Limits, RuleBreach, RuleContext, ValidityRule, above, below, case_name
 from harness.stats import median
 from harness.units import binary, number, percent, seconds, si
 
@@ -40,17 +40,13 @@ def _failures(m: Measurement, _context: RuleContext) -> Breach | None:
 
 def _few_steps(m: Measurement, context: RuleContext) -> Breach | None:
     least, wanted = min((len(o.durations_s) for o in m.good), default=None), context.limits.min_steps
-    if least is None or least >= wanted:
-        return None
-    return Breach(least, wanted, f"a process timed only {least} steps, {wanted} are wanted")
+    return below(least, wanted, f"a process timed only {least} steps, {wanted} are wanted")
 
 
 def _brief(m: Measurement, context: RuleContext) -> Breach | None:
     """Processor time of others comes in ticks of 10 ms: below ten of them `foreign_share` sees 0."""
-    timed_s, least_s = sum(d for o in m.good for d in o.durations_s), context.limits.min_timed_s
-    if not m.good or timed_s >= least_s:
-        return None
-    return Breach(timed_s, least_s, f"all processes together timed {seconds(timed_s)}, {seconds(least_s)} are wanted")
+    timed_s, least_s = sum(d for o in m.good for d in o.durations_s) if m.good else None, context.limits.min_timed_s
+    return below(timed_s, least_s, f"all processes together timed {seconds(timed_s)}, {seconds(least_s)} are wanted")
 
 
 def _not_positive(m: Measurement, _context: RuleContext) -> Breach | None:
@@ -59,24 +55,18 @@ def _not_positive(m: Measurement, _context: RuleContext) -> Breach | None:
 
 
 def _below_clock(m: Measurement, context: RuleContext) -> Breach | None:
-    resolution_s, shortest_s = context.host.timer_resolution_s, _shortest_median_s(m)
-    if resolution_s is None or shortest_s is None:
+    if context.host.timer_resolution_s is None:
         return None
-    limit_s = context.limits.resolution_multiple * resolution_s
-    if shortest_s >= limit_s:
-        return None
+    limit_s = context.limits.resolution_multiple * context.host.timer_resolution_s
+    shortest_s = min((median(o.durations_s) for o in m.good), default=None)
     words = f"a step takes {seconds(shortest_s)}; the clock resolves steps from {seconds(limit_s)} on"
-    return Breach(shortest_s, limit_s, words)
+    return below(shortest_s, limit_s, words)
 
 
 def _token_count(m: Measurement, _context: RuleContext) -> Breach | None:
     due = m.batch * (m.prompt_tokens if m.phase == "prefill" else 1)
     wrong = next((o.tokens_per_step for o in m.good if o.tokens_per_step != due), None)
     return None if wrong is None else Breach(wrong, due, f"a step processed {wrong} tokens, the workload says {due}")
-
-
-def _shortest_median_s(m: Measurement) -> float | None:
-    return min((median(o.durations_s) for o in m.good), default=None)
 
 
 def _rate_tok_s(m: Measurement) -> float | None:
@@ -88,11 +78,9 @@ def _fits_cache(m: Measurement, context: RuleContext) -> Breach | None:
     cache = context.host.last_level_cache_bytes
     if cache is None or m.counts is None or m.phase != "decode" or not m.good:
         return None
-    weights, limit = m.counts.weight_bytes, context.limits.cache_multiple * cache
-    if weights >= limit:
-        return None
-    words = f"weights of {binary(weights)} are under {context.limits.cache_multiple:g} times the last-level cache"
-    return Breach(weights, limit, f"{words} ({binary(cache)}): decode reads the cache, not memory")
+    weights, multiple = m.counts.weight_bytes, context.limits.cache_multiple
+    words = f"weights of {binary(weights)} are under {multiple:g} times the last-level cache"
+    return below(weights, multiple * cache, f"{words} ({binary(cache)}): decode reads the cache, not memory")
 
 
 def _above_read_ceiling(m: Measurement, context: RuleContext) -> Breach | None:
@@ -112,13 +100,11 @@ def _above_matmul_ceiling(m: Measurement, context: RuleContext) -> Breach | None
 
 def _above(value: float, ceiling: float, unit: str, context: RuleContext) -> Breach | None:
     limit = ceiling * (1 + context.limits.ceiling_margin)
-    if value <= limit:
-        return None
-    return Breach(value, limit, f"the rate means {si(value, unit)}; this host reached {si(ceiling, unit)} at best")
+    return above(value, limit, f"the rate means {si(value, unit)}; this host reached {si(ceiling, unit)} at best")
 
 
 _CHANCE = 3.0
-"""Deviations that chance may add to what a experts activated is off: one case in 400 lies beyond them."""
+"""Standard deviations by which chance may move the experts activated: one case in 400 lies beyond them."""
 
 
 def _experts_activated(m: Measurement, context: RuleContext) -> Breach | None:
@@ -138,16 +124,12 @@ def _experts_activated(m: Measurement, context: RuleContext) -> Breach | None:
 
 def _outside(m: Measurement, context: RuleContext) -> Breach | None:
     share, limit = share_of(m, lambda o: o.outside_s), context.limits.outside_share
-    if share is None or share <= limit:
-        return None
-    return Breach(share, limit, f"{percent(share)} of a step pass outside the runtime ({percent(limit)} allowed)")
+    return above(share, limit, f"{percent(share)} of a step pass outside the runtime ({percent(limit)} allowed)")
 
 
 def _digests(m: Measurement, _context: RuleContext) -> Breach | None:
-    distinct = {o.logits_digest for o in m.good if o.logits_digest is not None}
-    if len(distinct) <= 1:
-        return None
-    return Breach(len(distinct), 1, f"one seed gave {len(distinct)} different results in {len(m.good)} processes")
+    distinct = len({o.logits_digest for o in m.good if o.logits_digest is not None})
+    return above(distinct, 1, f"one seed gave {distinct} different results in {len(m.good)} processes")
 
 
 _AGAIN = "run again on a quiet host; if it comes back, the work or the ceiling is counted wrongly"
@@ -187,16 +169,12 @@ results that are true but may be less exact than they look."""
 
 def judge(m: Measurement, context: RuleContext) -> tuple[RuleBreach, ...]:
     """All rules that a case breaks, in the order of CASE_RULES."""
-    found = []
-    for rule in CASE_RULES:
-        broken = rule.check(m, context)
-        if broken is not None:
-            found.append(
-                RuleBreach(
-                    rule=rule.name, severity=rule.severity, case=case_name(m), remedy=rule.remedy, **broken._asdict()
-                )
-            )
-    return tuple(found)
+    checked = ((rule, rule.check(m, context)) for rule in CASE_RULES)
+    return tuple(
+        RuleBreach(rule=r.name, severity=r.severity, case=case_name(m), remedy=r.remedy, **broken._asdict())
+        for r, broken in checked
+        if broken is not None
+    )
 
 
 def context_of(record: Record, measurement: Measurement, limits: Limits) -> RuleContext:
@@ -211,9 +189,7 @@ def context_of(record: Record, measurement: Measurement, limits: Limits) -> Rule
         read_bytes_s=max((o.read_bytes_s for o in record.ceiling_observations), default=None),
         matmul_flop_s=tuple(best.items()),
         skewed=any(a.routing_skew > 0 for a in variants),
-        experts_activated_deviation=max(
-            (experts_activated_deviation(a.spec, measurement) for a in variants), default=0.0
-        ),
+        experts_activated_deviation=max((chance_deviation(a.spec, measurement) for a in variants), default=0.0),
         limits=limits,
     )
 
@@ -226,12 +202,9 @@ def findings(record: Record, limits: Limits = Limits()) -> tuple[RuleBreach, ...
 
 def apply(record: Record, limits: Limits = Limits()) -> Record:  # noqa: B008 - frozen
     """The record with each case's `invalid` naming the rules that keep it out of the evidence."""
-    judged = tuple(
-        m.model_copy(
-            update={
-                "invalid": tuple(f.line for f in judge(m, context_of(record, m, limits)) if f.severity == "invalid")
-            }
-        )
-        for m in record.measurements
-    )
-    return record.model_copy(update={"measurements": judged})
+    judged = []
+    for m in record.measurements:
+        broken = judge(m, context_of(record, m, limits))
+        lines = tuple(breach.line for breach in broken if breach.severity == "invalid")
+        judged.append(m.model_copy(update={"invalid": lines}))
+    return record.model_copy(update={"measurements": tuple(judged)})

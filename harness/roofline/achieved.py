@@ -10,7 +10,10 @@ because few publications that happen to agree do not prove a narrow spread; a ne
 """
 
 import math
+from collections.abc import Collection
 from functools import lru_cache
+from statistics import median
+from typing import Any
 
 from harness.catalog.collection import Catalog, builtin
 from harness.catalog.rates import PublishedRate
@@ -19,7 +22,7 @@ from harness.model.spec import Spec
 from harness.roofline.ceiling import Ceiling, ceiling, with_context
 from harness.roofline.deployment import Deployment
 from harness.roofline.scenarios import cache_open
-from harness.vocabulary import Frozen, RatePhase
+from harness.vocabulary import MIXED_PHASES, Frozen, RatePhase
 
 # Spread of analytical models that were not calibrated on the target: 20 to 30 % for large expert-parallel MoE (the
 # targets and errors that aiconfigurator, msmodeling and BLIS publish). It counts as much as four publications.
@@ -35,13 +38,16 @@ MIXED_SD = PRIOR_SD
 _EXPOSED = tuple(i / 20 for i in range(21))
 
 
-class AchievedSample(Frozen):
-    """A published rate in times per token: what it took, and what the model says of the parts."""
-
+class _OfRate(Frozen):
     rate_id: str
     source_id: str
     vendor: str
     phase: RatePhase
+
+
+class AchievedSample(_OfRate):
+    """A published rate in times per token: what it took, and what the model predicts for the parts."""
+
     measured_s: float
     local_s: float
     link_s: float
@@ -51,18 +57,14 @@ class AchievedSample(Frozen):
         return (self.local_s + exposed * self.link_s) / self.measured_s
 
 
-class AchievedRow(Frozen):
+class AchievedRow(_OfRate):
     """A published rate that made a usual range."""
 
-    rate_id: str
-    source_id: str
-    vendor: str
-    phase: RatePhase
     fraction: float
 
 
 class Accuracy(Frozen):
-    """How a usual range does on rates it has not seen."""
+    """How well a usual range predicts rates that it was not made from."""
 
     rows: int
     coverage: float
@@ -92,31 +94,6 @@ class AchievedRange(Frozen):
     lovo: Accuracy | None
     """leaving one vendor out; None where fewer than two vendors are left"""
 
-    @property
-    def coverage_loso(self) -> float | None:
-        return self.loso.coverage if self.loso else None
-
-    @property
-    def coverage_lovo(self) -> float | None:
-        return self.lovo.coverage if self.lovo else None
-
-
-def deployment_of(rate: PublishedRate) -> Deployment:
-    """The deployment that a published rate states; what it leaves out stays None."""
-    c = rate.conditions
-    return Deployment(
-        precision=c.precision,
-        batch=c.batch,
-        context_tokens=c.context_tokens,
-        prompt_tokens=c.prompt_tokens,
-        output_tokens=c.output_tokens,
-        chips=c.chips,
-        mtp_drafts=c.mtp_drafts,
-        mtp_acceptance=c.mtp_acceptance,
-        attention_precision=c.attention_precision,
-        kv_bytes=c.kv_bytes,
-    )
-
 
 def _local_s(limits: Ceiling) -> float:
     return limits.compute_s + limits.memory_s + limits.activation_s + limits.launch_s
@@ -129,19 +106,16 @@ def reference_tok_s(limits: Ceiling, exposed: float) -> float:
 
 def _complete(rate: PublishedRate, spec: Spec) -> Deployment | None:
     """The rate's deployment where it gives all that its phase needs, or None."""
-    found = with_context(deployment_of(rate))
+    found = with_context(Deployment.of(rate.conditions))
     if spec.num_nextn_predict_layers == 0 and found.mtp_drafts is None:
         found = found.model_copy(update={"mtp_drafts": 0})
-    needed: list[object] = [found.precision, found.chips]
-    if rate.phase != "decode":
-        needed.append(found.prompt_tokens)
-    if rate.phase != "prefill":
-        needed += [found.batch, found.context_tokens, found.mtp_drafts, found.tokens_per_step]
-    if rate.phase in ("output_all", "total_all"):
-        needed.append(found.output_tokens)
+    needed = ["precision", "chips"]
+    needed += ["prompt_tokens"] if rate.phase != "decode" else []
+    needed += ["batch", "context_tokens", "mtp_drafts", "tokens_per_step"] if rate.phase != "prefill" else []
+    needed += ["output_tokens"] if rate.phase in MIXED_PHASES else []
     if rate.phase != "prefill" and cache_open(spec, found):
         return None
-    return None if any(value is None for value in needed) else found
+    return None if any(getattr(found, name) is None for name in needed) else found
 
 
 def sample(rate: PublishedRate, catalog: Catalog) -> AchievedSample | None:
@@ -173,9 +147,19 @@ def _builtin_samples() -> tuple[AchievedSample, ...]:
     return samples(builtin())
 
 
-def _bears(have: RatePhase, wanted: RatePhase) -> bool:
-    """Whether a rate of one phase bears on another: mixed phases are made of prefill and decode."""
-    return have == wanted or wanted in ("output_all", "total_all")
+def _applies(have: RatePhase, wanted: RatePhase) -> bool:
+    """Whether a rate of one phase counts for another: mixed phases are made of prefill and decode."""
+    return have == wanted or wanted in MIXED_PHASES
+
+
+def _mean(values: Collection[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _squares(values: Collection[float]) -> float:
+    """Squares about the mean, summed."""
+    centre = _mean(values)
+    return math.fsum((x - centre) ** 2 for x in values)
 
 
 def _source_means(rows: tuple[AchievedSample, ...], exposed: float) -> dict[tuple[str, str], list[float]]:
@@ -188,24 +172,16 @@ def _source_means(rows: tuple[AchievedSample, ...], exposed: float) -> dict[tupl
 
 def _spread(groups: dict[tuple[str, str], list[float]]) -> float:
     """Squares of source means about their phase's mean, summed."""
-    total = 0.0
-    for phase in {p for p, _ in groups}:
-        means = [math.fsum(v) / len(v) for (p, _), v in groups.items() if p == phase]
-        centre = math.fsum(means) / len(means)
-        total += math.fsum((m - centre) ** 2 for m in means)
-    return total
+    by_phase: dict[str, list[float]] = {}
+    for (phase, _), values in groups.items():
+        by_phase.setdefault(phase, []).append(_mean(values))
+    return sum(map(_squares, by_phase.values()))
 
 
 @lru_cache(maxsize=256)
 def exposed_link(rows: tuple[AchievedSample, ...]) -> float:
     """Share of communication that stays exposed: the one with the least spread between publications."""
     return min(_EXPOSED, key=lambda x: _spread(_source_means(rows, x)))
-
-
-def _deviations(values: list[list[float]]) -> tuple[float, int]:
-    """Squares of rows about their own group's mean, with their degrees of freedom."""
-    total = math.fsum((x - math.fsum(v) / len(v)) ** 2 for v in values for x in v)
-    return total, sum(len(v) - 1 for v in values)
 
 
 class _Fit(Frozen):
@@ -219,28 +195,24 @@ def _vendor_variance(rows: tuple[AchievedSample, ...], exposed: float) -> float:
     by_vendor: dict[str, list[float]] = {}
     for row in rows:
         by_vendor.setdefault(row.vendor, []).append(math.log(row.fraction(exposed)))
-    means = [math.fsum(v) / len(v) for v in by_vendor.values()]
-    centre = math.fsum(means) / len(means)
-    squares = math.fsum((m - centre) ** 2 for m in means)
-    return (PRIOR_VENDOR_WEIGHT * PRIOR_VENDOR_SD**2 + squares) / (PRIOR_VENDOR_WEIGHT + len(means) - 1)
+    squares = _squares([_mean(v) for v in by_vendor.values()])
+    return (PRIOR_VENDOR_WEIGHT * PRIOR_VENDOR_SD**2 + squares) / (PRIOR_VENDOR_WEIGHT + len(by_vendor) - 1)
 
 
 def _fit(pool: tuple[AchievedSample, ...], phase: RatePhase, vendor: str | None) -> _Fit:
     """Centre and spread of the log-fraction for one rate of a new publication of `vendor` (None: a new vendor)."""
     exposed = exposed_link(pool)
-    rows = tuple(r for r in pool if _bears(r.phase, phase))
+    rows = tuple(r for r in pool if _applies(r.phase, phase))
     groups = _source_means(rows, exposed)
-    means = [math.fsum(v) / len(v) for v in groups.values()]
+    means = [_mean(v) for v in groups.values()]
     n = len(means)
-    centre = math.fsum(means) / n
-    squares = math.fsum((m - centre) ** 2 for m in means)
-    between = (PRIOR_WEIGHT * PRIOR_SD**2 + squares) / (PRIOR_WEIGHT + n - 1)
-    inside, degrees = _deviations(list(groups.values()))
-    within = inside / degrees if degrees else 0.0
+    between = (PRIOR_WEIGHT * PRIOR_SD**2 + _squares(means)) / (PRIOR_WEIGHT + n - 1)
+    inside = math.fsum((x - _mean(v)) ** 2 for v in groups.values() for x in v)
+    within = inside / (len(rows) - n) if len(rows) > n else 0.0
     extra = 0.0 if any(r.vendor == vendor for r in rows) else _vendor_variance(rows, exposed)
-    mixed = MIXED_SD**2 if phase in ("output_all", "total_all") else 0.0
+    mixed = MIXED_SD**2 if phase in MIXED_PHASES else 0.0
     sd = math.sqrt(between * (1 + 1 / n) + within + extra + mixed)
-    return _Fit(exposed=exposed, centre=centre, sd=sd, degrees=PRIOR_WEIGHT + n - 1)
+    return _Fit(exposed=exposed, centre=_mean(means), sd=sd, degrees=PRIOR_WEIGHT + n - 1)
 
 
 def _quantile(fit: _Fit, probability: float) -> float:
@@ -255,7 +227,7 @@ def _accuracy(pool: tuple[AchievedSample, ...], phase: RatePhase, by: str) -> Ac
     inside, errors = 0, []
     for group in sorted({getattr(r, by) for r in own}):
         rest = tuple(r for r in pool if getattr(r, by) != group)
-        if not any(_bears(r.phase, phase) for r in rest):
+        if not any(_applies(r.phase, phase) for r in rest):
             continue
         for row in (r for r in own if getattr(r, by) == group):
             fit = _fit(rest, phase, row.vendor)
@@ -264,10 +236,11 @@ def _accuracy(pool: tuple[AchievedSample, ...], phase: RatePhase, by: str) -> Ac
             errors.append(abs(math.exp(fit.centre) / fraction - 1))
     if not errors:
         return None
-    errors.sort()
-    half = len(errors) // 2
-    middle = errors[half] if len(errors) % 2 else (errors[half - 1] + errors[half]) / 2
-    return Accuracy(rows=len(errors), coverage=inside / len(errors), median_error=middle)
+    return Accuracy(rows=len(errors), coverage=inside / len(errors), median_error=median(errors))
+
+
+def _named(row: AchievedSample) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _OfRate.model_fields}
 
 
 @lru_cache(maxsize=256)
@@ -279,7 +252,7 @@ def _achieved_range(
     vendors: tuple[str, ...],
 ) -> AchievedRange:
     fit = _fit(pool, phase, vendor)
-    rows = tuple(r for r in pool if _bears(r.phase, phase))
+    rows = tuple(r for r in pool if _applies(r.phase, phase))
     return AchievedRange(
         phase=phase,
         exposed_link=fit.exposed,
@@ -290,16 +263,7 @@ def _achieved_range(
         high99=_quantile(fit, 0.995),
         sd_log=fit.sd,
         degrees=fit.degrees,
-        rows=tuple(
-            AchievedRow(
-                rate_id=r.rate_id,
-                source_id=r.source_id,
-                vendor=r.vendor,
-                phase=r.phase,
-                fraction=r.fraction(fit.exposed),
-            )
-            for r in rows
-        ),
+        rows=tuple(AchievedRow(**_named(r), fraction=r.fraction(fit.exposed)) for r in rows),
         sources=tuple(dict.fromkeys(r.source_id for r in rows)),
         excluded_sources=sources,
         excluded_vendors=vendors,
@@ -323,6 +287,6 @@ def achieved_range(
     """
     pool = _builtin_samples() if catalog is None else samples(catalog)
     kept = tuple(r for r in pool if r.source_id not in exclude_sources and r.vendor not in exclude_vendors)
-    if not any(_bears(r.phase, phase) for r in kept):
+    if not any(_applies(r.phase, phase) for r in kept):
         raise UsageError(f"no published {phase} rate is left to make a usual range from; leave fewer sources out")
     return _achieved_range(kept, phase, vendor, tuple(exclude_sources), tuple(exclude_vendors))

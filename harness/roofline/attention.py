@@ -1,4 +1,5 @@
 """Work and memory of attention over the context, for every family.
+
 Letters: n cached tokens, H heads, r latent rank, p rope width, dn no-rope width, dv value width, hd head width,
 Hi index heads, di index width. One multiply-add counts as two operations. Softmax, norms and rope are left out: they
 are below one percent of the operations and are not matrix products.

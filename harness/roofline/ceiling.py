@@ -9,7 +9,7 @@ leave open fall in the rate's favour, and is the one to refute with.
 """
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
@@ -20,6 +20,7 @@ from harness.roofline.overheads import launch_s
 from harness.roofline.work import Arithmetic, Component, Work, work
 from harness.vocabulary import Frozen, PeakName, Precision, RatePhase
 
+T = TypeVar("T")
 Binding = Literal["compute", "memory", "link", "capacity"]
 
 
@@ -30,10 +31,6 @@ class Share(Frozen):
     compute_s: float
     memory_s: float
     link_s: float
-
-    @property
-    def longest_s(self) -> float:
-        return max(self.compute_s, self.memory_s, self.link_s)
 
 
 class Ceiling(Frozen):
@@ -62,7 +59,7 @@ class Ceiling(Frozen):
     tpot_floor_s: float | None
     """least time per output token of a sequence at this batch; None where the phase has none"""
     latency_floor_s: float | None
-    """least time per output token that expert-parallel messages allow (see `expert_parallel_limit_s`)"""
+    """least time per output token that expert-parallel messages allow"""
     weight_bytes: float
     cache_bytes: float
     memory_bytes: float
@@ -71,27 +68,17 @@ class Ceiling(Frozen):
     fits: bool | None
     """None where the chip's memory is unknown"""
 
-    @property
-    def step_s(self) -> float:
-        return max(self.compute_s, self.memory_s, self.link_s or 0.0)
-
-
-def expert_parallel_limit_s(
-    tokens: float, destinations: float, hidden: int, layers: int, link_bytes_s: float, element_bytes: float = 3.0
-) -> tuple[float, float]:
-    """Least time of one layer's dispatch and combine, and of one output token (DeepSeek, ISCA 2025, section 4.3).
-
-    `tokens` is one micro-batch of one device; two micro-batches alternate, so a layer costs two exchanges. The
-    default of three bytes an element is an 8-bit dispatch and a 16-bit combine.
-    """
-    exchange = element_bytes * tokens * destinations * hidden / link_bytes_s
-    return exchange, layers * 2 * exchange
-
 
 def _pick(values: Range | None, generous: bool) -> float | None:
     if values is None:
         return None
     return values.high if generous else values.best
+
+
+def _given(value: T | None, name: str) -> T:
+    if value is None:
+        raise UsageError(f"a ceiling depends on '{name}', which is not given; give it, or use a projection")
+    return value
 
 
 def peak_flop_s(chip: Chip, precision: PeakName, generous: bool = False) -> float:
@@ -142,12 +129,6 @@ def _crosses(chip: Chip, chips: int) -> bool:
     return chip.scale_up_packages is not None and chips > chip.scale_up_packages
 
 
-def _link_bytes_s(chip: Chip, chips: int, generous: bool) -> float | None:
-    if _crosses(chip, chips):
-        return _pick(chip.scale_out, generous)
-    return _pick(chip.link, generous)
-
-
 def remote_destinations(spec: Spec, chip: Chip, chips: int) -> float:
     """Fewest copies of a token that must leave a package for a group of `chips`, on average.
 
@@ -177,14 +158,13 @@ def _format_peak(chip: Chip, precision: Precision, generous: bool) -> float:
 
 
 def _arithmetic_peaks(chip: Chip, deployment: Deployment, generous: bool) -> dict[Arithmetic, float]:
-    if deployment.precision is None:
-        raise UsageError("a ceiling depends on 'precision', which is not given; give it, or use a projection")
-    projection = deployment.projection_precision or number_format(deployment.precision).surrounding
+    precision: Precision = _given(deployment.precision, "precision")
+    projection = deployment.projection_precision or number_format(precision).surrounding
     core: PeakName = deployment.attention_precision or "bf16"
     if generous and deployment.attention_precision is None and chip.supports("fp8"):
         core = "fp8"
     return {
-        "expert": _format_peak(chip, deployment.precision, generous),
+        "expert": _format_peak(chip, precision, generous),
         "projection": _format_peak(chip, projection, generous),
         "core": peak_flop_s(chip, core, generous),
     }
@@ -202,6 +182,14 @@ def _times(
         )
         for c in components
     )
+
+
+def _sums(shares: tuple[Share, ...]) -> dict[Binding, float]:
+    return {
+        "compute": math.fsum(s.compute_s for s in shares),
+        "memory": math.fsum(s.memory_s for s in shares),
+        "link": math.fsum(s.link_s for s in shares),
+    }
 
 
 def _favoured(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
@@ -234,19 +222,14 @@ def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gene
 
 
 def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
-    if deployment.chips is None:
-        raise UsageError("a ceiling depends on 'chips', which is not given; give it, or use a projection")
+    chips = _given(deployment.chips, "chips")
     step = _step(spec, chip, deployment, phase, generous)
     bandwidth = _pick(chip.bandwidth, generous)
     if bandwidth is None:
         raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalog of your own")
-    link = _link_bytes_s(chip, deployment.chips, generous)
+    link = _pick(chip.scale_out if _crosses(chip, chips) else chip.link, generous)
     shares = _times(step.components, _arithmetic_peaks(chip, deployment, generous), bandwidth, link)
-    times: dict[Binding, float] = {
-        "compute": math.fsum(s.compute_s for s in shares),
-        "memory": math.fsum(s.memory_s for s in shares),
-        "link": math.fsum(s.link_s for s in shares),
-    }
+    times = _sums(shares)
     binding = max(times, key=lambda name: times[name])
     limit = chip.memory.high if chip.memory else None
     fits = None if limit is None else step.resident_bytes <= limit
@@ -261,7 +244,7 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePha
         memory_s=times["memory"],
         link_s=None if link is None and step.link_bytes else times["link"],
         activation_s=step.activation_bytes / bandwidth,
-        launch_s=launch_s(spec, exchanges=deployment.chips > 1),
+        launch_s=launch_s(spec, exchanges=chips > 1),
         shares=shares,
         tpot_floor_s=times[binding] / kept if decodes else None,
         latency_floor_s=times["link"] / kept if decodes and times["link"] else None,
@@ -286,41 +269,34 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gen
     def rate(of_decode: float, of_prefill: float) -> float:
         return tokens / (1 / of_decode + ratio / of_prefill)
 
-    per_decode, per_prefill = decode.tokens, prefill.tokens
-    shares = tuple(
-        Share(
-            name=f"{side}.{s.name}",
-            compute_s=s.compute_s * weight,
-            memory_s=s.memory_s * weight,
-            link_s=s.link_s * weight,
-        )
-        for side, part, weight in (
-            ("decode", decode, 1 / per_decode / tokens),
-            ("prefill", prefill, ratio / per_prefill / tokens),
-        )
-        for s in part.shares
+    def per_token(of_decode: float, of_prefill: float) -> float:
+        return (of_decode / decode.tokens + ratio * of_prefill / prefill.tokens) / tokens
+
+    shares = (
+        *(_weighted("decode", s, 1 / decode.tokens / tokens) for s in decode.shares),
+        *(_weighted("prefill", s, ratio / prefill.tokens / tokens) for s in prefill.shares),
     )
+    times = _sums(shares)
     longer = decode if 1 / decode.rate_tok_s >= ratio / prefill.rate_tok_s else prefill
-    return Ceiling(
-        phase=phase,
-        rate_tok_s=rate(decode.rate_tok_s, prefill.rate_tok_s),
-        serial_tok_s=rate(decode.serial_tok_s, prefill.serial_tok_s),
-        binding="capacity" if decode.fits is False else longer.binding,
-        tokens=1.0,
-        compute_s=math.fsum(s.compute_s for s in shares),
-        memory_s=math.fsum(s.memory_s for s in shares),
-        link_s=None if decode.link_s is None else math.fsum(s.link_s for s in shares),
-        activation_s=(decode.activation_s / per_decode + ratio * prefill.activation_s / per_prefill) / tokens,
-        launch_s=(decode.launch_s / per_decode + ratio * prefill.launch_s / per_prefill) / tokens,
-        shares=shares,
-        tpot_floor_s=decode.tpot_floor_s,
-        latency_floor_s=decode.latency_floor_s,
-        weight_bytes=decode.weight_bytes,
-        cache_bytes=decode.cache_bytes,
-        memory_bytes=decode.memory_bytes,
-        memory_limit_bytes=decode.memory_limit_bytes,
-        fits=decode.fits,
-    )
+    mixed = {
+        "phase": phase,
+        "rate_tok_s": rate(decode.rate_tok_s, prefill.rate_tok_s),
+        "serial_tok_s": rate(decode.serial_tok_s, prefill.serial_tok_s),
+        "binding": "capacity" if decode.fits is False else longer.binding,
+        "tokens": 1.0,
+        "compute_s": times["compute"],
+        "memory_s": times["memory"],
+        "link_s": None if decode.link_s is None else times["link"],
+        "activation_s": per_token(decode.activation_s, prefill.activation_s),
+        "launch_s": per_token(decode.launch_s, prefill.launch_s),
+        "shares": shares,
+    }
+    return decode.model_copy(update=mixed)  # memory and the floors of latency are those of the decode packages
+
+
+def _weighted(side: str, share: Share, weight: float) -> Share:
+    times = {"compute_s": share.compute_s, "memory_s": share.memory_s, "link_s": share.link_s}
+    return Share(name=f"{side}.{share.name}", **{name: time * weight for name, time in times.items()})
 
 
 def ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool = False) -> Ceiling:

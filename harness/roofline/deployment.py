@@ -1,9 +1,10 @@
-"""How a model is served: number formats, and the conditions that a rate depends on. None means unknown, never a
-default.
+"""How a model is served: number formats, and the conditions that a rate depends on; None is unknown, no default.
 
 Batch is sequences per package (a package may hold several devices); `chips` counts the packages that share one set of
 experts, or, for a dense model, one set of weights.
 """
+
+from typing import Self
 
 from pydantic import Field
 
@@ -59,6 +60,11 @@ class Deployment(ServingConditions):
     dense_shards: int | None = Field(
         default=None, gt=0, description="devices that share one copy of the non-expert weights"
     )
+
+    @classmethod
+    def of(cls, conditions: ServingConditions) -> Self:
+        """The deployment that a source states; what it leaves out stays None."""
+        return cls(**{name: getattr(conditions, name) for name in ServingConditions.model_fields})
 
     @property
     def positions(self) -> float | None:

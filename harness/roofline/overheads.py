@@ -1,15 +1,9 @@
-"""Fixed time of a step: starting its kernels and handing over between them. An estimate, no bound; knows no batch.
+"""What a step costs beside its work: starting kernels, and the memory traffic of activations. Estimates, no bounds.
 
-Counted in kernels as fused as in the disclosed systems. Small batches wait for it more than for memory; at large ones
-it vanishes beside the work. In no ceiling: a fused kernel or a longer graph avoids part of it.
-
-MERGED: Memory traffic of activations: what operators hand to one another, written once and read once. Estimates, no
-bound.
-
-Fused kernels avoid part of it, so it is in no ceiling; the reference point of a usual range counts it, because in
-prefill on
-fast chips it takes a fifth to a third of the time. Counted per position and layer, for kernels fused as in the
-disclosed systems: one kernel a projection, one for the attention core, grouped matrix products for experts.
+Both are counted for kernels as fused as in the disclosed systems: one a projection, one for the attention core, grouped
+matrix products for experts. Small batches wait longer for kernels than for memory; in prefill on fast chips the traffic
+takes a fifth to a third of the time. A fused kernel or a longer graph avoids part of either, so neither is in a
+ceiling; the reference point of a usual range counts both.
 """
 
 from harness.model.spec import Attention, Spec
@@ -23,10 +17,11 @@ EXCHANGE_S = 10e-6
 # Start of one captured graph: 0.6 to 0.8 ms (CloudMatrix384).
 STEP_S = 0.7e-3
 
-# Kernels of a layer. Latent attention: norm, both down-projections as one, norm of their outputs, up-projection of
-# queries, absorption, rotation with the cache's write, core, absorption of outputs, output projection; DeepSeek-V4 has
-# compression and two output projections in place of the absorptions. Grouped-query attention: norm, projections as one,
-# rotation with the cache's write, core, output projection. An indexer adds projections, scores and a choice.
+# Kernels of a layer. Multi-head latent attention (MLA): norm, both down-projections as one, norm of their outputs,
+# up-projection of queries, absorption, rotation with the cache's write, core, absorption of outputs, output projection;
+# DeepSeek-V4 has compression and two output projections in place of the absorptions. Grouped-query attention: norm,
+# projections as one, rotation with the cache's write, core, output projection. An indexer adds projections, scores and
+# a choice.
 _ATTENTION_KERNELS: dict[Attention, int] = {"mla": 9, "v4": 9, "gqa": 5}
 _INDEXER_KERNELS = 3
 # Feed-forward: norm, gate and up as one, activation with quantisation, down.

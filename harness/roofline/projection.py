@@ -1,9 +1,8 @@
-"""What a model could do on a chip: limits, the usual range that published systems reach, and all that follows from a
-rate.
+"""What a model could do on a chip: limits, the usual range of published systems, and all that follows from a rate.
 
 Conditions that the deployment leaves open are ranged over. The ceiling is then the largest over the range, the ends of
 an interval are the outermost over it, and its middle is that of the conditions in which published systems work. So
-giving a condition can only narrow an interval. A projection knows no claim.
+giving a condition can only narrow an interval.
 """
 
 import math
@@ -19,7 +18,7 @@ from harness.roofline.deployment import Deployment
 from harness.roofline.routing import RoutingCase, routing_cases
 from harness.roofline.scenarios import scenarios
 from harness.roofline.work import PREFILL_TOKENS_PER_PACKAGE
-from harness.vocabulary import Frozen, RatePhase
+from harness.vocabulary import MIXED_PHASES, Frozen, RatePhase
 
 
 class Spread(Frozen):
@@ -168,7 +167,7 @@ def _identities(phase: RatePhase, typical: Deployment, rate: float) -> tuple[Ide
         out.append(Identity(text="step time = batch * tokens kept a step / rate", value=tpot * kept, unit="s"))
     if typical.chips is not None:
         out.append(Identity(text="rate of the group = rate * chips", value=rate * typical.chips, unit="tok/s"))
-    if phase in ("output_all", "total_all") and typical.prompt_tokens and typical.output_tokens:
+    if phase in MIXED_PHASES and typical.prompt_tokens and typical.output_tokens:
         ratio = 1 + typical.prompt_tokens / typical.output_tokens
         text = "total_all = output_all * (1 + prompt / output)"
         value = rate * ratio if phase == "output_all" else rate / ratio
@@ -244,8 +243,3 @@ def project(
         normalisers=_normalisers(chip, typical.deployment, usual90),
         identities=_identities(phase, typical.deployment, usual90.mid),
     )
-
-
-def relative_width(spread: Spread) -> float:
-    """Width of an interval in logarithms: what 'wider' means for a rate."""
-    return math.log(spread.high / spread.low)

@@ -1,4 +1,5 @@
 """How many experts a batch touches, and how unevenly: even routing, and a skewed case beside it.
+
 Letters: E experts, k chosen, T positions. Even routing touches the most experts and balances best; skew does the
 opposite on both counts: fewer weights to read, and a busiest expert that all others wait for.
 """

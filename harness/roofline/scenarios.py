@@ -1,4 +1,5 @@
-"""Which conditions a deployment leaves open, and what they could be.
+"""Which conditions a deployment leaves open, and the ranges of values that they could have.
+
 A condition that is not given is a range, not a default. `admissible` spans the range with few values, extremes
 included; a ceiling or a bound is taken over all of them. `likely` is the part of the range that published systems
 work in; only the middle of an interval is taken from it, never an end.
@@ -37,6 +38,16 @@ _EIGHT_BIT: tuple[Precision, ...] = ("fp8", "int8")
 BATCH_LIMIT = 4096.0
 
 
+_MIXED = ("precision", "chips", "batch", "cache", "prompt", "output", "mtp", "acceptance")
+_NEEDED: dict[RatePhase, tuple[str, ...]] = {
+    "prefill": ("precision", "chips", "prompt"),
+    "decode": ("precision", "chips", "batch", "cache", "context", "mtp", "acceptance"),
+    "output_all": _MIXED,
+    "total_all": _MIXED,
+}
+"""Conditions that the rate of a phase depends on."""
+
+
 class Scenarios(Frozen):
     """Deployments without open conditions."""
 
@@ -47,23 +58,20 @@ class Scenarios(Frozen):
 
 def missing(spec: Spec, deployment: Deployment, phase: RatePhase) -> tuple[str, ...]:
     """Names of the conditions that `phase` needs and `deployment` leaves open."""
-    deployment = with_context(deployment)
-    decodes = phase != "prefill"
-    mixed = phase in ("output_all", "total_all")
-    drafts_open = spec.num_nextn_predict_layers > 0 and deployment.mtp_drafts is None
-    acceptance_open = bool(deployment.mtp_drafts) and deployment.mtp_acceptance is None
-    wanted = (
-        ("precision", deployment.precision is None),
-        ("chips", deployment.chips is None),
-        ("batch", decodes and deployment.batch is None),
-        ("cache", decodes and cache_open(spec, deployment)),
-        ("context", decodes and not mixed and deployment.context_tokens is None),
-        ("prompt", phase != "decode" and deployment.prompt_tokens is None),
-        ("output", mixed and deployment.output_tokens is None),
-        ("mtp", decodes and drafts_open),
-        ("acceptance", decodes and acceptance_open),
-    )
-    return tuple(name for name, is_open in wanted if is_open)
+    d = with_context(deployment)
+    needed = _NEEDED[phase]
+    open_ = {
+        "precision": d.precision is None,
+        "chips": d.chips is None,
+        "batch": d.batch is None,
+        "cache": cache_open(spec, d),
+        "context": d.context_tokens is None,
+        "prompt": d.prompt_tokens is None,
+        "output": d.output_tokens is None,
+        "mtp": spec.num_nextn_predict_layers > 0 and d.mtp_drafts is None,
+        "acceptance": bool(d.mtp_drafts) and d.mtp_acceptance is None,
+    }
+    return tuple(name for name, is_open in open_.items() if is_open and name in needed)
 
 
 def cache_open(spec: Spec, deployment: Deployment) -> bool:
@@ -89,12 +97,10 @@ def _precisions(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[tuple[P
 
 def _drafts(spec: Spec, deployment: Deployment, likely: bool) -> tuple[tuple[int, float], ...]:
     given, accepted = deployment.mtp_drafts, deployment.mtp_acceptance
-    if given is None:
-        if spec.num_nextn_predict_layers == 0:
-            return ((0, 0.0),)
-        return _LIKELY_DRAFTS if likely else _DRAFTS
-    if given == 0:
+    if given == 0 or (given is None and spec.num_nextn_predict_layers == 0):
         return ((0, 0.0),)
+    if given is None:
+        return _LIKELY_DRAFTS if likely else _DRAFTS
     if accepted is not None:
         return ((given, accepted),)
     return ((given, 0.7 * given),) if likely else ((given, 0.4 * given), (given, 0.9 * given))
@@ -129,45 +135,39 @@ def _with_batch(spec: Spec, chip: Chip, found: Deployment, likely: bool) -> list
     return [found.model_copy(update={"batch": b}) for b in _batches(largest, likely)]
 
 
+def _lengths(spec: Spec, deployment: Deployment, phase: RatePhase, likely: bool) -> dict[str, tuple[float | None, ...]]:
+    """Context, prompt and output lengths: as given, or ranged over where they are open."""
+    top = float(spec.max_position_embeddings)
+    ranges = {
+        "context": ("context_tokens", tuple(c for c in _CONTEXTS if c <= top) or (top,), _LIKELY_CONTEXT),
+        "prompt": ("prompt_tokens", tuple(p for p in _PROMPTS if p <= top) or (top,), _LIKELY_CONTEXT),
+        "output": ("output_tokens", _OUTPUTS, _LIKELY_OUTPUT),
+    }
+    open_ = missing(spec, deployment, phase)
+    out: dict[str, tuple[float | None, ...]] = {}
+    for name, (field, values, usual) in ranges.items():
+        ranged = (usual,) if likely else values
+        out[field] = ranged if name in open_ else (getattr(deployment, field),)
+    return out
+
+
 def _span(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, likely: bool) -> list[Deployment]:
     all_of, usual = _precisions(spec, chip, deployment)
-    top = float(spec.max_position_embeddings)
-    contexts: tuple[float | None, ...] = (deployment.context_tokens,)
-    prompts: tuple[float | None, ...] = (deployment.prompt_tokens,)
-    outputs: tuple[float | None, ...] = (deployment.output_tokens,)
-    open_names = missing(spec, deployment, phase)
-    if "context" in open_names:
-        contexts = (_LIKELY_CONTEXT,) if likely else tuple(c for c in _CONTEXTS if c <= top) or (top,)
-    if "prompt" in open_names:
-        prompts = (_LIKELY_CONTEXT,) if likely else tuple(p for p in _PROMPTS if p <= top) or (top,)
-    if "output" in open_names:
-        outputs = (_LIKELY_OUTPUT,) if likely else _OUTPUTS
     chips = (deployment.chips,) if deployment.chips is not None else _CHIPS
+    lengths = _lengths(spec, deployment, phase, likely)
     drafts = _drafts(spec, deployment, likely) if phase != "prefill" else ((0, 0.0),)
+    names = ("precision", "chips", *lengths)
     out: list[Deployment] = []
-    for precision, count, context, prompt, answer, (draft, accepted) in itertools.product(
-        usual if likely else all_of, chips, contexts, prompts, outputs, drafts
-    ):
-        found = with_context(
-            deployment.model_copy(
-                update={
-                    "precision": precision,
-                    "chips": count,
-                    "context_tokens": context,
-                    "prompt_tokens": prompt,
-                    "output_tokens": answer,
-                    "mtp_drafts": draft,
-                    "mtp_acceptance": accepted,
-                }
-            )
-        )
+    plain = itertools.product(usual if likely else all_of, chips, *lengths.values())
+    for values, (draft, accepted) in itertools.product(plain, drafts):
+        update = {**dict(zip(names, values, strict=True)), "mtp_drafts": draft, "mtp_acceptance": accepted}
+        found = with_context(deployment.model_copy(update=update))
         if phase == "prefill":
-            probe = found.model_copy(update={"context_tokens": prompt})
-            if _largest_batch(spec, chip, probe) is not None:
-                out.append(found)
-            continue
-        for element in _caches(spec, found, likely):
-            out += _with_batch(spec, chip, found.model_copy(update={"kv_bytes": element}), likely)
+            probe = found.model_copy(update={"context_tokens": found.prompt_tokens})
+            out += [found] if _largest_batch(spec, chip, probe) is not None else []
+        else:
+            for element in _caches(spec, found, likely):
+                out += _with_batch(spec, chip, found.model_copy(update={"kv_bytes": element}), likely)
     return _usual_groups(out, chips) if likely else out
 
 

@@ -1,4 +1,5 @@
 """Operations and bytes of one step on one package, by component, in closed form.
+
 A step is one decode iteration over the package's batch, or the prefill of its batch of prompts. Symbols as in the
 papers: L layers, d hidden, E routed experts, k chosen, s shared, B sequences per package, q positions per sequence.
 Experts touched by T routed positions are `U(T) = E * (1 - (1 - k/E)^T)`, which assumes independent uniform choice:
@@ -21,22 +22,13 @@ from harness.model.spec import Spec
 from harness.roofline.attention import over_context
 from harness.roofline.deployment import Deployment, number_format
 from harness.roofline.overheads import activation_bytes
-from harness.roofline.routing import experts_touched  # re-exported
-from harness.vocabulary import Frozen, Precision, RatePhase
+from harness.roofline.routing import experts_touched
+from harness.vocabulary import Frozen, RatePhase
 
 ComponentName = Literal[
-    "experts",
-    "shared_experts",
-    "dense_layers",
-    "router",
-    "attention_projections",
-    "attention_core",
-    "indexer",
-    "head",
-    "kv_cache",
-    "all_to_all",
-    "all_reduce",
-]
+    "experts", "shared_experts", "dense_layers", "router", "attention_projections", "attention_core", "indexer", "head",
+    "kv_cache", "all_to_all", "all_reduce",
+]  # fmt: skip
 Arithmetic = Literal["expert", "projection", "core"]
 T = TypeVar("T")
 
@@ -77,14 +69,6 @@ class Work(Frozen):
     """distinct routed experts of a layer that the group's positions touch; None for a dense model"""
 
     @property
-    def flop(self) -> float:
-        return math.fsum(c.flop for c in self.components)
-
-    @property
-    def read_bytes(self) -> float:
-        return math.fsum(c.read_bytes for c in self.components)
-
-    @property
     def link_bytes(self) -> float:
         return math.fsum(c.link_bytes for c in self.components)
 
@@ -116,16 +100,13 @@ def placement(spec: Spec, deployment: Deployment, devices_per_package: int) -> P
     chips = _given(deployment.chips, "chips")
     devices = chips * devices_per_package
     apart = spec.n_shared_experts > 0 and devices > spec.n_routed_experts > 0
-    slots = deployment.expert_slots
-    if slots is None:
-        slots = float(math.ceil(spec.n_routed_experts / devices) * devices_per_package)
-    default_shards = 1 if spec.is_sparse else devices
+    whole = float(math.ceil(spec.n_routed_experts / devices) * devices_per_package)
     return Placement(
         devices=devices,
         devices_per_package=devices_per_package,
-        slots=slots,
+        slots=deployment.expert_slots or whole,
         shared_apart=apart,
-        dense_shards=deployment.dense_shards or default_shards,
+        dense_shards=deployment.dense_shards or (1 if spec.is_sparse else devices),
     )
 
 
@@ -133,13 +114,6 @@ def _given(value: T | None, name: str) -> T:
     if value is None:
         raise UsageError(f"the work of a step depends on '{name}', which is not given; give it, or use a projection")
     return value
-
-
-def _projection_precision(deployment: Deployment) -> Precision:
-    if deployment.projection_precision is not None:
-        return deployment.projection_precision
-    precision: Precision = _given(deployment.precision, "precision")
-    return number_format(precision).surrounding
 
 
 def _feed_forward(
@@ -153,14 +127,9 @@ def _feed_forward(
     replicas = where.devices_per_package / where.dense_shards
     if spec.is_sparse:
         held = moe * expert * weight * where.slots
-        out.append(
-            Component(
-                name="experts",
-                flop=2 * positions * moe * spec.num_experts_per_tok * expert_products(spec),
-                arithmetic="expert",
-                read_bytes=held * touched / spec.n_routed_experts,
-            )
-        )
+        flop = 2 * positions * moe * spec.num_experts_per_tok * expert_products(spec)
+        read = held * touched / spec.n_routed_experts
+        out.append(Component(name="experts", flop=flop, arithmetic="expert", read_bytes=read))
         shared_copies = 0.0 if where.shared_apart else spec.n_shared_experts * float(where.devices_per_package)
         shared = moe * expert * weight * shared_copies
         flop = 2 * positions * moe * spec.n_shared_experts * expert_products(spec)
@@ -187,7 +156,8 @@ def _attention(
     replicas = where.devices_per_package / where.dense_shards
     weights = spec.num_hidden_layers * attention_parameters(spec)
     index_weights = parameters(spec).indexer
-    weight = number_format(_projection_precision(deployment)).weight_bytes
+    surrounding = number_format(_given(deployment.precision, "precision")).surrounding
+    weight = number_format(deployment.projection_precision or surrounding).weight_bytes
     context = over_context(spec, n, "decode" if decode else "prefill")
     # One position of a sequence reads the sequence's cache; drafts of the same step share that read. Prefill reads
     # its own keys and values on the way, at least once.

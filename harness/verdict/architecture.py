@@ -7,8 +7,8 @@ from harness.results.assessment import Evidence, Flag
 from harness.roofline.attention import kv_bytes
 from harness.stats import Interval
 from harness.units import quantity
-from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, claimed, tally
-from harness.verdict.knowledge import Knowledge
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, around, claimed, flagged, tally
+from harness.verdict.knowledge import Knowledge, named_models
 
 FIGURE_NAMES = {
     "total_parameters": "total parameters",
@@ -42,70 +42,52 @@ def figures(model: ReleasedModel, figure: str) -> tuple[float, ...]:
 
 def matches(claimed: float, actual: tuple[float, ...], hedge: Hedge) -> bool:
     """Within the tolerance of any of the values; a bound ('at least', 'up to') only has to be respected."""
-    low, high = min(actual) * (1 - ARTEFACT_TOLERANCE), max(actual) * (1 + ARTEFACT_TOLERANCE)
+    allowed = around(min(actual), max(actual), ARTEFACT_TOLERANCE)
     if hedge == "at least":
-        return claimed <= high
+        return claimed <= allowed.high
     if hedge == "up to":
-        return claimed >= low
+        return claimed >= allowed.low
     return any(abs(claimed / value - 1) <= ARTEFACT_TOLERANCE for value in actual)
 
 
 def judge_architecture(claim: Architecture, knowledge: Knowledge, sheet: Sheet) -> Finding:
     """Refuted where off by more than 5 % from each released model that it could be; the nearest is named."""
-    name = claim.conditions.model or sheet.subject
-    if name is None:
-        return Finding(outcome="undecided", reason="The source names no model.", missing=("model",))
-    models = knowledge.could_be(name)
-    if not models:
-        return Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
+    models = named_models(claim.conditions.model or sheet.subject, knowledge)
+    if isinstance(models, Finding):
+        return models
     hits = [matches(claim.value, figures(m, claim.figure), claim.hedge) for m in models]
-    evidence = tuple(_evidence(m, claim, hit) for m, hit in zip(models, hits, strict=True))
     found = tally(["supported" if hit else "refuted" for hit in hits])
     nearest = min(models, key=lambda m: min(_distance(claim.value, v) for v in figures(m, claim.figure)))
-    near = figures(nearest, claim.figure)
-    interval = Interval(low=min(near) * (1 - ARTEFACT_TOLERANCE), high=max(near) * (1 + ARTEFACT_TOLERANCE))
-    of = f"{FIGURE_NAMES[claim.figure]} of {nearest.title}, 5 % either way"
-    shown = quantity(claim.value, _unit(claim))
+    near, unit = figures(nearest, claim.figure), claimed(claim)[1]
+    shown, listed = quantity(claim.value, unit), _listed(models, claim.figure, unit)
+    flags: tuple[Flag, ...] = ()
+    missing: tuple[str, ...] = ()
+    evidence = tuple(_evidence(m, claim, hit) for m, hit in zip(models, hits, strict=True))
     if found.outcome == "undecided":
         holds = ", ".join(m.title for m, hit in zip(models, hits, strict=True) if hit)
-        return Finding(
-            outcome="undecided",
-            reason=f"{shown} is right for {holds} only; the source does not say which it means.",
-            missing=("which model of the family",),
-            also=found.also,
-            stability=found.stability,
-            interval=interval,
-            interval_of=of,
-            evidence=evidence,
-            flags=("missing-condition",),
-            largest_uncertainty="which model of the family",
-        )
-    if found.outcome == "supported":
-        reason = f"{shown} is within 5 % of {_listed(models, claim.figure, _unit(claim))}."
-        return Finding(
-            outcome="supported", reason=reason, stability=1.0, interval=interval, interval_of=of, evidence=evidence
-        )
-    flags, others, remark = _elsewhere(claim, knowledge, models, sheet.source.date)
-    reason = (
-        f"{shown} is more than 5 % off every released model of that name: {_listed(models, claim.figure, _unit(claim))}"
-    )
-    return Finding(
-        outcome="refuted",
-        reason=f"{reason}; {nearest.title} is nearest.{remark}",
+        reason = f"{shown} is right for {holds} only; the source does not say which model it is about."
+        missing = ("which model of the family",)
+        flags = flagged(missing)
+    elif found.outcome == "supported":
+        reason = f"{shown} is within 5 % of {listed}."
+    else:
+        flags, others, remark = _elsewhere(claim, knowledge, models, sheet.source.date)
+        reason = f"{shown} is more than 5 % off every released model of that name: {listed}; "
+        reason += f"{nearest.title} is nearest.{remark}"
+        evidence += others
+    return found.finding(
+        reason,
+        missing,
         flags=flags,
-        stability=1.0,
-        interval=interval,
-        interval_of=of,
-        evidence=evidence + others,
+        interval=around(min(near), max(near), ARTEFACT_TOLERANCE),
+        interval_of=f"{FIGURE_NAMES[claim.figure]} of {nearest.title}, 5 % either way",
+        largest_uncertainty=missing[0] if missing else None,
+        evidence=evidence,
     )
 
 
 def _distance(a: float, b: float) -> float:
     return max(a / b, b / a)
-
-
-def _unit(claim: Architecture) -> str:
-    return claimed(claim)[1]
 
 
 def _not_later(date: str | None, released: str | None) -> bool:
@@ -128,8 +110,8 @@ def _evidence(model: ReleasedModel, claim: Architecture, hit: bool) -> Evidence:
     return Evidence(
         quantity=f"{model.title}, {FIGURE_NAMES[claim.figure]}",
         value=values[0],
-        unit=_unit(claim),
-        interval=Interval(low=min(values), high=max(values)),
+        unit=claimed(claim)[1],
+        interval=Interval.of(values),
         basis="published",
         source=f"{model.source.title}; interval: as published and as counted from the configuration",
         url=model.source.url,
@@ -146,13 +128,9 @@ def _elsewhere(
         for m in knowledge.models
         if m not in models and any(abs(claim.value / v - 1) <= ARTEFACT_TOLERANCE for v in figures(m, claim.figure))
     ]
-    makers = {m.vendor for m in models}
-    own = [m for m in others if m.vendor in makers]
-    flags: list[Flag] = []
-    if any(_not_later(date, m.released) for m in models):
-        flags.append("superseded")
-    if own:
-        flags.append("model-mismatch")
+    own = [m for m in others if m.vendor in {of_name.vendor for of_name in models}]
+    late: tuple[Flag, ...] = ("superseded",) if any(_not_later(date, m.released) for m in models) else ()
+    mixed_up: tuple[Flag, ...] = ("model-mismatch",) if own else ()
     evidence = tuple(_evidence(m, claim, True).model_copy(update={"stance": "context"}) for m in others)
     remark = f" It is the figure of {', '.join(m.title for m in own or others)}." if others else ""
-    return tuple(flags), evidence, remark
+    return late + mixed_up, evidence, remark

@@ -1,13 +1,14 @@
-"""What a judge finds of one claim, how findings over several scenarios become one, and every number that it turns on.
+"""What a judge finds of one claim, how findings over several scenarios become one, and every number that decides.
 
 A finding is a verdict without the claim's own words.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from harness.claims import Claim
-from harness.results.assessment import Evidence, Flag, Outcome, Verdict
+from harness.results.assessment import Basis, Evidence, Flag, Outcome, Stance, Verdict
 from harness.stats import Interval
 from harness.vocabulary import Frozen
 
@@ -31,7 +32,7 @@ class Finding(Frozen):
 _MILDEST_FIRST: tuple[Outcome, ...] = (
     "consistent", "supported", "undecided", "out of reach", "implausible", "refuted",
 )  # fmt: skip
-"""Which of two outcomes with equal shares leads: the one that accuses less."""
+"""Which of two outcomes with equal shares leads: the milder one."""
 
 
 class Tally(Frozen):
@@ -46,12 +47,17 @@ class Tally(Frozen):
     def in_words(self) -> str:
         return ", ".join(f"{outcome} in {100 * share:.0f} %" for outcome, share in self.shares)
 
+    def finding(self, reason: str, missing: tuple[str, ...], **more: Any) -> Finding:
+        """The outcome with what it rests on; what is missing is flagged."""
+        found = {"outcome": self.outcome, "also": self.also, "stability": self.stability, "missing": missing}
+        return Finding(**{"reason": reason, "flags": flagged(missing), **found, **more})
+
 
 def tally(outcomes: Sequence[Outcome]) -> Tally:
     """One outcome from those of all scenarios.
 
-    A claim is damned only if every scenario damns it, and then by the milder word. Otherwise the outcome of at
-    least `STABLE_SHARE` of the scenarios holds; failing that it is undecided, beside the leading outcome.
+    A claim is refuted or implausible only if it is so in every scenario; if they differ, implausible. Otherwise the
+    outcome of at least `STABLE_SHARE` of the scenarios holds; failing that it is undecided, beside the leading outcome.
     Raises ValueError for no scenarios.
     """
     if not outcomes:
@@ -70,50 +76,84 @@ def tally(outcomes: Sequence[Outcome]) -> Tally:
     return Tally(outcome="undecided", also=also if share < STABLE_SHARE else None, stability=share, shares=shares)
 
 
-def claimed(claim: Claim) -> tuple[float | None, str]:
-    """The figure of a claim and its unit, where it has one."""
-    match claim.kind:
-        case "throughput":
-            return claim.rate_tok_s, "tok/s"
-        case "chip_ratio" | "model_ratio":
-            return claim.ratio, "ratio"
-        case "architecture":
-            return claim.value, _ARCHITECTURE_UNITS[claim.figure]
-        case "latency":
-            return claim.duration_s, "s"
-        case "efficiency":
-            return claim.value, "tok/s per TFLOPS" if claim.figure == "tok_s_per_tflops" else "tok/J"
-        case "cost":
-            return claim.usd_per_mtok, "USD per million tokens"
-        case "arithmetic":
-            return claim.value, ""
-        case "fact":
-            return claim.value, ""
-        case _:
-            return None, ""
+def flagged(missing: Sequence[str]) -> tuple[Flag, ...]:
+    """The flag of a claim whose source leaves out what the verdict needs."""
+    return ("missing-condition",) if missing else ()
 
 
-_ARCHITECTURE_UNITS = {
+def left_open(conditions: dict[str, bool]) -> tuple[str, ...]:
+    """The names of the conditions that are open."""
+    return tuple(name for name, is_open in conditions.items() if is_open)
+
+
+_STANCES: dict[Outcome, Stance] = {"supported": "supports", "refuted": "contradicts"}
+
+
+def stance_of(outcome: Outcome | None, otherwise: Stance = "context") -> Stance:
+    """On which side of the claim a piece of evidence stands that alone would give this outcome."""
+    return otherwise if outcome is None else _STANCES.get(outcome, otherwise)
+
+
+def allowed_if(holds: bool) -> Stance:
+    """The stance of a bound: it can contradict a claim, and never supports one."""
+    return "allows" if holds else "contradicts"
+
+
+def evidence(
+    basis: Basis,
+    quantity: str,
+    value: float | None,
+    unit: str,
+    source: str,
+    stance: Stance = "context",
+    interval: Interval | None = None,
+    note: str | None = None,
+) -> Evidence:
+    """A piece of evidence that has no address; published rates and sources have one."""
+    rest: dict[str, Any] = {"interval": interval, "note": note}
+    return Evidence(basis=basis, quantity=quantity, value=value, unit=unit, source=source, stance=stance, **rest)
+
+
+def around(low: float, high: float, tolerance: float, level: float = 0.90) -> Interval:
+    """From `low` to `high`, and the tolerance on either side."""
+    return Interval(low=low * (1 - tolerance), high=high * (1 + tolerance), level=level)
+
+
+_CLAIMED = {
+    "throughput": ("rate_tok_s", "tok/s"),
+    "chip_ratio": ("ratio", "ratio"),
+    "model_ratio": ("ratio", "ratio"),
+    "architecture": ("value", ""),
+    "latency": ("duration_s", "s"),
+    "efficiency": ("value", ""),
+    "cost": ("usd_per_mtok", "USD per million tokens"),
+    "arithmetic": ("value", ""),
+    "fact": ("value", ""),
+}
+"""The field that holds the figure of a kind of claim, and its unit; other kinds have none."""
+_FIGURE_UNITS = {
     "total_parameters": "parameters",
     "active_parameters": "parameters",
     "activation_ratio": "fraction",
     "kv_bytes_per_token": "bytes",
     "context_tokens": "tokens",
+    "tok_s_per_tflops": "tok/s per TFLOPS",
+    "tok_per_joule": "tok/J",
 }
+"""The same where it depends on the figure that the claim names."""
+
+
+def claimed(claim: Claim) -> tuple[float | None, str]:
+    """The figure of a claim and its unit, where it has one."""
+    field, unit = _CLAIMED.get(claim.kind, ("", ""))
+    return getattr(claim, field, None), _FIGURE_UNITS.get(getattr(claim, "figure", ""), unit)
 
 
 def verdict(claim: Claim, finding: Finding, unit: str | None = None) -> Verdict:
     """The finding with the claim's own words. `unit` is that of a claim whose kind does not fix it."""
     value, usual = claimed(claim)
-    return Verdict(
-        id=claim.id,
-        statement=claim.statement,
-        place=claim.place,
-        kind=claim.kind,
-        claimed=value,
-        unit=usual if unit is None else unit,
-        **{name: getattr(finding, name) for name in Finding.model_fields},
-    )
+    words: dict[str, Any] = {name: getattr(claim, name) for name in ("id", "statement", "place", "kind")}
+    return Verdict(**words, claimed=value, unit=usual if unit is None else unit, **dict(finding))
 
 
 ARTEFACT_TOLERANCE = 0.05
@@ -145,7 +185,7 @@ COMPUTE_GAIN = 1.5
 measured; the article's own ratio of 1000 to 37 would allow 27."""
 
 LATENCY_LOSS = 2.0
-"""'Keeps latency low' as a blanket statement falls where sparse is slower than dense of equal active size by more."""
+"""'Keeps latency low' as a blanket statement is refuted where MoE is slower than dense of equal active size by more."""
 
 EXPERTS_ACTIVATED_TOLERANCE = 0.03
 """Measured distinct experts against U(B) under uniform routing; beyond it the measured ratios are of another model."""

@@ -1,18 +1,18 @@
-"""What was measured here, as a chain can use it: a case's rate, its ceiling on this host, and what bound it.
+"""A measured case beside this host's ceilings: its rate, its ceiling, and which of the two ceilings binds.
 
 The host's ceilings come from the same record; the work and bytes of a token from the case's counts.
 """
 
 import math
 
-from harness.results.gains import moe_models, usable
+from harness.results.gains import moe_models
 from harness.results.record import Measurement, Record
 from harness.stats import Estimate, Interval
 from harness.vocabulary import Frozen, Phase
 
 
 class HostMeasurement(Frozen):
-    """One measured case of the sparse model."""
+    """One measured case."""
 
     measurement: Measurement
     rate: Estimate
@@ -28,9 +28,7 @@ class HostMeasurement(Frozen):
 
     @property
     def words(self) -> str:
-        m = self.measurement
-        shape = f"{m.prompt_tokens}-token prompts" if m.phase == "prefill" else f"{m.decode_tokens} tokens"
-        return f"{m.model}, {m.phase}, batch {m.batch}, {shape}, {m.precision}, {m.threads} threads"
+        return f"{self.measurement.model}, {self.measurement.shape}, {self.measurement.threads} threads"
 
     @property
     def interval(self) -> Interval | None:
@@ -66,10 +64,8 @@ def host_measurement(record: Record, measurement: Measurement) -> HostMeasuremen
 def moe_measurements(record: Record, phase: Phase) -> tuple[HostMeasurement, ...]:
     """All usable cases of the record's mixture-of-experts models in `phase`."""
     names = moe_models(record) or tuple(a.model for a in record.variants if a.spec.is_sparse)
-    cases = (
-        host_measurement(record, m) for m in record.measurements if m.model in names and m.phase == phase and usable(m)
-    )
-    return tuple(c for c in cases if c is not None)
+    measured = (m for m in record.measurements if m.model in names and m.phase == phase and m.usable)
+    return tuple(c for m in measured if (c := host_measurement(record, m)) is not None)
 
 
 def nearest(cases: tuple[HostMeasurement, ...], balance: float | None) -> HostMeasurement | None:
@@ -84,6 +80,5 @@ def nearest(cases: tuple[HostMeasurement, ...], balance: float | None) -> HostMe
 
 def over(reported: float, measured: Interval | None, point: float) -> Interval:
     """Reported over measured, with the measurement's interval."""
-    if measured is None:
-        return Interval(low=reported / point, high=reported / point)
-    return Interval(low=reported / measured.high, high=reported / measured.low)
+    ends = (point,) if measured is None else (measured.low, measured.high)
+    return Interval.of(reported / end for end in ends)

@@ -1,4 +1,4 @@
-"""A sheet of claims, judged: one small judge for each kind, and what belongs to all of them. Pure; measures nothing."""
+"""A sheet of claims, judged: one judge for each kind, and what is added to the findings of all."""
 
 from harness.catalog.collection import Catalog
 from harness.catalog.facts import Fact
@@ -26,7 +26,7 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
         case "chip_ratio":
             return _normalised(claim, judge_chip_ratio(claim, knowledge, sheet), knowledge)
         case "model_ratio":
-            return judge_model_ratio(claim, knowledge, sheet)
+            return judge_model_ratio(claim, knowledge)
         case "architecture":
             return judge_architecture(claim, knowledge, sheet)
         case "capacity":
@@ -40,11 +40,11 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
         case "design":
             return judge_design(claim, knowledge, sheet, record)
         case "arithmetic":
-            return judge_arithmetic(claim, knowledge, sheet)
+            return judge_arithmetic(claim)
         case "fact":
             return judge_fact(claim, knowledge)
         case "out_of_reach":
-            return judge_out_of_reach(claim, knowledge)
+            return judge_out_of_reach(claim)
 
 
 def _normalised(claim: ChipRatio, finding: Finding, knowledge: Knowledge) -> Finding:
@@ -55,12 +55,12 @@ def _normalised(claim: ChipRatio, finding: Finding, knowledge: Knowledge) -> Fin
     by_phase = {
         p.rate.phase: p for p in reversed(pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase))
     }
-    shown = tuple(as_evidence(p, chip, reference) for p in by_phase.values())
+    shown = (as_evidence(p, chip, reference) for p in by_phase.values())
     return finding.model_copy(update={"evidence": (*finding.evidence, *shown)})
 
 
 def _attributed(claim: Claim, finding: Finding, knowledge: Knowledge) -> Finding:
-    """The finding with what the record says of who said it."""
+    """The finding with what the public record shows of who made the statement."""
     if claim.attribution is None:
         return finding
     flags, evidence, remark = attribution(claim.attribution, knowledge)
@@ -95,7 +95,7 @@ def assess(
     facts: tuple[Fact, ...] | None = None,
     chips: tuple[str, ...] = (),
 ) -> Assessment:
-    """Judge every claim of `sheet`, with the measured ratios of `record` where they bear.
+    """Judge every claim of `sheet`, with the measured ratios of `record` where they apply.
 
     `catalog` and `facts` default to those that come with the program. `chips` are set beside the scaled figures.
     Raises UsageError for a chip of `chips` that the catalog does not know.

@@ -1,4 +1,4 @@
-"""Everything that a judgement may look into, as one value: catalogs and public facts. Judges nothing."""
+"""Everything that a judge may look up, as one value: catalogs and public facts; and the chip and models of a claim."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ from harness.catalog.facts import Fact, facts
 from harness.catalog.models import ReleasedModel
 from harness.catalog.rates import PublishedRate
 from harness.errors import unknown
+from harness.results.assessment import Outcome
+from harness.verdict.finding import Finding
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Knowledge:
     def models(self) -> tuple[ReleasedModel, ...]:
         return self.catalog.models
 
-    def chip(self, name: str) -> Chip | None:
+    def chip(self, name: str | None) -> Chip | None:
         return next((c for c in self.catalog.chips if c.name == name), None)
 
     def model(self, name: str) -> ReleasedModel | None:
@@ -37,12 +39,10 @@ class Knowledge:
     def fact(self, topic: str) -> Fact | None:
         return next((f for f in self.facts if f.topic == topic), None)
 
-    def could_be(self, name: str) -> tuple[ReleasedModel, ...]:
-        """The released models that `name` could mean: that very one, or all variants of the family so named."""
-        exact = self.model(name)
-        if exact is not None:
-            return (exact,)
-        return tuple(m for m in self.models if m.name.startswith(f"{name}-"))
+    def could_be(self, name: str | None) -> tuple[ReleasedModel, ...]:
+        """The released models that `name` could stand for: that very one, or all of the family of that name."""
+        exact = tuple(m for m in self.models if m.name == name)
+        return exact or tuple(m for m in self.models if m.name.startswith(f"{name}-"))
 
     def unknown_model(self, name: str) -> str:
         return f"{unknown('model', name, [m.name for m in self.models])}; add it with a catalog of your own."
@@ -52,6 +52,20 @@ class Knowledge:
 
     def unknown_fact(self, topic: str) -> str:
         return f"{unknown('topic', topic, [f.topic for f in self.facts])}."
+
+
+def named_chip(name: str | None, knowledge: Knowledge, unnamed: Outcome = "undecided") -> Chip | Finding:
+    """The chip of that name, or the finding where the source names none or an unknown one."""
+    if name is None:
+        return Finding(outcome=unnamed, reason="The source names no chip.", missing=("chip",))
+    return knowledge.chip(name) or Finding(outcome="out of reach", reason=knowledge.unknown_chip(name))
+
+
+def named_models(name: str | None, knowledge: Knowledge) -> tuple[ReleasedModel, ...] | Finding:
+    """The models of that name, or the finding where the source names none or an unknown one."""
+    if name is None:
+        return Finding(outcome="undecided", reason="The source names no model.", missing=("model",))
+    return knowledge.could_be(name) or Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
 
 
 def knowledge_of(catalog: Catalog | None = None, topics: tuple[Fact, ...] | None = None) -> Knowledge:

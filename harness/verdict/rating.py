@@ -1,8 +1,7 @@
-"""How much of a chip's limits published systems reach, with the sources under test left out. Looks at no claim.
+"""One rate under one scenario: which bounds it breaks, and where it lies in the usual range of published systems.
 
-MERGED: What the cost model says of one rate under one scenario: bounds, and where it lies in the usual range.
-The most generous ceiling refutes; the nominal ceiling times the usual range says what is usual. Rates are per package
-here.
+The most generous ceiling refutes; the nominal ceiling times the usual range, made without the sources under test, says
+what is usual. Rates are per package.
 """
 
 from functools import lru_cache
@@ -27,7 +26,8 @@ def usual_range(
     left.
 
     Other publications on the vendor's chips stay in: leaving them out as well costs a quarter of the seeded errors of
-    factor 4 and saves no true rate (see `controls`). Where none is left the usual range has a vendor term in its width.
+    factor 4 and saves no true rate (see `harness self-test`).
+    Where none is left the usual range has a vendor term in its width.
     """
     catalog = None if knowledge.catalog is builtin() else knowledge.catalog
     try:
@@ -63,7 +63,7 @@ class Rating(Frozen):
     nominal: Ceiling | None
     batch: float | None = None
     admissible: bool = True
-    """False where the scenario cannot be meant: what was filled in does not fit the memory"""
+    """False where the scenario is impossible by itself: what was filled in does not fit the memory"""
 
 
 def supported(chip: Chip, scenario: Scenario) -> bool | None:
@@ -75,7 +75,7 @@ def supported(chip: Chip, scenario: Scenario) -> bool | None:
 def rate_at(
     rate_per_unit: float, chip: Chip, scenario: Scenario, achieved: AchievedRange | None, given_shape: bool
 ) -> Rating:
-    """Judge a rate of the scenario's unit. `given_shape`: batch, group and precision are the source's own words."""
+    """Judge a rate of the scenario's unit. `given_shape`: the source itself gives group and precision."""
     rate = rate_per_unit / scenario.packages_per_unit
     can = supported(chip, scenario)
     if not can:
@@ -111,11 +111,8 @@ def _place(
     if share > achieved.high99:
         return "implausible", "possible, but above what 99 % of published systems reach", True
     if share > achieved.high90:
-        return "undecided", "above the 90 % usual range of published systems, inside the 99 % usual range", True
+        return "undecided", "above the usual range of published systems (90 %), inside the wider one (99 %)", True
     if share < achieved.low90:
-        return "undecided", "below the 90 % usual range of published systems: possible, and nothing confirms it", True
-    return (
-        "consistent",
-        "inside the 90 % usual range of published systems, no bound broken; nothing here could confirm it",
-        True,
-    )
+        return "undecided", "below the usual range of published systems (90 %): possible, but not confirmed", True
+    why = "inside the usual range of published systems (90 %), and no bound is broken; nothing here could confirm it"
+    return "consistent", why, True

@@ -1,17 +1,14 @@
-"""Claims of one chip over another.
+"""Claims of one chip over another, and pairs of published rates under several normalisers.
+
 A ratio of chips depends on phase, batch, precision and software. Each pair of published rates under like conditions is
-one scenario of what the source leaves out; the ratio of peaks and the ratio of usual ranges stand beside them.
-
-MERGED: One pair of published rates under several normalisers: per package, die, peak, bandwidth, and watt. Judges
-nothing.
-
-A chip that leads per package may trail per watt; a ranking is stated only where all of them agree.
+one scenario of what the source leaves out; the ratio of peaks and the ratio of usual ranges stand beside them. A chip
+that leads per package may trail per watt: a ranking is stated only where all normalisers agree.
 """
 
 import math
 
 from harness.catalog.chips import Chip
-from harness.catalog.citation import Range
+from harness.catalog.citation import FIRM_GRADES, Range
 from harness.catalog.rates import PublishedRate
 from harness.claims import ChipRatio, Sheet
 from harness.results.assessment import Evidence, Outcome, Stance
@@ -19,10 +16,11 @@ from harness.roofline.deployment import number_format
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import number
-from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, Tally, tally
+from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, Tally, evidence, stance_of, tally
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.rating import usual_range
-from harness.verdict.tracing import FIRM, described
+from harness.verdict.scenarios import effect
+from harness.verdict.tracing import described
 from harness.vocabulary import Frozen, RatePhase
 
 LIKE_LENGTHS = 1.35
@@ -46,7 +44,7 @@ class Pair(Frozen):
 
     @property
     def firm(self) -> bool:
-        return self.rate.source.grade in FIRM and self.reference.source.grade in FIRM
+        return self.rate.source.grade in FIRM_GRADES and self.reference.source.grade in FIRM_GRADES
 
     @property
     def words(self) -> str:
@@ -56,10 +54,6 @@ class Pair(Frozen):
 def near(a: float | None, b: float | None, factor: float) -> bool:
     """Both known, and alike."""
     return a is not None and b is not None and max(a / b, b / a) <= factor
-
-
-def _weight_bytes(rate: PublishedRate) -> float | None:
-    return None if rate.conditions.precision is None else number_format(rate.conditions.precision).weight_bytes
 
 
 def length_of(rate: PublishedRate) -> float | None:
@@ -76,17 +70,16 @@ def _tpot(rate: PublishedRate) -> float | None:
 
 def like(a: PublishedRate, b: PublishedRate) -> bool:
     """Same model, phase and bytes of a weight, both measured or both idealised, like lengths and latencies."""
-    if a.model != b.model or a.phase != b.phase or a.phase not in ("prefill", "decode"):
+    ours, theirs = a.conditions, b.conditions
+    if (a.model, a.phase, ours.cache_hits_counted) != (b.model, b.phase, theirs.cache_hits_counted):
         return False
-    if a.conditions.idealised != b.conditions.idealised and a.phase == "prefill":
+    if a.phase not in ("prefill", "decode") or ours.precision is None or theirs.precision is None:
         return False
-    if _weight_bytes(a) != _weight_bytes(b) or _weight_bytes(a) is None:
+    if number_format(ours.precision).weight_bytes != number_format(theirs.precision).weight_bytes:
         return False
-    if a.conditions.cache_hits_counted != b.conditions.cache_hits_counted:
+    if not near(length_of(a), length_of(b), LIKE_LENGTHS):
         return False
-    return near(length_of(a), length_of(b), LIKE_LENGTHS) and (
-        a.phase == "prefill" or near(_tpot(a), _tpot(b), LIKE_LATENCY)
-    )
+    return ours.idealised == theirs.idealised if a.phase == "prefill" else near(_tpot(a), _tpot(b), LIKE_LATENCY)
 
 
 def pairs(chip: str, reference: str, knowledge: Knowledge, phase: str | None = None) -> tuple[Pair, ...]:
@@ -99,41 +92,32 @@ def pairs(chip: str, reference: str, knowledge: Knowledge, phase: str | None = N
 
 def _beside(chip: str, reference: str, knowledge: Knowledge, phase: str | None) -> tuple[Evidence, ...]:
     """Pairs with a chip that stands for the reference: shown, never counted."""
-    out: list[Evidence] = []
-    for other in STAND_INS.get(reference, ()):
-        out += [_as_evidence(p, None) for p in pairs(chip, other, knowledge, phase)]
-    return tuple(out)
+    found = (pairs(chip, other, knowledge, phase) for other in STAND_INS.get(reference, ()))
+    return tuple(_as_evidence(pair, None) for of_chip in found for pair in of_chip)
 
 
-def eight_bit(chip: Chip) -> Range | None:
-    """The 8-bit peak, floating-point first."""
-    return chip.peak("fp8") or chip.peak("int8")
-
-
-def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
-    """Ratios of peaks, bandwidth, memory and links: what the hardware alone would give."""
-    out = []
+def _resources(chip: Chip, reference: Chip) -> tuple[tuple[str, Range, Range], ...]:
+    """What sources give of both chips: peaks, memory and links."""
     rows = (
-        ("dense 8-bit peak", eight_bit(chip), eight_bit(reference)),
+        ("dense 8-bit peak", chip.eight_bit, reference.eight_bit),
         ("dense 16-bit peak", chip.peak("bf16"), reference.peak("bf16")),
         ("memory bandwidth", chip.bandwidth, reference.bandwidth),
         ("memory", chip.memory, reference.memory),
         ("scale-up links", chip.link, reference.link),
+        ("power", chip.power, reference.power),
     )
-    for words, a, b in rows:
-        if a is None or b is None:
-            continue
-        out.append(
-            Evidence(
-                quantity=f"{words}, {chip.title} over {reference.title}",
-                value=a.best / b.best,
-                unit="ratio",
-                interval=Interval(low=a.low / b.high, high=a.high / b.low, level=0.99),
-                basis="modelled",
-                source="sourced chip figures; the interval spans sources that disagree",
-                stance="context",
-            )
-        )
+    return tuple((words, a, b) for words, a, b in rows if a is not None and b is not None)
+
+
+def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
+    """Ratios of peaks, bandwidth, memory and links: what the hardware alone would give."""
+    source = "sourced chip figures; the interval spans sources that disagree"
+    out = []
+    for words, a, b in _resources(chip, reference):
+        if words != "power":
+            span = Interval(low=a.low / b.high, high=a.high / b.low, level=0.99)
+            title = f"{words}, {chip.title} over {reference.title}"
+            out.append(evidence("modelled", title, a.best / b.best, "ratio", source, "context", span))
     return tuple(out)
 
 
@@ -143,92 +127,76 @@ def _most_ratio(
     """A ratio that needs more than any resource's own and the widest gap of software between the two.
 
     The resource: the most generous figures of one chip, its fastest number format, over the least of the other's 16-bit
-    rate, since a source may compare formats. The gap: from the lower to the upper end of the 99 % usual range of what
-    systems
-    reach. Infinite where there is no usual range. Objectives of latency that one chip cannot meet are beyond it.
+    rate, since a source may compare formats. The gap: from the lower to the upper end of the usual range (99 %).
+    Infinite where there is no usual range. Latency objectives that only one chip can meet are not considered.
     """
     fastest = max((peak.high for p in chip.peaks if (peak := chip.peak(p.precision))), default=None)
     wide = reference.peak("bf16")
     ratios = [fastest / wide.low] if fastest is not None and wide is not None else []
-    for a, b in ((chip.bandwidth, reference.bandwidth), (chip.memory, reference.memory), (chip.link, reference.link)):
-        ratios += [a.high / b.low] if a is not None and b is not None else []
+    wanted = ("memory bandwidth", "memory", "scale-up links")
+    ratios += [a.high / b.low for words, a, b in _resources(chip, reference) if words in wanted]
     gaps = [r.high99 / r.low99 for p in phases if (r := usual_range(p, chip.vendor, own, knowledge)) is not None]
     return max(ratios) * max(gaps) if ratios and gaps else math.inf
 
 
 def _excessive(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> str | None:
     """Why the ratio is above (or below) all that hardware and software together account for."""
-    own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
+    own = sheet.source.own_publications
     phases: tuple[RatePhase, ...] = (claim.conditions.phase,) if claim.conditions.phase else ("prefill", "decode")
     most = _most_ratio(chip, reference, phases, own, knowledge)
     least = 1 / _most_ratio(reference, chip, phases, own, knowledge)
     if least <= claim.ratio <= most:
         return None
     between = f"{number(least, 2)} to {number(most, 2)}"
-    return (
-        f"The chips' own figures and the widest gap between published systems account for {between} at like conditions."
-    )
+    return f"The chips' own figures and the widest gap between published systems explain {between} at like conditions."
 
 
 def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
     chip, reference = knowledge.chip(claim.chip), knowledge.chip(claim.reference)
     if chip is None or reference is None:
-        return Finding(
-            outcome="out of reach", reason=knowledge.unknown_chip(claim.chip if chip is None else claim.reference)
-        )
-    found = pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase)
-    model = claim.conditions.model
-    if model is not None:
-        names = {m.name for m in knowledge.could_be(model)}
-        found = tuple(p for p in found if p.rate.model in names)
-    # Every pair is a scenario; a source is no evidence for itself.
-    found = tuple(p for p in found if p.rate.source_id not in sheet.source.catalogued_as)
-    specs = (
-        *_beside(claim.chip, claim.reference, knowledge, claim.conditions.phase),
-        *spec_ratios(chip, reference),
-        *_implied(claim, reference, sheet, knowledge),
-    )
-    missing = _open(claim)
-    excessive = _excessive(claim, chip, reference, sheet, knowledge)
-    if excessive is not None and not any(_pair_outcome(claim, p) == "supported" for p in found):
-        return Finding(
-            outcome="implausible",
-            reason=excessive,
-            flags=("missing-condition",) if missing else (),
-            missing=missing,
-            stability=1.0,
-            evidence=specs,
-        )
-    if not found:
-        values = [e.value for e in spec_ratios(chip, reference) if e.value is not None]
-        span = Interval(low=min(values), high=max(values), level=0.99) if values else None
-        return Finding(
-            outcome="undecided",
-            reason="No two published rates of these chips were taken under like conditions.",
-            interval=span,
-            interval_of="ratios of the chips' own peaks",
-            missing=missing,
-            flags=("missing-condition",) if missing else (),
-            evidence=specs,
-        )
+        unknown = claim.chip if chip is None else claim.reference
+        return Finding(outcome="out of reach", reason=knowledge.unknown_chip(unknown))
+    found, missing = _pairs_of(claim, knowledge, sheet), _open(claim)
+    specs = spec_ratios(chip, reference)
+    beside = _beside(claim.chip, claim.reference, knowledge, claim.conditions.phase)
+    shown = (*beside, *specs, *_implied(claim, reference, sheet, knowledge))
     outcomes = [_pair_outcome(claim, p) for p in found]
-    whole = tally(outcomes)
-    ratios = [p.ratio for p in found]
-    span = Interval(low=min(ratios), high=max(ratios))
-    evidence = tuple(_as_evidence(p, o) for p, o in zip(found, outcomes, strict=True)) + specs
+    excessive = _excessive(claim, chip, reference, sheet, knowledge)
+    whole = tally(outcomes) if outcomes else Tally(outcome="undecided", also=None, stability=1.0, shares=())
+    if excessive is not None and "supported" not in outcomes:
+        outcome: Outcome = "implausible"
+        return whole.finding(excessive, missing, outcome=outcome, also=None, stability=1.0, evidence=shown)
+    if not found:
+        values = [e.value for e in specs if e.value is not None]
+        return whole.finding(
+            "No two published rates of these chips were taken under like conditions.",
+            missing,
+            interval=Interval.of(values, level=0.99) if values else None,
+            interval_of="ratios of the chips' own peaks",
+            stability=None,
+            evidence=shown,
+        )
+    span = Interval.of(p.ratio for p in found)
     outcome, reason = _overall(claim, found, whole.outcome, span, missing)
-    return Finding(
+    return whole.finding(
+        reason,
+        missing,
         outcome=outcome,
-        reason=reason,
-        flags=("missing-condition",) if missing else (),
         also=_other_lead(outcome, whole),
         interval=span,
         interval_of=f"{len(found)} pairs of published rates under like conditions",
-        missing=missing,
-        stability=whole.stability,
         largest_uncertainty=_largest(found),
-        evidence=evidence,
+        evidence=(*(_as_evidence(p, o) for p, o in zip(found, outcomes, strict=True)), *shown),
     )
+
+
+def _pairs_of(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> tuple[Pair, ...]:
+    """The pairs that the claim could be about; a source is no evidence for itself."""
+    found = pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase)
+    model = claim.conditions.model
+    names = {m.name for m in (knowledge.could_be(model) if model else knowledge.models)}
+    own = sheet.source.catalogued_as
+    return tuple(p for p in found if p.rate.source_id not in own and p.rate.model in names)
 
 
 def _other_lead(outcome: Outcome, whole: Tally) -> Outcome | None:
@@ -249,41 +217,23 @@ def _implied(claim: ChipRatio, reference: Chip, sheet: Sheet, knowledge: Knowled
         most = max(rows, key=lambda r: r.rate_tok_s, default=None)
         beyond = most is not None and implied > (1 + ARTEFACT_TOLERANCE) * most.rate_tok_s
         note = None if most is None else f"highest published: {number(most.rate_tok_s, 4)} tok/s ({most.id})"
-        out.append(
-            Evidence(
-                quantity=f"{reference.title}, {other.conditions.phase}, if '{other.id}' and this ratio both hold",
-                value=implied,
-                unit="tok/s",
-                basis="modelled",
-                source=f"{number(other.rate_tok_s, 4)} / {number(claim.ratio, 2)}",
-                stance="contradicts" if beyond else "context",
-                note=note,
-            )
-        )
+        words = f"{reference.title}, {other.conditions.phase}, if '{other.id}' and this ratio both hold"
+        source = f"{number(other.rate_tok_s, 4)} / {number(claim.ratio, 2)}"
+        stance: Stance = "contradicts" if beyond else "context"
+        out.append(evidence("modelled", words, implied, "tok/s", source, stance, note=note))
     return tuple(out)
 
 
 def _open(claim: ChipRatio) -> tuple[str, ...]:
-    c = claim.conditions
-    wanted = (
-        ("model", c.model),
-        ("phase", c.phase),
-        ("batch", c.batch),
-        ("precision", c.precision),
-        ("software", c.software),
+    return tuple(
+        n for n in ("model", "phase", "batch", "precision", "software") if getattr(claim.conditions, n) is None
     )
-    return tuple(name for name, value in wanted if value is None)
 
 
 def _pair_outcome(claim: ChipRatio, pair: Pair) -> Outcome:
     off = claim.ratio / pair.ratio
-    if abs(off - 1) <= ARTEFACT_TOLERANCE:
-        return "supported"
-    if claim.hedge == "up to" and off > 1:
-        return "supported"
-    if claim.hedge == "at least" and off < 1:
-        return "supported"
-    return "refuted"
+    allowed = {"up to": off > 1, "at least": off < 1}
+    return "supported" if abs(off - 1) <= ARTEFACT_TOLERANCE or allowed.get(claim.hedge) else "refuted"
 
 
 def _overall(
@@ -314,36 +264,21 @@ def _by_stack(found: tuple[Pair, ...]) -> str:
 
 
 def _largest(found: tuple[Pair, ...]) -> str:
-    """The condition whose values move the ratio most: largest spread of mean log ratios."""
+    """The condition whose values move the ratio most."""
     columns: dict[str, list[str]] = {
         "software": [p.rate.system for p in found],
         "phase": [p.rate.phase for p in found],
         "batch": [str(p.rate.conditions.batch) for p in found],
         "which rate of the other chip": [p.reference.id for p in found],
     }
-
-    def effect(values: list[str]) -> float:
-        groups: dict[str, list[float]] = {}
-        for value, pair in zip(values, found, strict=True):
-            groups.setdefault(value, []).append(math.log(pair.ratio))
-        means = [sum(g) / len(g) for g in groups.values()]
-        return max(means) - min(means)
-
-    return max(columns, key=lambda name: effect(columns[name]))
+    return max(columns, key=lambda name: effect(columns[name], [p.ratio for p in found]))
 
 
 def _as_evidence(pair: Pair, outcome: Outcome | None) -> Evidence:
-    stance: Stance = "context" if outcome is None else "supports" if outcome == "supported" else "contradicts"
-    return Evidence(
-        quantity=pair.words,
-        value=pair.ratio,
-        unit="ratio",
-        basis="published",
-        source=f"{pair.rate.source.title} (grade {pair.rate.source.grade}); {pair.reference.source.title} "
-        f"(grade {pair.reference.source.grade})",
-        url=pair.rate.source.url,
-        stance=stance,
-    )
+    ours, theirs = pair.rate.source, pair.reference.source
+    source = f"{ours.title} (grade {ours.grade}); {theirs.title} (grade {theirs.grade})"
+    found = evidence("published", pair.words, pair.ratio, "ratio", source, stance_of(outcome))
+    return found.model_copy(update={"url": ours.url})
 
 
 EVEN = 0.03
@@ -355,30 +290,23 @@ class Normalised(Frozen):
 
     per: str
     ratio: float
-    second_hand: bool
+    second_hand: bool = False
     """whether a figure that it rests on was not seen at its source"""
 
 
 def normalised(pair: Pair, chip: Chip, reference: Chip) -> tuple[Normalised, ...]:
     """The pair's ratio per package, and per everything that sources give of both chips (preferred figures)."""
-    out = [
-        Normalised(per="package", ratio=pair.ratio, second_hand=False),
-        Normalised(per="die", ratio=pair.ratio * reference.dies_per_package / chip.dies_per_package, second_hand=False),
-    ]
-    rows = (
-        ("TFLOPS of 8-bit peak", eight_bit(chip), eight_bit(reference)),
-        ("TB/s of memory", chip.bandwidth, reference.bandwidth),
-        ("W", chip.power, reference.power),
-    )
-    for per, ours, theirs in rows:
-        if ours is not None and theirs is not None:
+    dies = pair.ratio * reference.dies_per_package / chip.dies_per_package
+    out = [Normalised(per="package", ratio=pair.ratio), Normalised(per="die", ratio=dies)]
+    for words, ours, theirs in _resources(chip, reference):
+        if words in _PER:
+            estimated = words == "power" and not all(c.power_w[0].source.seen_at_source for c in (chip, reference))
             ratio = pair.ratio * theirs.best / ours.best
-            out.append(Normalised(per=per, ratio=ratio, second_hand=per == "W" and _estimated(chip, reference)))
+            out.append(Normalised(per=_PER[words], ratio=ratio, second_hand=estimated))
     return tuple(out)
 
 
-def _estimated(*chips: Chip) -> bool:
-    return any(c.power_w[0].source.how_seen in ("unverified", "second-hand") for c in chips if c.power_w)
+_PER = {"dense 8-bit peak": "TFLOPS of 8-bit peak", "memory bandwidth": "TB/s of memory", "power": "W"}
 
 
 def ranking(found: tuple[Normalised, ...], chip: Chip, reference: Chip) -> str:
@@ -394,15 +322,10 @@ def ranking(found: tuple[Normalised, ...], chip: Chip, reference: Chip) -> str:
 def as_evidence(pair: Pair, chip: Chip, reference: Chip) -> Evidence:
     """All normalisers of one pair, as one line of evidence."""
     found = normalised(pair, chip, reference)
-    ratios = [n.ratio for n in found]
-    return Evidence(
-        quantity=f"{pair.rate.phase}, {pair.rate.system} over {pair.reference.system}: "
-        f"{number(min(ratios), 2)} to {number(max(ratios), 2)} by normaliser",
-        value=pair.ratio,
-        unit="ratio",
-        basis="published",
-        source=f"{pair.rate.source.title}; {pair.reference.source.title}; sourced chip figures",
-        url=pair.rate.source.url,
-        stance="context",
-        note=ranking(found, chip, reference),
-    )
+    ends = Interval.of(n.ratio for n in found)
+    words = f"{pair.rate.phase}, {pair.rate.system} over {pair.reference.system}: "
+    words += f"{number(ends.low, 2)} to {number(ends.high, 2)} by normaliser"
+    source = f"{pair.rate.source.title}; {pair.reference.source.title}; sourced chip figures"
+    note = ranking(found, chip, reference)
+    shown = evidence("published", words, pair.ratio, "ratio", source, note=note)
+    return shown.model_copy(update={"url": pair.rate.source.url})

@@ -1,7 +1,7 @@
-"""What a claim's missing conditions could be: the model, the phase and the unit meant, over the cost model's ranges.
+"""What a claim's missing conditions could be: model, phase and unit, and the ranges of the cost model.
 
- A condition that the source gives is kept as it is. Where there are many scenarios a fixed, seeded
-sample of them is taken, evenly over models, phases and units.
+A condition that the source gives is kept as it is. Where there are many scenarios a fixed, seeded sample of them is
+taken, evenly over models, phases and units.
 """
 
 import math
@@ -14,7 +14,7 @@ from harness.claims import StatedConditions, Unit
 from harness.roofline.deployment import Deployment
 from harness.roofline.scenarios import missing as missing_in_cost
 from harness.roofline.scenarios import scenarios as serving_scenarios
-from harness.verdict.finding import DRAWS, SEED
+from harness.verdict.finding import DRAWS, SEED, left_open
 from harness.vocabulary import Frozen, RatePhase
 
 PACKAGES_OF_A_NODE = 8
@@ -29,6 +29,16 @@ _WORDS = {
     "output": "output length",
     "mtp": "drafted tokens",
     "acceptance": "acceptance of drafts",
+}
+_FIELDS = {
+    "precision": "precision",
+    "chips of the group": "chips",
+    "batch": "batch",
+    "context length": "context_tokens",
+    "prompt length": "prompt_tokens",
+    "output length": "output_tokens",
+    "drafted tokens": "mtp_drafts",
+    "format of the cache": "kv_bytes",
 }
 
 
@@ -50,35 +60,15 @@ class ScenarioSet(Frozen):
     each: tuple[Scenario, ...]
 
 
-def deployment_of(conditions: StatedConditions) -> Deployment:
-    """The conditions as the cost model names them."""
-    return Deployment(
-        precision=conditions.precision,
-        batch=conditions.batch,
-        context_tokens=conditions.context_tokens,
-        prompt_tokens=conditions.prompt_tokens,
-        output_tokens=conditions.output_tokens,
-        chips=conditions.chips,
-        mtp_drafts=conditions.mtp_drafts,
-        mtp_acceptance=conditions.mtp_acceptance,
-    )
-
-
 def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float], ...]:
     """The units that the rate could be of, with the packages of each."""
-    die: tuple[Unit, float] = ("die", 1.0 / chip.dies_per_package)
-    match conditions.per:
-        case "package":
-            return (("package", 1.0),)
-        case "die":
-            return (die,)
-        case "node":
-            return (("node", float(conditions.packages_per_unit or PACKAGES_OF_A_NODE)),)
-        case "system":
-            whole = conditions.packages_per_unit or conditions.chips or chip.scale_up_packages or PACKAGES_OF_A_NODE
-            return (("system", float(whole)),)
-        case None:
-            return (("package", 1.0), die) if chip.devices_per_package > 1 else (("package", 1.0),)
+    node = conditions.packages_per_unit or PACKAGES_OF_A_NODE
+    system = conditions.packages_per_unit or conditions.chips or chip.scale_up_packages or PACKAGES_OF_A_NODE
+    packages: dict[Unit, float] = {"package": 1, "die": 1 / chip.dies_per_package, "node": node, "system": system}
+    if conditions.per is not None:
+        return ((conditions.per, float(packages[conditions.per])),)
+    units: tuple[Unit, ...] = ("package", "die") if chip.devices_per_package > 1 else ("package",)
+    return tuple((unit, float(packages[unit])) for unit in units)
 
 
 def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[ReleasedModel]) -> ScenarioSet:
@@ -87,12 +77,14 @@ def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[Release
         raise ValueError("scenarios need at least one model")
     phases: tuple[RatePhase, ...] = ("prefill", "decode") if conditions.phase is None else (conditions.phase,)
     units = _units(conditions, chip)
-    given = deployment_of(conditions)
-    names: list[str] = [] if len(models) == 1 else ["model"]
-    names += [] if conditions.phase is not None else ["phase"]
-    names += [] if len(units) == 1 else ["unit (package or die)"]
-    if conditions.per in ("node", "system") and conditions.packages_per_unit is None:
-        names.append("packages of a unit")
+    given = Deployment.of(conditions)
+    open_ = {
+        "model": len(models) > 1,
+        "phase": conditions.phase is None,
+        "unit (package or die)": len(units) > 1,
+        "packages of a unit": conditions.per in ("node", "system") and conditions.packages_per_unit is None,
+    }
+    names = list(left_open(open_))
     strata = [(m, p, u) for m in models for p in phases for u in units]
     each: list[Scenario] = []
     share = max(1, math.ceil(DRAWS / len(strata)))
@@ -106,37 +98,24 @@ def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[Release
 
 
 def largest_effect(each: Sequence[Scenario], ceilings: Sequence[float]) -> str | None:
-    """The condition whose values move the ceiling most: largest spread of mean log ceilings over its values."""
+    """The condition whose values move the ceiling most."""
     if len(each) < 2:
         return None
-    logs = [math.log(c) for c in ceilings]
-    effects = {}
-    for name, values in _columns(each).items():
-        groups: dict[object, list[float]] = {}
-        for value, log in zip(values, logs, strict=True):
-            groups.setdefault(value, []).append(log)
-        means = [sum(g) / len(g) for g in groups.values()]
-        effects[name] = max(means) - min(means)
-    name = max(effects, key=lambda n: effects[n])
-    return name if effects[name] > 0 else None
-
-
-def _columns(each: Sequence[Scenario]) -> dict[str, list[object]]:
-    fields = {
-        "precision": "precision",
-        "chips of the group": "chips",
-        "batch": "batch",
-        "context length": "context_tokens",
-        "prompt length": "prompt_tokens",
-        "output length": "output_tokens",
-        "drafted tokens": "mtp_drafts",
-        "format of the cache": "kv_bytes",
-    }
     columns: dict[str, list[object]] = {
         "model": [c.model.name for c in each],
         "phase": [c.phase for c in each],
         "unit (package or die)": [c.per for c in each],
     }
-    for words, field in fields.items():
-        columns[words] = [getattr(c.deployment, field) for c in each]
-    return columns
+    columns |= {words: [getattr(c.deployment, field) for c in each] for words, field in _FIELDS.items()}
+    effects = {name: effect(values, ceilings) for name, values in columns.items()}
+    name = max(effects, key=lambda n: effects[n])
+    return name if effects[name] > 0 else None
+
+
+def effect(values: Sequence[object], results: Sequence[float]) -> float:
+    """How far a condition moves a result: largest difference between the mean logarithms over its values."""
+    groups: dict[object, list[float]] = {}
+    for value, result in zip(values, results, strict=True):
+        groups.setdefault(value, []).append(math.log(result))
+    means = [sum(g) / len(g) for g in groups.values()]
+    return max(means) - min(means)

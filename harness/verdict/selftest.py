@@ -1,10 +1,11 @@
-"""The judges, judged: published rates that must pass, and seeded false claims that must be caught.
+"""The self-test of the judges: published rates that must pass, and seeded errors that must be caught.
 
 Every published rate that states its conditions becomes a sheet of one claim, judged without its own publication; a
 seeded error is that claim with one thing made wrong. Caught means refuted, implausible, or flagged with the very trap
-that was seeded. Measures nothing and knows no sheet.
+that was seeded.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -39,19 +40,19 @@ Kind = Literal[
     "weights do not fit",
     "unsupported precision",
 ]
-FACTORS: tuple[tuple[Kind, float], ...] = (
-    ("node as chip (x8)", 8.0),
-    ("factor 4", 4.0),
-    ("factor 3", 3.0),
-    ("cache hits counted (x2.29)", 2.29),
-    ("factor 2", 2.0),
-    ("drafts counted twice (x1.7)", 1.7),
-)
-INDEPENDENT_FACTORS: tuple[tuple[Kind, float], ...] = (
-    ("factor 2, batch and time independent", 2.0),
-    ("an eighth, batch and time independent", 0.125),
-)
-BLIND_FACTORS: tuple[tuple[Kind, float], ...] = (("factor 4, no time given", 4.0), ("factor 3, no time given", 3.0))
+FACTORS: dict[Kind, float] = {
+    "node as chip (x8)": 8.0,
+    "factor 4": 4.0,
+    "factor 3": 3.0,
+    "cache hits counted (x2.29)": 2.29,
+    "factor 2": 2.0,
+    "drafts counted twice (x1.7)": 1.7,
+}
+INDEPENDENT_FACTORS: dict[Kind, float] = {
+    "factor 2, batch and time independent": 2.0,
+    "an eighth, batch and time independent": 0.125,
+}
+BLIND_FACTORS: dict[Kind, float] = {"factor 4, no time given": 4.0, "factor 3, no time given": 3.0}
 """The same where no identity can give them away: bounds and usual range alone."""
 REQUIRED: dict[Kind, float] = {
     "node as chip (x8)": 1.0,
@@ -63,7 +64,7 @@ REQUIRED: dict[Kind, float] = {
     "unsupported precision": 1.0,
 }
 """Share of each kind to be caught; kinds that are not listed are measured and reported only."""
-DAMNING = ("refuted", "implausible")
+CAUGHT = ("refuted", "implausible")
 
 
 class SeededError(Frozen):
@@ -102,7 +103,7 @@ class Detection(Frozen):
 
 
 class SelfTest(Frozen):
-    """Measured detection and false alarms of the judges."""
+    """Detection rates and false alarms of the judges."""
 
     true_rows: int
     false_alarms: tuple[str, ...]
@@ -123,31 +124,16 @@ class SelfTest(Frozen):
 
 def as_claim(rate: PublishedRate) -> Throughput:
     """A published rate as the claim that its source makes, with the conditions that it gives."""
-    c = rate.conditions
+    given = rate.conditions.model_dump(exclude={"attention_precision", "kv_bytes"})
+    given["tpot_independent"] = None if rate.conditions.tpot_s is None else False
+    given |= {"phase": rate.phase, "model": rate.model, "chip": rate.chip, "per": "package"}
     return Throughput(
         kind="throughput",
         id=rate.id,
         place="catalog of published rates",
         statement=f"{rate.system} reaches {rate.rate_tok_s:g} tokens a second.",
         rate_tok_s=rate.rate_tok_s,
-        conditions=StatedConditions(
-            phase=rate.phase,
-            model=rate.model,
-            chip=rate.chip,
-            per="package",
-            chips=c.chips,
-            batch=c.batch,
-            prompt_tokens=c.prompt_tokens,
-            context_tokens=c.context_tokens,
-            output_tokens=c.output_tokens,
-            tpot_s=c.tpot_s,
-            tpot_independent=False if c.tpot_s is not None else None,
-            precision=c.precision,
-            mtp_drafts=c.mtp_drafts,
-            mtp_acceptance=c.mtp_acceptance,
-            idealised=c.idealised,
-            cache_hits_counted=c.cache_hits_counted,
-        ),
+        conditions=StatedConditions(**given),
     )
 
 
@@ -163,70 +149,59 @@ def _changed(claim: Throughput, rate_tok_s: float, **conditions: object) -> Thro
 
 def _of_rate(rate: PublishedRate, knowledge: Knowledge) -> Iterator[SeededError]:
     """Everything that can be made wrong with one published rate."""
-    claim, own = as_claim(rate), (rate.source_id,)
+    claim = as_claim(rate)
+    given = claim.conditions
 
-    def seeded_error(
-        kind: Kind, false: Claim, expects: Flag | None = None, subject: str | None = rate.model
-    ) -> SeededError:
-        return SeededError(kind=kind, of=rate.id, claim=false, subject=subject, catalogued_as=own, expects=expects)
+    def seed(kind: Kind, factor: float = 1.0, **conditions: object) -> SeededError:
+        false = _changed(claim, factor * claim.rate_tok_s, **conditions)
+        return SeededError(kind=kind, of=rate.id, claim=false, subject=rate.model, catalogued_as=(rate.source_id,))
 
-    for kind, factor in FACTORS:
-        yield seeded_error(kind, claim.model_copy(update={"rate_tok_s": claim.rate_tok_s * factor}))
-    for kind, factor in BLIND_FACTORS:
-        yield seeded_error(kind, _changed(claim, claim.rate_tok_s * factor, tpot_s=None, tpot_independent=None))
-    if rate.phase == "decode" and claim.conditions.batch is not None:
-        stated = claim.conditions.tpot_s or claim.conditions.batch / claim.rate_tok_s
-        apart = _changed(claim, claim.rate_tok_s, tpot_s=stated, tpot_independent=True)
-        for kind, factor in INDEPENDENT_FACTORS:
-            yield seeded_error(kind, apart.model_copy(update={"rate_tok_s": factor * claim.rate_tok_s}))
-    if rate.phase == "prefill" and claim.conditions.prompt_tokens is not None:
-        context = claim.conditions.prompt_tokens
-        told = _changed(claim, claim.rate_tok_s, phase="decode", context_tokens=context, mtp_drafts=0, batch=64)
-        yield seeded_error("prefill told as decode", told)
+    for kind, factor in FACTORS.items():
+        yield seed(kind, factor)
+    for kind, factor in BLIND_FACTORS.items():
+        yield seed(kind, factor, tpot_s=None, tpot_independent=None)
+    if rate.phase == "decode" and given.batch is not None:
+        stated = given.tpot_s or given.batch / claim.rate_tok_s
+        for kind, factor in INDEPENDENT_FACTORS.items():
+            yield seed(kind, factor, tpot_s=stated, tpot_independent=True)
+    if rate.phase == "prefill" and given.prompt_tokens is not None:
+        context = given.prompt_tokens
+        yield seed("prefill told as decode", phase="decode", context_tokens=context, mtp_drafts=0, batch=64)
     chip = knowledge.chip(rate.chip)
     if chip is not None and chip.supports("fp8") is False:
-        yield seeded_error("unsupported precision", _changed(claim, claim.rate_tok_s, precision="fp8"))
+        yield seed("unsupported precision", precision="fp8")
     other = "kimi-k2" if rate.model != "kimi-k2" else "deepseek-r1"
-    yield seeded_error(
-        "model changed, number kept", _changed(claim, claim.rate_tok_s, model=other), "model-mismatch", subject=other
-    )
+    changed = seed("model changed, number kept", model=other)
+    yield changed.model_copy(update={"expects": "model-mismatch", "subject": other})
 
 
 def _of_models(knowledge: Knowledge) -> Iterator[SeededError]:
-    """Architecture and capacity seeded errors: one for each sparse model, and for each chip with sourced memory."""
+    """Seeded errors of size: for each MoE model, and for each chip with sourced memory."""
+
+    def seed(kind: Kind, of: str, claim: Claim) -> SeededError:
+        return SeededError(kind=kind, of=of, claim=claim, subject=None, catalogued_as=())
+
+    def size(id_: str, statement: str, figure: str, value: float) -> Architecture:
+        words = {"kind": "architecture", "id": id_, "statement": statement, "place": "seeded"}
+        where = StatedConditions(model=model.name)
+        return Architecture.model_validate({**words, "conditions": where, "figure": figure, "value": float(value)})
+
     for model in knowledge.models:
         counts = parameters(model.spec)
-        words = {"place": "seeded", "conditions": StatedConditions(model=model.name)}
         if counts.active < 0.5 * counts.total:
-            swapped = {"kind": "architecture", "id": "swapped", "statement": "Active and total swapped.", **words}
             for figure, value in (("total_parameters", counts.active), ("active_parameters", counts.total)):
-                claim = Architecture.model_validate({**swapped, "figure": figure, "value": float(value)})
-                yield _model_seeded_error("active and total swapped", model.name, claim)
-        bits = {
-            "kind": "architecture",
-            "id": "bits",
-            "statement": "Bits for bytes.",
-            "figure": "total_parameters",
-            **words,
-        }
-        yield _model_seeded_error(
-            "bits for bytes", model.name, Architecture.model_validate({**bits, "value": 8.0 * counts.total})
-        )
+                false = size("swapped", "Active and total swapped.", figure, value)
+                yield seed("active and total swapped", model.name, false)
+        bits = size("bits", "Bits for bytes.", "total_parameters", 8.0 * counts.total)
+        yield seed("bits for bytes", model.name, bits)
         for chip in knowledge.catalog.chips:
-            if chip.memory is None:
-                continue
-            chips = max(1, int(0.6 * counts.total / chip.memory.high))
-            if counts.total <= chips * chip.memory.high:
-                continue
-            where = StatedConditions(model=model.name, chip=chip.name, chips=chips, precision="int8")
-            fits = {"kind": "capacity", "id": "fits", "statement": "It fits.", "place": "seeded", "conditions": where}
-            yield _model_seeded_error(
-                "weights do not fit", f"{model.name} on {chips} x {chip.name}", Capacity.model_validate(fits)
-            )
-
-
-def _model_seeded_error(kind: Kind, of: str, claim: Claim) -> SeededError:
-    return SeededError(kind=kind, of=of, claim=claim, subject=None, catalogued_as=())
+            memory = chip.memory.high if chip.memory else math.inf
+            chips = max(1, int(0.6 * counts.total / memory))
+            if counts.total > chips * memory:
+                where = StatedConditions(model=model.name, chip=chip.name, chips=chips, precision="int8")
+                words = {"kind": "capacity", "id": "fits", "statement": "It fits.", "place": "seeded"}
+                fits = Capacity.model_validate({**words, "conditions": where})
+                yield seed("weights do not fit", f"{model.name} on {chips} x {chip.name}", fits)
 
 
 def seeded_errors(knowledge: Knowledge) -> tuple[SeededError, ...]:
@@ -241,8 +216,8 @@ def seeded_errors(knowledge: Knowledge) -> tuple[SeededError, ...]:
 
 def sheet_of(claim: Claim, subject: str | None, catalogued_as: tuple[str, ...]) -> Sheet:
     """One claim as a sheet of its own."""
-    source = Source(title="control", catalogued_as=catalogued_as)
-    return Sheet(sheet=1, id="control", subject=subject, source=source, claims=(claim,))
+    source = Source(title="self-test", catalogued_as=catalogued_as)
+    return Sheet(sheet=1, id="self-test", subject=subject, source=source, claims=(claim,))
 
 
 def without(knowledge: Knowledge, sources: tuple[str, ...]) -> Knowledge:
@@ -268,7 +243,7 @@ def run_self_test(knowledge: Knowledge | None = None) -> SelfTest:
     for rate in rates:
         sheet = sheet_of(as_claim(rate), rate.model, (rate.source_id,))
         found = judge(sheet.claims[0], unseen((rate.source_id,)), sheet)
-        alarms += [f"{rate.id}: {found.outcome}"] if found.outcome in DAMNING else []
+        alarms += [f"{rate.id}: {found.outcome}"] if found.outcome in CAUGHT else []
         undecided += found.outcome == "undecided"
     return SelfTest(
         true_rows=len(rates),
@@ -281,24 +256,22 @@ def run_self_test(knowledge: Knowledge | None = None) -> SelfTest:
 def _detections(
     seeded: tuple[SeededError, ...], whole: Knowledge, unseen: Callable[[tuple[str, ...]], Knowledge]
 ) -> tuple[Detection, ...]:
-    found: dict[Kind, list[tuple[SeededError, Finding]]] = {}
-    for seeded_error in seeded:
-        sheet = sheet_of(seeded_error.claim, seeded_error.subject, seeded_error.catalogued_as)
-        knowledge = whole if seeded_error.expects is not None else unseen(seeded_error.catalogued_as)
-        found.setdefault(seeded_error.kind, []).append((seeded_error, judge(seeded_error.claim, knowledge, sheet)))
-    out = []
-    for kind, results in found.items():
-        damned = [p for p, f in results if f.outcome in DAMNING]
-        flagged = [p for p, f in results if f.outcome not in DAMNING and p.expects in f.flags]
-        missed = tuple(p.of for p, _ in results if p not in damned and p not in flagged)
-        out.append(
-            Detection(
-                kind=kind,
-                seeded=len(results),
-                caught=len(damned) + len(flagged),
-                flagged=len(flagged),
-                required=REQUIRED.get(kind),
-                missed=missed,
-            )
-        )
-    return tuple(out)
+    by_kind: dict[Kind, list[tuple[SeededError, Finding]]] = {}
+    for error in seeded:
+        sheet = sheet_of(error.claim, error.subject, error.catalogued_as)
+        knowledge = whole if error.expects is not None else unseen(error.catalogued_as)
+        by_kind.setdefault(error.kind, []).append((error, judge(error.claim, knowledge, sheet)))
+    return tuple(_detection(kind, results) for kind, results in by_kind.items())
+
+
+def _detection(kind: Kind, results: list[tuple[SeededError, Finding]]) -> Detection:
+    caught = [error for error, f in results if f.outcome in CAUGHT]
+    flagged = [error for error, f in results if f.outcome not in CAUGHT and error.expects in f.flags]
+    return Detection(
+        kind=kind,
+        seeded=len(results),
+        caught=len(caught) + len(flagged),
+        flagged=len(flagged),
+        required=REQUIRED.get(kind),
+        missed=tuple(error.of for error, _ in results if error not in caught and error not in flagged),
+    )

@@ -1,18 +1,19 @@
-"""A sheet as a whole: its claims beside one another and beside published figures. Writes equations, solves none."""
+"""The equations that a sheet's claims and the published figures form, and the sets of them that contradict."""
 
 import math
 
+from harness.catalog.chips import Chip
 from harness.catalog.rates import PublishedRate
 from harness.claims import ChipRatio, Claim, Cost, Efficiency, Sheet, StatedConditions, Throughput
 from harness.results.assessment import InconsistentSet
-from harness.roofline.deployment import number_format
 from harness.units import count, number
 from harness.verdict.architecture import figures
 from harness.verdict.equations import Contradiction, Equation, contradictions, implied
-from harness.verdict.finding import ARTEFACT_TOLERANCE, IDENTITY_TOLERANCE, claimed
+from harness.verdict.finding import ARTEFACT_TOLERANCE, IDENTITY_TOLERANCE
 from harness.verdict.knowledge import Knowledge
+from harness.verdict.limits import stated_peak
 from harness.verdict.ratios import like
-from harness.verdict.tracing import Trace, described, per_package, trace
+from harness.verdict.tracing import Trace, described, measured_siblings, per_package, trace
 
 Z95 = 1.96
 PRINTED_SD = math.log1p(IDENTITY_TOLERANCE) / Z95
@@ -41,15 +42,20 @@ def _key(conditions: StatedConditions, chip: str) -> str:
     return " ".join(str(part) for part in ("rate", chip, *shape, c.mtp_drafts, c.idealised or False))
 
 
+def _stated(name: str, claim: str | None, value: float, sd: float, unknown: str, over: str | None = None) -> Equation:
+    """That an unknown, or its ratio to another, has this value."""
+    terms = ((unknown, 1.0),) if over is None else ((unknown, 1.0), (over, -1.0))
+    return Equation(name=name, claim=claim, terms=terms, value=math.log(value), sd=sd)
+
+
 def _own_key(claim: Throughput, sheet: Sheet) -> str:
     """The claim's unknown: its own where another rate of the sheet gives the same few conditions and no shape."""
-    chip, c = claim.conditions.chip or "", claim.conditions
-    key = _key(c, chip)
+    c = claim.conditions
+    key = _key(c, c.chip or "")
+    rates = (o.conditions for o in sheet.claims if isinstance(o, Throughput))
     shaped = c.batch is not None or (c.phase == "prefill" and c.prompt_tokens is not None)
-    alike = [
-        o for o in sheet.claims if isinstance(o, Throughput) and _key(o.conditions, o.conditions.chip or "") == key
-    ]
-    return key if shaped or len(alike) == 1 else f"{key} of {claim.id}"
+    alike = sum(_key(o, o.chip or "") == key for o in rates)
+    return key if shaped or alike == 1 else f"{key} of {claim.id}"
 
 
 def _row_key(row: PublishedRate) -> str:
@@ -57,139 +63,91 @@ def _row_key(row: PublishedRate) -> str:
 
 
 def _rates(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
+    """Of every claim that is or implies a rate of a known chip; each equation once."""
     out: list[Equation] = []
-    own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     for claim in sheet.claims:
-        chip = knowledge.chip(claim.conditions.chip) if claim.conditions.chip else None
+        chip = knowledge.chip(claim.conditions.chip)
         if chip is None:
             continue
-        if isinstance(claim, Throughput):
-            rate = per_package(claim, chip.dies_per_package)
-            if rate is not None:
-                traced = trace(claim, rate, own, knowledge)
-                out += _throughput(claim, rate, traced, sheet, knowledge)
-        elif isinstance(claim, Efficiency):
-            out += _efficiency(claim, knowledge)
-        elif isinstance(claim, Cost) and claim.usd_per_hour is not None:
-            out.append(_cost(claim))
-    return _used(out)
+        match claim:
+            case Throughput():
+                out += _throughput(claim, chip, sheet, knowledge)
+            case Efficiency():
+                out += _efficiency(claim, chip)
+            case Cost():
+                out += _cost(claim)
+    return list(dict.fromkeys(out))
 
 
-def _throughput(
-    claim: Throughput, rate: float, traced: Trace | None, sheet: Sheet, knowledge: Knowledge
-) -> list[Equation]:
-    """The rate itself, its identity, its measured sibling, and every ratio of chips that bears on it."""
-    conditions = traced.conditions if traced else claim.conditions
-    key = _own_key(claim, sheet)
-    out = [
-        Equation(
-            name=f"{claim.id}: {number(rate, 4)} tok/s",
-            claim=claim.id,
-            terms=((key, 1.0),),
-            value=math.log(rate),
-            sd=_sd(claim),
-        )
-    ]
-    c = claim.conditions
+def _throughput(claim: Throughput, chip: Chip, sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
+    """The rate itself, its identity, the measured rate beside a projection, and every ratio of chips on it."""
+    rate = per_package(claim, chip.dies_per_package)
+    if rate is None:
+        return []
+    traced, key, c = (
+        trace(claim, rate, sheet.source.own_publications, knowledge),
+        _own_key(claim, sheet),
+        claim.conditions,
+    )
+    out = [_stated(f"{claim.id}: {number(rate, 4)} tok/s", claim.id, rate, _sd(claim), key)]
     if c.batch is not None and c.tpot_s is not None and c.tpot_independent and c.phase == "decode":
         name = f"{claim.id}: batch {c.batch:g} over {1000 * c.tpot_s:g} ms"
-        value = math.log(c.batch / c.tpot_s)
-        out.append(Equation(name=name, claim=claim.id, terms=((key, 1.0),), value=value, sd=PRINTED_SD))
+        out.append(_stated(name, claim.id, c.batch / c.tpot_s, PRINTED_SD, key))
     if traced is not None:
         out += _measured_reading(claim, traced, key, knowledge)
-    for other in sheet.claims:
-        if isinstance(other, ChipRatio) and other.chip == claim.conditions.chip:
-            out += _ratio(other, key, conditions, traced, knowledge)
+        for other in sheet.claims:
+            if isinstance(other, ChipRatio) and other.chip == c.chip:
+                out += _ratio(other, key, traced, knowledge)
     return out
 
 
 def _measured_reading(claim: Throughput, traced: Trace, key: str, knowledge: Knowledge) -> list[Equation]:
-    """A projection told without saying so is read as measured: then the measured figure contradicts it."""
+    """A projection that is not called one is read as measured: then the measured figure contradicts it."""
     row = traced.rate
     if not row.conditions.idealised or claim.conditions.idealised:
         return []
     unknown = f"{key}, read as measured"
-    said = f"{claim.id}, read as measured: {number(row.rate_tok_s, 4)} tok/s"
-    value = math.log(row.rate_tok_s)
-    return [Equation(name=said, claim=claim.id, terms=((unknown, 1.0),), value=value, sd=PRINTED_SD)] + [
-        Equation(
-            name=f"measured, same source and conditions: {number(r.rate_tok_s, 4)} tok/s ({r.id})",
-            claim=None,
-            terms=((unknown, 1.0),),
-            value=math.log(r.rate_tok_s),
-            sd=PRINTED_SD,
-        )
-        for r in knowledge.rates
-        if r.source_id == row.source_id
-        and (r.model, r.chip, r.phase) == (row.model, row.chip, row.phase)
-        and not r.conditions.idealised
-        and r.conditions.prompt_tokens == row.conditions.prompt_tokens
-    ]
+    name = f"{claim.id}, read as measured: {number(row.rate_tok_s, 4)} tok/s"
+    out = [_stated(name, claim.id, row.rate_tok_s, PRINTED_SD, unknown)]
+    for r in measured_siblings(row, knowledge):
+        name = f"measured, same source and conditions: {number(r.rate_tok_s, 4)} tok/s ({r.id})"
+        out.append(_stated(name, None, r.rate_tok_s, PRINTED_SD, unknown))
+    return out
 
 
-def _ratio(
-    claim: ChipRatio, key: str, conditions: StatedConditions, traced: Trace | None, knowledge: Knowledge
-) -> list[Equation]:
+def _ratio(claim: ChipRatio, key: str, traced: Trace, knowledge: Knowledge) -> list[Equation]:
     """Rate of the chip over the reference's, for each published rate of the reference under like conditions."""
-    if claim.conditions.phase not in (None, conditions.phase) or traced is None:
+    if claim.conditions.phase not in (None, traced.conditions.phase):
         return []
     rows = [r for r in knowledge.rates if r.chip == claim.reference and like(traced.rate, r)]
     if not rows:
         return []
     unknown = f"{_row_key(rows[0])} beside {key}"
-    out = [
-        Equation(
-            name=f"{claim.id}: {number(claim.ratio, 2)} of {claim.reference}",
-            claim=claim.id,
-            terms=((key, 1.0), (unknown, -1.0)),
-            value=math.log(claim.ratio),
-            sd=_sd(claim),
-        )
-    ]
-    out += [
-        Equation(
-            name=f"published: {number(r.rate_tok_s, 4)} tok/s, {described(r)} ({r.system})",
-            claim=None,
-            terms=((unknown, 1.0),),
-            value=math.log(r.rate_tok_s),
-            sd=SYSTEMS_SD,
-        )
-        for r in rows
-    ]
+    name = f"{claim.id}: {number(claim.ratio, 2)} of {claim.reference}"
+    out = [_stated(name, claim.id, claim.ratio, _sd(claim), key, unknown)]
+    for r in rows:
+        name = f"published: {number(r.rate_tok_s, 4)} tok/s, {described(r)} ({r.system})"
+        out.append(_stated(name, None, r.rate_tok_s, SYSTEMS_SD, unknown))
     return out
 
 
-def _efficiency(claim: Efficiency, knowledge: Knowledge) -> list[Equation]:
+def _efficiency(claim: Efficiency, chip: Chip) -> list[Equation]:
     """Tokens a second for each TFLOPS, times the peak, is the rate under the same conditions."""
-    chip = knowledge.chip(claim.conditions.chip or "")
-    if chip is None or claim.figure != "tok_s_per_tflops":
-        return []
-    name = number_format(claim.conditions.precision).peak if claim.conditions.precision else "fp8"
-    peak = chip.peak(name) or chip.peak("int8")
+    peak = stated_peak(claim, chip) if claim.figure == "tok_s_per_tflops" else None
     if peak is None:
         return []
-    key = _key(claim.conditions, chip.name)
-    said = f"{claim.id}: {number(claim.value, 3)} tok/s for each of {number(peak.best / 1e12, 4)} TFLOPS"
-    value = math.log(claim.value * peak.best / 1e12)
-    return [Equation(name=said, claim=claim.id, terms=((key, 1.0),), value=value, sd=PRINTED_SD)]
+    tflops = peak.best / 1e12
+    name = f"{claim.id}: {number(claim.value, 3)} tok/s for each of {number(tflops, 4)} TFLOPS"
+    return [_stated(name, claim.id, claim.value * peak.best / 1e12, PRINTED_SD, _key(claim.conditions, chip.name))]
 
 
-def _cost(claim: Cost) -> Equation:
+def _cost(claim: Cost) -> list[Equation]:
     """Price of an hour over the price of a million tokens is the rate under the same conditions."""
-    assert claim.usd_per_hour is not None
+    if claim.usd_per_hour is None:
+        return []
     rate = claim.usd_per_hour / claim.usd_per_mtok / 3600 * 1e6
-    return Equation(
-        name=f"{claim.id}: price implies {number(rate, 4)} tok/s",
-        claim=claim.id,
-        terms=((_key(claim.conditions, claim.conditions.chip or ""), 1.0),),
-        value=math.log(rate),
-        sd=_sd(claim),
-    )
-
-
-def _used(equations: list[Equation]) -> list[Equation]:
-    """Each equation once."""
-    return list(dict.fromkeys(equations))
+    name = f"{claim.id}: price implies {number(rate, 4)} tok/s"
+    return [_stated(name, claim.id, rate, _sd(claim), _key(claim.conditions, claim.conditions.chip or ""))]
 
 
 def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
@@ -198,31 +156,22 @@ def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
     for claim in sheet.claims:
         if claim.kind != "architecture" or claim.figure not in ("total_parameters", "active_parameters"):
             continue
-        models = knowledge.could_be(claim.conditions.model or sheet.subject or "")
+        models = knowledge.could_be(claim.conditions.model or sheet.subject)
         if not models:
             continue
-        best = min(models, key=lambda m: min(abs(math.log(claim.value / v)) for v in figures(m, claim.figure)))
+        off = {m.name: min(abs(math.log(claim.value / v)) for v in figures(m, claim.figure)) for m in models}
+        best = min(models, key=lambda m: off[m.name])
         value = min(figures(best, claim.figure), key=lambda v: abs(math.log(claim.value / v)))
         names = ", ".join(f"{m.title} {number(figures(m, claim.figure)[0] / 1e9, 3)} B" for m in models)
         unknown = f"{claim.figure} of {sheet.subject}"
-        shown = claimed(claim)[0] or claim.value
-        out += [
-            Equation(
-                name=f"{claim.id}: {number(shown / 1e9, 3)} B",
-                claim=claim.id,
-                terms=((unknown, 1.0),),
-                value=math.log(claim.value),
-                sd=ABOUT_SD,
-            ),
-            Equation(
-                name=f"released: {names}", claim=None, terms=((unknown, 1.0),), value=math.log(value), sd=ABOUT_SD
-            ),
-        ]
+        name = f"{claim.id}: {number(claim.value / 1e9, 3)} B"
+        out.append(_stated(name, claim.id, claim.value, ABOUT_SD, unknown))
+        out.append(_stated(f"released: {names}", None, value, ABOUT_SD, unknown))
     return out
 
 
 def _as_set(found: Contradiction) -> InconsistentSet:
-    """The members with what is checked last: a published figure where there is one, else the last claim."""
+    """The members, the one to check last at the end: a published figure where there is one, else the last claim."""
     claims = tuple(dict.fromkeys(m.claim for m in found.members if m.claim is not None))
     last = next((m for m in reversed(found.members) if m.claim is None), found.members[-1])
     rest = [m for m in found.members if m is not last]

@@ -1,26 +1,41 @@
 """Claims of an absolute rate: bounds, identities, the published record and the usual range.
+
 A CPU's tokens a second say nothing of an accelerator's, so no measured evidence enters. A figure that was published
 before is judged under the conditions of that publication, and what the source dropped on the way is named.
 """
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 from harness.catalog.chips import Chip
+from harness.catalog.citation import FIRM_GRADES
 from harness.catalog.models import ReleasedModel
-from harness.catalog.rates import PublishedRate
 from harness.claims import Sheet, StatedConditions, Throughput
 from harness.results.assessment import Evidence, Flag, Outcome
 from harness.roofline.achieved import AchievedRange
+from harness.roofline.ceiling import Ceiling
 from harness.stats import Interval
 from harness.units import number
-from harness.verdict.finding import ARTEFACT_TOLERANCE, CEILING_SLACK, IDENTITY_TOLERANCE, Finding, Tally, tally
-from harness.verdict.knowledge import Knowledge
+from harness.verdict.finding import (
+    ARTEFACT_TOLERANCE,
+    CEILING_SLACK,
+    IDENTITY_TOLERANCE,
+    Finding,
+    Tally,
+    allowed_if,
+    evidence,
+    flagged,
+    tally,
+)
+from harness.verdict.knowledge import Knowledge, named_chip, named_models
 from harness.verdict.rating import Rating, made_of, rate_at, usual_range, usual_tok_s
 from harness.verdict.scenarios import ScenarioSet, largest_effect, scenarios
 from harness.verdict.tracing import (
-    FIRM,
     Trace,
     as_evidence,
     described,
     fully_matched,
+    measured_siblings,
     neighbours,
     per_package,
     trace,
@@ -29,30 +44,23 @@ from harness.verdict.tracing import (
 from harness.vocabulary import RatePhase
 
 MOST_SEQUENCES = 1e6
-"""Of one package, where a rate and a time imply more: no memory holds the caches of so many, and it is refuted so."""
+"""Of one package, where a rate and a time imply more: no memory holds the caches of so many."""
 
 
 def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> Finding:
-    chip_name = claim.conditions.chip
-    if chip_name is None:
-        return Finding(outcome="out of reach", reason="The source names no chip.", missing=("chip",))
-    chip = knowledge.chip(chip_name)
-    if chip is None:
-        return Finding(outcome="out of reach", reason=knowledge.unknown_chip(chip_name))
+    chip = named_chip(claim.conditions.chip, knowledge, "out of reach")
+    if isinstance(chip, Finding):
+        return chip
     if _accepts_too_many(claim.conditions):
         drafts = claim.conditions.mtp_drafts
         reason = f"It breaks an identity: {claim.conditions.mtp_acceptance:g} drafts a step accepted of {drafts} made."
         return Finding(outcome="refuted", reason=reason, stability=1.0)
-    own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
     rate = per_package(claim, chip.dies_per_package)
-    traced = None if rate is None else trace(claim, rate, own, knowledge)
+    traced = None if rate is None else trace(claim, rate, sheet.source.own_publications, knowledge)
     conditions = _with_batch(traced.conditions if traced else claim.conditions, rate)
-    name = conditions.model or sheet.subject
-    if name is None:
-        return Finding(outcome="undecided", reason="The source names no model.", missing=("model",))
-    models = knowledge.could_be(name)
-    if not models:
-        return Finding(outcome="out of reach", reason=knowledge.unknown_model(name))
+    models = named_models(conditions.model or sheet.subject, knowledge)
+    if isinstance(models, Finding):
+        return models
     return _Case(claim, sheet, knowledge, chip, models, conditions, traced, rate).finding()
 
 
@@ -68,86 +76,93 @@ def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> State
     return c.model_copy(update={"batch": min(rate_tok_s * c.tpot_s, MOST_SEQUENCES)})
 
 
+class _Remark(NamedTuple):
+    """What is amiss with a claim, whatever its outcome."""
+
+    flags: tuple[Flag, ...] = ()
+    notes: tuple[str, ...] = ()
+    shown: tuple[Evidence, ...] = ()
+
+    def and_also(self, other: "_Remark") -> "_Remark":
+        return _Remark(self.flags + other.flags, self.notes + other.notes, self.shown + other.shown)
+
+
+@dataclass(frozen=True)
 class _Case:
     """One claim with everything that was looked up for it."""
 
-    def __init__(
-        self,
-        claim: Throughput,
-        sheet: Sheet,
-        knowledge: Knowledge,
-        chip: Chip,
-        models: tuple[ReleasedModel, ...],
-        conditions: StatedConditions,
-        traced: Trace | None,
-        rate_tok_s: float | None,
-    ) -> None:
-        self.claim, self.sheet, self.knowledge, self.chip = claim, sheet, knowledge, chip
-        self.models, self.conditions, self.traced, self.rate_tok_s = models, conditions, traced, rate_tok_s
-        self.own = (*sheet.source.derived_from, *sheet.source.catalogued_as)
-        if traced is not None:
-            self.own = (*self.own, traced.rate.source_id)
+    claim: Throughput
+    sheet: Sheet
+    knowledge: Knowledge
+    chip: Chip
+    models: tuple[ReleasedModel, ...]
+    conditions: StatedConditions
+    traced: Trace | None
+    rate_tok_s: float | None
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Publications that are no evidence for the claim."""
+        return (*self.sheet.source.own_publications, *((self.traced.rate.source_id,) if self.traced else ()))
 
     def _achieved(self, phase: RatePhase) -> AchievedRange | None:
         return usual_range(phase, self.chip.vendor, self.own, self.knowledge)
 
     def finding(self) -> Finding:
         completed = scenarios(self.conditions, self.chip, self.models)
-        ratings = self._ratings(completed)
+        given = self.conditions.chips is not None and self.conditions.precision is not None
+        rated = [rate_at(self.claim.rate_tok_s, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
+        ratings = [r for r in rated if r.admissible] or rated
         found = tally([r.outcome for r in ratings])
-        outcome, reason, evidence = self._firmest(found, ratings)
-        flags, notes, shown = self._flags(outcome)
-        dropped = self._dropped(completed)
-        if dropped:
-            flags = (*flags, "missing-condition")
+        outcome, reason, shown = self._firmest(found, ratings)
+        amiss = self._amiss()
+        dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *completed.missing)))
         interval, of = self._interval(ratings)
-        binding = self._binding(ratings)
-        uncertain = outcome == "undecided" and len(ratings) > 1
-        return Finding(
+        highest = _highest(ratings)
+        return found.finding(
+            " ".join((reason, *amiss.notes)),
+            dropped,
             outcome=outcome,
-            reason=" ".join((reason, *notes)),
-            flags=tuple(dict.fromkeys(flags)),
-            also=found.also if uncertain else None,
+            flags=(*amiss.flags, *flagged(dropped)),
+            also=found.also if outcome == "undecided" and len(ratings) > 1 else None,
             interval=interval,
             interval_of=of,
-            binding=binding,
-            missing=dropped,
+            binding=highest[0].binding if highest else None,  # the ceiling that a refutation rests on
             stability=found.stability if outcome == found.outcome else 1.0,
-            largest_uncertainty=self._uncertainty(completed),
-            evidence=evidence + shown + self._bounds(ratings) + self._beside(),
+            largest_uncertainty=_uncertainty(completed, rated),
+            evidence=(*shown, *amiss.shown, *self._beside(ratings)),
         )
 
-    def _ratings(self, completed: ScenarioSet) -> list[Rating]:
-        given = self.conditions.chips is not None and self.conditions.precision is not None
-        all_ = [rate_at(self.claim.rate_tok_s, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
-        return [r for r in all_ if r.admissible] or all_
+    def _amiss(self) -> _Remark:
+        return self._retelling().and_also(self._other_model()).and_also(self._other_unit())
+
+    def _beside(self, ratings: list[Rating]) -> list[Evidence]:
+        """The ceiling, the usual range, and other published rates of the chip."""
+        rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
+        return [*_bound(ratings), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
 
     def _firmest(self, found: Tally, ratings: list[Rating]) -> tuple[Outcome, str, tuple[Evidence, ...]]:
-        """Identities and primary artefacts come before the cost model's word."""
+        """Identities and primary artefacts come before the cost model."""
         broken = self._identity()
         if broken is not None:
             return "refuted", broken[0], (broken[1],)
         artefact = self._artefact()
         if artefact is not None and not (artefact[0] == "supported" and found.outcome == "refuted"):
             return artefact
-        if found.outcome in ("refuted", "implausible", "consistent"):
+        if found.outcome != "undecided" or len(found.shares) == 1:
             why = next(r.why for r in ratings if r.outcome == found.outcome)
-            return found.outcome, f"{why[0].upper()}{why[1:]}.", ()
-        if len(found.shares) == 1:
-            return "undecided", f"{ratings[0].why[0].upper()}{ratings[0].why[1:]}.", ()
+            return found.outcome, f"{_sentence(why)}.", ()
         depends = f"It depends on what the source leaves out: {found.in_words} of the scenarios."
         return "undecided", f"{depends}{self._least_batch(ratings)}", ()
 
     def _least_batch(self, ratings: list[Rating]) -> str:
         """The batch below which the rate is impossible whatever else holds, where the source gives none."""
-        if self.conditions.batch is not None:
-            return ""
         possible = [r.batch for r in ratings if r.outcome != "refuted" and r.batch is not None]
-        refuted = [r.batch for r in ratings if r.outcome == "refuted" and r.batch is not None]
-        if not possible or not any(b < min(possible) for b in refuted):
+        least = min(possible, default=0.0)
+        below = [r.batch for r in ratings if r.outcome == "refuted" and r.batch is not None and r.batch < least]
+        if self.conditions.batch is not None or not below:
             return ""
-        below = max(b for b in refuted if b < min(possible))
-        return f" It takes a batch above {number(below, 2)}; {number(min(possible), 2)} would do."
+        return f" It takes a batch above {number(max(below), 2)}; {number(least, 2)} would do."
 
     def _identity(self) -> tuple[str, Evidence] | None:
         """Rate = batch / time per output token: never more; and never less, where the two are stated apart."""
@@ -159,174 +174,134 @@ class _Case:
         low = 1 - IDENTITY_TOLERANCE if self.claim.conditions.tpot_independent and c.phase == "decode" else 0.0
         if low <= ratio <= 1 + IDENTITY_TOLERANCE:
             return None
-        evidence = Evidence(
-            quantity="batch over time per output token, as stated",
-            value=implied,
-            unit="tok/s",
-            basis="modelled",
-            source="identity: rate = batch / time per output token",
-            stance="contradicts",
-        )
-        said = f"batch {c.batch:g} at {1000 * c.tpot_s:g} ms gives {number(implied, 4)} tok/s"
-        return f"It breaks an identity: {said}, not {number(self.rate_tok_s, 4)}.", evidence
+        words, source = "batch over time per output token, as stated", "identity: rate = batch / time per output token"
+        given = f"batch {c.batch:g} at {1000 * c.tpot_s:g} ms gives {number(implied, 4)} tok/s"
+        reason = f"It breaks an identity: {given}, not {number(self.rate_tok_s, 4)}."
+        return reason, evidence("modelled", words, implied, "tok/s", source, "contradicts")
 
     def _artefact(self) -> tuple[Outcome, str, tuple[Evidence, ...]] | None:
         """A published rate under the very conditions that the claim itself gives."""
-        if self.rate_tok_s is None:
+        rate, source = self.rate_tok_s, self.sheet.source
+        if rate is None:
             return None
-        rows = [
-            r
-            for r in self.knowledge.rates
-            if r.source_id not in self.sheet.source.catalogued_as and fully_matched(self.claim.conditions, r)
-        ]
+        firm = [r for r in self.knowledge.rates if r.source.grade in FIRM_GRADES]
+        rows = [r for r in firm if r.source_id not in source.catalogued_as and fully_matched(self.claim.conditions, r)]
         for row in rows:
-            if row.source.grade in FIRM and abs(self.rate_tok_s / row.rate_tok_s - 1) <= ARTEFACT_TOLERANCE:
+            if abs(rate / row.rate_tok_s - 1) <= ARTEFACT_TOLERANCE:
                 reason = f"{row.source.title} gives {number(row.rate_tok_s, 4)} tok/s under the same conditions."
                 return "supported", reason, (as_evidence(row, "supports"),)
-        repeated = [r for r in rows if r.source_id in self.sheet.source.derived_from and r.source.grade in FIRM]
-        if repeated:
-            near = min(repeated, key=lambda r: abs(r.rate_tok_s - self.rate_tok_s) if self.rate_tok_s else 0.0)
-            reason = (
-                f"The source that it repeats, {near.source.title}, gives {number(near.rate_tok_s, 4)} tok/s under the "
-                "same conditions, more than 5 % away."
-            )
-            return "refuted", reason, (as_evidence(near, "contradicts"),)
-        return None
+        repeated = [r for r in rows if r.source_id in source.derived_from]
+        if not repeated:
+            return None
+        near = min(repeated, key=lambda r: abs(r.rate_tok_s - rate))
+        reason = f"The source that it repeats, {near.source.title}, gives {number(near.rate_tok_s, 4)} tok/s under the "
+        return "refuted", f"{reason}same conditions, more than 5 % away.", (as_evidence(near, "contradicts"),)
 
-    def _flags(self, outcome: Outcome) -> tuple[tuple[Flag, ...], tuple[str, ...], tuple[Evidence, ...]]:
-        """What is amiss with the claim, whatever its outcome: flags, remarks, and evidence for them."""
-        flags: list[Flag] = []
-        notes: list[str] = []
-        shown: list[Evidence] = []
-        subject = self.knowledge.could_be(self.sheet.subject) if self.sheet.subject else ()
-        stated = self.claim.conditions.model
+    def _retelling(self) -> _Remark:
+        """The published figure that the claim repeats, and whether it was a projection."""
+        if self.traced is None:
+            return _Remark()
+        row = self.traced.rate
+        repeated = as_evidence(row, "context", "the figure that the claim repeats; its conditions are used")
+        if self.claim.conditions.idealised or not row.conditions.idealised:
+            return _Remark(shown=(repeated,))
+        alike = (r for r in measured_siblings(row, self.knowledge) if r.conditions.batch == row.conditions.batch)
+        measured, note = next(alike, None), "Its source calls it a projection under ideal balance"
+        if measured is None:
+            return _Remark(notes=(f"{note}.",), shown=(repeated,))
+        beside = as_evidence(measured, "context", "measured, same source and set-up")
+        return _Remark(notes=(f"{note}; measured: {number(measured.rate_tok_s, 4)}.",), shown=(repeated, beside))
+
+    def _other_model(self) -> _Remark:
+        """The figure of one model, given for another or in a source about another."""
+        stated, about = self.claim.conditions.model, self.sheet.subject
+        subject = self._names(about)
+        expected = self._names(stated) if stated else subject
         row = self.traced.rate if self.traced else None
-        if row is not None:
-            shown.append(as_evidence(row, "context", "the figure that the claim repeats; its conditions are used"))
-            if not self.claim.conditions.idealised and row.conditions.idealised:
-                measured = self._measured_sibling()
-                tail = f"; measured: {number(measured.rate_tok_s, 4)}" if measured else ""
-                notes.append(f"Its source calls it a projection under ideal balance{tail}.")
-                shown += [as_evidence(measured, "context", "measured, same source and set-up")] if measured else []
-            expected = self.knowledge.could_be(stated) if stated else subject
-            if expected and row.model not in {m.name for m in expected}:
-                flags.append("model-mismatch")
-                other = self.knowledge.model(row.model)
-                of = self.sheet.subject if stated is None else stated
-                notes.append(f"The figure is {other.title if other else row.model}'s, set beside {of}.")
-        apart = bool(stated and subject) and not {m.name for m in self.models} & {m.name for m in subject}
-        if apart and "model-mismatch" not in flags:
-            flags.append("model-mismatch")
-            notes.append(f"The figure is of {stated}, in a source about {self.sheet.subject}.")
+        if row is not None and expected and row.model not in expected:
+            other = self.knowledge.model(row.model)
+            title = other.title if other else row.model
+            return _Remark(("model-mismatch",), (f"The figure is {title}'s, set beside {stated or about}.",))
+        if stated and subject and subject.isdisjoint(m.name for m in self.models):
+            return _Remark(("model-mismatch",), (f"The figure is of {stated}, in a source about {about}.",))
+        return _Remark()
+
+    def _names(self, model: str | None) -> set[str]:
+        return {m.name for m in self.knowledge.could_be(model)}
+
+    def _other_unit(self) -> _Remark:
+        """A published figure counted in another unit, or a unit that is not given."""
         trap = None if self.rate_tok_s is None else unit_trap(self.rate_tok_s, self.conditions, self.knowledge)
         if trap is not None:
-            flags.append("unit-trap")
-            notes.append(f"{trap[1][0].upper()}{trap[1][1:]} ({described(trap[0])}).")
-            shown.append(as_evidence(trap[0], "context", trap[1]))
-        if self.claim.conditions.per is None and self.chip.devices_per_package > 1 and "unit-trap" not in flags:
-            flags.append("unit-trap")
-            notes.append(
-                f"A package of {self.chip.title} has {self.chip.dies_per_package} dies; the unit is not given."
-            )
-        del outcome
-        return tuple(flags), tuple(notes), tuple(shown)
-
-    def _measured_sibling(self) -> PublishedRate | None:
-        """The measured rate of the same publication, chip, phase and shape as an idealised one."""
-        assert self.traced is not None
-        row = self.traced.rate
-        return next(
-            (
-                r
-                for r in self.knowledge.rates
-                if r.source_id == row.source_id
-                and (r.model, r.chip, r.phase) == (row.model, row.chip, row.phase)
-                and not r.conditions.idealised
-                and r.conditions.batch == row.conditions.batch
-                and r.conditions.prompt_tokens == row.conditions.prompt_tokens
-            ),
-            None,
-        )
-
-    def _dropped(self, completed: ScenarioSet) -> tuple[str, ...]:
-        """What the source leaves out: what had to be filled in from a publication, and what is still open."""
-        filled = self.traced.filled if self.traced else ()
-        return tuple(dict.fromkeys((*filled, *completed.missing)))
+            row, why = trap
+            note = f"{_sentence(why)} ({described(row)})."
+            return _Remark(("unit-trap",), (note,), (as_evidence(row, "context", why),))
+        if self.claim.conditions.per is None and self.chip.devices_per_package > 1:
+            note = f"A package of {self.chip.title} has {self.chip.dies_per_package} dies; the unit is not given."
+            return _Remark(("unit-trap",), (note,))
+        return _Remark()
 
     def _interval(self, ratings: list[Rating]) -> tuple[Interval | None, str | None]:
-        """What published systems' reach would give here, 90 %, over all scenarios, in the claim's unit."""
-        phases = {r.nominal.phase for r in ratings if r.nominal is not None}
-        scale = self.claim.rate_tok_s / ratings[0].rate_tok_s
-        lows, highs = [], []
+        """The usual range (90 %) over all scenarios, cut at the most generous ceilings, in the claim's unit."""
+        ends: list[float] = []
         for r in ratings:
             achieved = None if r.nominal is None else self._achieved(r.nominal.phase)
-            if r.nominal is not None and achieved is not None:
+            if r.nominal is not None and r.generous is not None and achieved is not None:
                 low, _, high = usual_tok_s(achieved, r.nominal)
-                top = high if r.generous is None else min(high, r.generous.rate_tok_s)
-                lows.append(min(low, top) * scale)
-                highs.append(top * scale)
-        if not lows:
+                top = min(high, r.generous.rate_tok_s)
+                ends += [min(low, top), top]
+        if not ends:
             return None, None
-        of = f"what published systems reach, {' or '.join(sorted(phases))}, {_scenarios(len(ratings))}"
-        return Interval(low=min(lows), high=max(highs)), of
+        scale = self.claim.rate_tok_s / ratings[0].rate_tok_s
+        of = f"what published systems reach, {' or '.join(_phases(ratings))}, {_scenarios(len(ratings))}"
+        return Interval.of(end * scale for end in ends), of
 
-    def _binding(self, ratings: list[Rating]) -> str | None:
-        """Of the highest ceiling over the scenarios: the one that a refutation rests on."""
-        tops = [r.generous for r in ratings if r.generous is not None]
-        return max(tops, key=lambda top: top.rate_tok_s).binding if tops else None
-
-    def _uncertainty(self, completed: ScenarioSet) -> str:
-        ceilings = []
-        for c in completed.each:
-            rating = rate_at(self.claim.rate_tok_s, self.chip, c, None, True)
-            if rating.nominal is None:
-                return "precision"
-            ceilings.append(rating.nominal.rate_tok_s * c.packages_per_unit)
-        return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
-
-    def _bounds(self, ratings: list[Rating]) -> tuple[Evidence, ...]:
+    def _usual(self, ratings: list[Rating]) -> list[Evidence]:
         out = []
-        tops = [r for r in ratings if r.generous is not None]
-        if tops:
-            best = max(tops, key=lambda r: r.generous.rate_tok_s if r.generous else 0.0)
-            assert best.generous is not None
-            bound = best.generous.rate_tok_s
-            over = best.rate_tok_s > CEILING_SLACK * bound
-            out.append(
-                Evidence(
-                    quantity=f"most generous ceiling of a package, {best.generous.phase}, {_scenarios(len(tops))}",
-                    value=bound,
-                    unit="tok/s",
-                    interval=Interval(
-                        low=min(r.generous.rate_tok_s for r in tops if r.generous), high=bound, level=0.99
-                    )
-                    if len(tops) > 1
-                    else None,
-                    basis="modelled",
-                    source=f"cost model, bound by {best.generous.binding}",
-                    stance="contradicts" if over else "allows",
-                    note=f"the claim is {number(best.rate_tok_s / bound, 2)} of it",
-                )
-            )
-        for phase in sorted({r.nominal.phase for r in ratings if r.nominal is not None}):
+        for phase in _phases(ratings):
             achieved = self._achieved(phase)
             if achieved is not None:
-                out.append(
-                    Evidence(
-                        quantity=f"fraction of the reference point that published systems reach, {phase}",
-                        value=achieved.mid,
-                        unit="fraction",
-                        interval=Interval(low=achieved.low90, high=achieved.high90),
-                        basis="published",
-                        source=made_of(achieved),
-                        stance="context",
-                    )
-                )
-        return tuple(out)
+                words = f"fraction of the reference point that published systems reach, {phase}"
+                span = Interval(low=achieved.low90, high=achieved.high90)
+                source = made_of(achieved)
+                out.append(evidence("published", words, achieved.mid, "fraction", source, "context", span))
+        return out
 
-    def _beside(self) -> tuple[Evidence, ...]:
-        rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
-        return tuple(as_evidence(r, "context") for r in rows)
+
+def _phases(ratings: list[Rating]) -> list[RatePhase]:
+    return sorted({r.nominal.phase for r in ratings if r.nominal is not None})
+
+
+def _uncertainty(completed: ScenarioSet, rated: list[Rating]) -> str:
+    ceilings = []
+    for scenario, rating in zip(completed.each, rated, strict=True):
+        if rating.nominal is None:
+            return "precision"
+        ceilings.append(rating.nominal.rate_tok_s * scenario.packages_per_unit)
+    return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
+
+
+def _highest(ratings: list[Rating]) -> tuple[Ceiling, float] | None:
+    """The highest of the most generous ceilings over the scenarios, and the rate under that scenario."""
+    tops = [(r.generous, r.rate_tok_s) for r in ratings if r.generous is not None]
+    return max(tops, key=lambda top: top[0].rate_tok_s, default=None)
+
+
+def _bound(ratings: list[Rating]) -> list[Evidence]:
+    highest = _highest(ratings)
+    if highest is None:
+        return []
+    (best, rate), bounds = highest, [r.generous.rate_tok_s for r in ratings if r.generous is not None]
+    bound = best.rate_tok_s
+    words = f"most generous ceiling of a package, {best.phase}, {_scenarios(len(bounds))}"
+    span = Interval.of(bounds, level=0.99) if len(bounds) > 1 else None
+    stance = allowed_if(rate <= CEILING_SLACK * bound)
+    note = f"the claim is {number(rate / bound, 2)} of it"
+    return [evidence("modelled", words, bound, "tok/s", f"cost model, bound by {best.binding}", stance, span, note)]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _scenarios(n: int) -> str:

@@ -1,12 +1,11 @@
-"""Where a figure was published before, and what the source under test dropped or changed on the way. Models nothing."""
+"""Where a figure was published before, and what the source under test dropped or changed on the way."""
 
 import math
 
 from harness.catalog.rates import PublishedRate
 from harness.claims import StatedConditions, Throughput
 from harness.results.assessment import Evidence, Stance
-from harness.stats import Interval
-from harness.verdict.finding import ARTEFACT_TOLERANCE, SAME_FIGURE
+from harness.verdict.finding import ARTEFACT_TOLERANCE, SAME_FIGURE, evidence
 from harness.verdict.knowledge import Knowledge
 from harness.vocabulary import Frozen
 
@@ -17,7 +16,6 @@ CARRIED = (
 """Conditions that a claim and a published rate have under one name."""
 CONDITION_TOLERANCE = 0.05
 """Conditions this close are the same (4,000 and 4,096 tokens)."""
-FIRM = ("A", "B")
 
 UNIT_TRAPS = (
     (8.0, "a server of eight read as one chip"),
@@ -45,9 +43,9 @@ FILLED_WORDS = {
 }
 
 
-def _tells(name: str, filled: dict[str, object], given: StatedConditions) -> bool:
-    """Whether a filled-in condition changes what a reader makes of the figure: a 'no' does not, nor does the prompt of
-    a decode rate whose context is known, nor a time for each token beside the batch."""
+def _matters(name: str, filled: dict[str, object], given: StatedConditions) -> bool:
+    """Whether a filled-in condition changes what a reader concludes from the figure: a 'no' does not, nor does the
+    prompt of a decode rate whose context is known, nor a time for each token beside the batch."""
     if name in ("idealised", "cache_hits_counted"):
         return filled[name] is True
     if name in ("prompt_tokens", "output_tokens"):
@@ -70,28 +68,25 @@ def _same(a: float, b: float, tolerance: float) -> bool:
 
 def per_package(claim: Throughput, dies: int) -> float | None:
     """The claim's rate per package, where its unit says how many packages that is."""
-    match claim.conditions.per:
-        case "package" | None:
-            return claim.rate_tok_s
-        case "die":
-            return claim.rate_tok_s * dies
-        case _:
-            packages = claim.conditions.packages_per_unit
-            return None if packages is None else claim.rate_tok_s / packages
+    if claim.conditions.per == "die":
+        return claim.rate_tok_s * dies
+    packages = 1 if claim.conditions.per in (None, "package") else claim.conditions.packages_per_unit
+    return None if packages is None else claim.rate_tok_s / packages
+
+
+def _alike(ours: object, theirs: object) -> bool:
+    """Whether two values of a condition agree; one that is not given agrees with any."""
+    if ours is None or theirs is None or ours == theirs:
+        return True
+    if isinstance(ours, int | float) and isinstance(theirs, int | float) and ours > 0 and theirs > 0:
+        return _same(ours, theirs, CONDITION_TOLERANCE)
+    return False
 
 
 def _compatible(claim: StatedConditions, rate: PublishedRate) -> bool:
-    """No condition that both give differs; the model is left aside, a changed model is what one looks for."""
-    for name in CARRIED:
-        ours, theirs = getattr(claim, name), getattr(rate.conditions, name)
-        if ours is None or theirs is None or name in ("tpot_s", "tpot_independent"):
-            continue
-        if isinstance(ours, str) or isinstance(theirs, str):
-            if ours != theirs:
-                return False
-        elif ours != theirs and (not ours or not theirs or not _same(float(ours), float(theirs), CONDITION_TOLERANCE)):
-            return False
-    return True
+    """No condition that both give differs. The model is left aside: a changed model is what is looked for."""
+    names = (n for n in CARRIED if n not in ("tpot_s", "tpot_independent"))
+    return all(_alike(getattr(claim, n), getattr(rate.conditions, n)) for n in names)
 
 
 def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], knowledge: Knowledge) -> Trace | None:
@@ -107,24 +102,17 @@ def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], k
     if not rows:
         return None
     row = min(rows, key=lambda r: (r.source_id not in derived_from, r.model != claim.conditions.model))
-    updates: dict[str, object] = {}
-    for name in (*CARRIED, "idealised", "cache_hits_counted"):
-        if getattr(claim.conditions, name) is None and getattr(row.conditions, name) is not None:
-            updates[name] = getattr(row.conditions, name)
-    if claim.conditions.phase is None:
-        updates["phase"] = row.phase
-    if claim.conditions.model is None:
-        updates["model"] = row.model
-    if claim.conditions.per is None:
-        updates["per"] = "package"
+    theirs = {name: getattr(row.conditions, name) for name in (*CARRIED, "idealised", "cache_hits_counted")}
+    theirs |= {"phase": row.phase, "model": row.model, "per": "package"}
+    updates = {n: v for n, v in theirs.items() if v is not None and getattr(claim.conditions, n) is None}
     kept = claim.conditions.model_copy(update=updates)
-    words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _tells(n, updates, claim.conditions))
+    words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _matters(n, updates, claim.conditions))
     return Trace(rate=row, conditions=kept, filled=words)
 
 
 def fully_matched(claim: StatedConditions, rate: PublishedRate) -> bool:
     """Every condition that the published rate gives is given by the claim too, and is the same."""
-    if claim.model != rate.model or claim.chip != rate.chip or claim.phase != rate.phase:
+    if (claim.model, claim.chip, claim.phase) != (rate.model, rate.chip, rate.phase):
         return False
     lengths = ("context_tokens",) if rate.phase == "decode" else ("prompt_tokens",)
     names = ("chips", "batch", "precision", *lengths)
@@ -136,28 +124,17 @@ def fully_matched(claim: StatedConditions, rate: PublishedRate) -> bool:
 
 def as_evidence(rate: PublishedRate, stance: Stance, note: str | None = None) -> Evidence:
     """A published rate with the conditions that its source gives."""
-    return Evidence(
-        quantity=f"{rate.system}: {described(rate)}",
-        value=rate.rate_tok_s,
-        unit="tok/s",
-        basis="published",
-        source=f"{rate.source.title} (grade {rate.source.grade}, {rate.source.how_seen})",
-        url=rate.source.url,
-        stance=stance,
-        note=note,
-    )
+    words, source = f"{rate.system}: {described(rate)}", rate.source
+    found = evidence("published", words, rate.rate_tok_s, "tok/s", source.graded, stance, note=note)
+    return found.model_copy(update={"url": source.url})
 
 
 def described(rate: PublishedRate) -> str:
     c = rate.conditions
-    parts = [rate.model, f"on {rate.chip}", rate.phase]
-    parts += [f"batch {c.batch:g}"] if c.batch is not None else []
-    parts += [f"prompt {c.prompt_tokens:g}"] if c.prompt_tokens is not None else []
-    parts += [f"context {c.context_tokens:g}"] if c.context_tokens is not None else []
-    parts += [c.precision] if c.precision is not None else []
-    parts += ["idealised"] if c.idealised else []
-    parts += ["cached tokens counted"] if c.cache_hits_counted else []
-    return ", ".join(parts)
+    numbers = (("batch", c.batch), ("prompt", c.prompt_tokens), ("context", c.context_tokens))
+    parts = [rate.model, f"on {rate.chip}", rate.phase, *(f"{name} {n:g}" for name, n in numbers if n is not None)]
+    remarks = ((c.precision or "", True), ("idealised", c.idealised), ("cached tokens counted", c.cache_hits_counted))
+    return ", ".join((*parts, *(word for word, holds in remarks if word and holds)))
 
 
 def neighbours(
@@ -166,6 +143,15 @@ def neighbours(
     """Published rates on the same chip and phase, better graded first, those of the sources under test left out."""
     rows = [r for r in knowledge.rates if r.chip == chip and phase in (None, r.phase) and r.source_id not in leave_out]
     return tuple(sorted(rows, key=lambda r: ("ABCDP".index(r.source.grade), r.id))[:most])
+
+
+def measured_siblings(row: PublishedRate, knowledge: Knowledge) -> list[PublishedRate]:
+    """Measured rates of the same publication, model, chip, phase and prompt as an idealised one."""
+
+    def setting(r: PublishedRate) -> tuple[object, ...]:
+        return r.source_id, r.model, r.chip, r.phase, r.conditions.prompt_tokens
+
+    return [r for r in knowledge.rates if setting(r) == setting(row) and not r.conditions.idealised]
 
 
 def unit_trap(
@@ -180,18 +166,16 @@ def unit_trap(
     same_phase = [r for r in rows if conditions.phase in (None, r.phase) and _compatible(conditions, r)]
     if any(_same(r.rate_tok_s, rate_tok_s, ARTEFACT_TOLERANCE) for r in same_phase):
         return None
-    for row in rows:
-        if conditions.phase not in (None, row.phase) and _same(row.rate_tok_s, rate_tok_s, SAME_FIGURE):
-            return row, f"the same figure is published as '{row.phase}'"
+    elsewhere = (r for r in rows if conditions.phase not in (None, r.phase))
+    row = next((r for r in elsewhere if _same(r.rate_tok_s, rate_tok_s, SAME_FIGURE)), None)
+    if row is not None:
+        return row, f"the same figure is published as '{row.phase}'"
+    return _multiple(rate_tok_s, same_phase)
+
+
+def _multiple(rate_tok_s: float, rows: list[PublishedRate]) -> tuple[PublishedRate, str] | None:
     for factor, why in UNIT_TRAPS:
-        for row in same_phase:
+        for row in rows:
             if _same(row.rate_tok_s * factor, rate_tok_s, SAME_FIGURE):
                 return row, f"it is {factor:g} times a published rate: {why}"
     return None
-
-
-def spread(rows: tuple[PublishedRate, ...]) -> Interval | None:
-    if not rows:
-        return None
-    values = [r.rate_tok_s for r in rows]
-    return Interval(low=min(values), high=max(values))

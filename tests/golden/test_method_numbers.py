@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.collection import builtin
-from harness.roofline.achieved import achieved_range, deployment_of
+from harness.roofline.achieved import achieved_range
+from harness.roofline.deployment import Deployment
 from harness.roofline.projection import project
 from harness.vocabulary import RatePhase
 
@@ -43,7 +44,7 @@ def test_the_rates_kept_to_check_are_current() -> None:
     for rate in builtin().rates:
         if rate.left_out == "kept to check the band, not to make it":
             made = project(
-                builtin().model(rate.model).spec, builtin().chip(rate.chip), deployment_of(rate), rate.phase
+                builtin().model(rate.model).spec, builtin().chip(rate.chip), Deployment.of(rate.conditions), rate.phase
             ).usual90_tok_s
             miss = round(100 * (made.mid / rate.rate_tok_s - 1))
             found.add((f"{rate.rate_tok_s:,.0f}", f"{made.low:,.0f}", f"{made.high:,.0f}", f"{miss:+d}"))

@@ -10,6 +10,7 @@ import pytest
 
 from harness.results import reportfile
 from harness.results.assemble import remaining
+from harness.results.record import SCHEMA as REPORT_SCHEMA
 from harness.results.record import Record
 from harness.store.file import SCHEMA
 from harness.store.recovery import check
@@ -72,5 +73,5 @@ def test_what_an_older_version_did_not_keep_is_unknown() -> None:
 
 def test_every_version_that_is_known_has_its_fixtures() -> None:
     stores = {f"store-v{version}.sqlite" for version in range(1, SCHEMA + 1)}
-    reports = {f"report-v{version}.json" for version in range(1, reportfile.SCHEMA + 1)}
+    reports = {f"report-v{version}.json" for version in range(1, REPORT_SCHEMA + 1)}
     assert stores | reports == {path.name for path in MUSEUM.iterdir()}

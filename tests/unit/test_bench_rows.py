@@ -9,7 +9,8 @@ import pytest
 
 from harness.model.operators import ProfileRow
 from harness.report import bench
-from harness.results.bench import BenchRow, Inspections, VariantProfile, outside_fraction, rows
+from harness.results.bench import BenchRow, Inspections, VariantProfile, rows
+from harness.results.disturbance import share_of
 from harness.results.inspection import Fidelity, Profile
 from harness.results.plan import Variant, Workload
 from harness.results.record import Record
@@ -85,8 +86,8 @@ def test_precision_is_told_by_phase_or_why_not() -> None:
 def test_outside_is_a_share_of_all_steps() -> None:
     m = a_record().measurements[1]
     durations_s = sum(sum(o.durations_s) for o in m.good)
-    assert outside_fraction(m.good) == pytest.approx(0.0002 * len(m.good) / durations_s)
-    assert outside_fraction(()) is None
+    assert share_of(m, lambda o: o.outside_s) == pytest.approx(0.0002 * len(m.good) / durations_s)
+    assert share_of(m.model_copy(update={"observations": ()}), lambda o: o.outside_s) is None
 
 
 def test_json_and_json_lines_are_the_same_rows() -> None:

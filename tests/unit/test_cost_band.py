@@ -8,7 +8,7 @@ from harness.catalog.chips import chip
 from harness.catalog.collection import builtin
 from harness.catalog.models import released
 from harness.errors import UsageError
-from harness.roofline.achieved import AchievedSample, _accuracy, _fit, _quantile, achieved_range, deployment_of, samples
+from harness.roofline.achieved import AchievedSample, _accuracy, _fit, _quantile, achieved_range, samples
 from harness.roofline.deployment import Deployment
 from harness.roofline.projection import project
 
@@ -48,7 +48,7 @@ def test_every_calibrating_rate_through_the_whole_projection() -> None:
         found = project(
             builtin().model(rate.model).spec,
             builtin().chip(rate.chip),
-            deployment_of(rate),
+            Deployment.of(rate.conditions),
             rate.phase,
             exclude_sources=(rate.source_id,),
         ).usual90_tok_s
@@ -63,7 +63,7 @@ def test_known_true_rates_never_pass_the_generous_ceiling_nor_the_99_percent_ach
         found = project(
             builtin().model(rate.model).spec,
             builtin().chip(rate.chip),
-            deployment_of(rate),
+            Deployment.of(rate.conditions),
             rate.phase,
             exclude_sources=(rate.source_id,),
         )
@@ -174,7 +174,7 @@ def test_rates_that_were_kept_to_check_the_achieved() -> None:
     assert len(kept) >= 6
     for rate in kept:
         found = project(
-            builtin().model(rate.model).spec, builtin().chip(rate.chip), deployment_of(rate), rate.phase
+            builtin().model(rate.model).spec, builtin().chip(rate.chip), Deployment.of(rate.conditions), rate.phase
         ).usual90_tok_s
         assert found.low <= rate.rate_tok_s <= found.high, rate.id
         assert 0.5 <= found.mid / rate.rate_tok_s <= 1.6, rate.id

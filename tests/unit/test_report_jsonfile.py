@@ -14,6 +14,7 @@ from harness.files import output
 from harness.report import text
 from harness.report.order import build
 from harness.results import reportfile
+from harness.results.record import SCHEMA
 from tests import factories
 
 RECORD = factories.record()
@@ -46,7 +47,7 @@ def test_all_that_is_shown_can_be_made_from_the_document() -> None:
 
 def test_derived_figures_stand_in_the_document_for_readers_of_other_programs() -> None:
     data = json.loads(DOCUMENT)
-    assert data["schema"] == reportfile.SCHEMA
+    assert data["schema"] == SCHEMA
     assert data["record_id"] == RECORD.record_id
     assert data["host_fingerprint"] == RECORD.host.fingerprint
     first = data["measurements"][0]
