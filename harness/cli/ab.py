@@ -13,14 +13,14 @@ from harness.cli.reliability import known
 from harness.cli.run import BESIDE, StoppedError
 from harness.cli.show import STORE
 from harness.cli.variants import Side, Wanted, sides
-from harness.compare import procedure
+from harness.compare import decision
 from harness.compare.comparison import compare
 from harness.compare.decision import ANALYSES
 from harness.compare.formats import record
 from harness.compare.gate import NOTHING_COMPARED
 from harness.compare.table import ResultTable, key
 from harness.compare.thresholds import Thresholds
-from harness.measure.ab import ABRun, check_alike, run_ab
+from harness.measure.ab import ABDesign, ABRun, check_alike, run_ab
 from harness.measure.host import description
 from harness.measure.lock import Policy, run_lock
 from harness.results.assemble import Kept, State, assemble
@@ -82,12 +82,12 @@ def ab_command(options: AbOptions) -> int:
 
 def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, store: Store) -> ABRun:
     """The duel, each process's observations kept before the next one starts. Raises StoppedError on Ctrl-C."""
-    by_name: dict[procedure.Side, Side] = {"old": old, "new": new}
+    by_name: dict[decision.Side, Side] = {"old": old, "new": new}
     say = _quiet if options.quiet else _say
     for side in (old, new):
         store.begin(side.header)
 
-    def keep(name: procedure.Side, found: tuple[Kept, ...]) -> None:
+    def keep(name: decision.Side, found: tuple[Kept, ...]) -> None:
         header = by_name[name].header
         for one in found:
             task = next(t for t in header.plan.tasks if t.variant == one.variant)
@@ -96,16 +96,10 @@ def _fought(old: Side, new: Side, thresholds: Thresholds, options: AbOptions, st
                 store.keep(header.record_id, task, one.workload, one.observation)
 
     try:
-        return run_ab(
-            old.side,
-            new.side,
-            thresholds,
-            margins=_margins(old, new, thresholds),
-            seed=options.seed,
-            budget_s=options.budget_s,
-            progress=lambda done, target: say(f"{done} of {target} pairs"),
-            keep=keep,
-        )
+        margins = _margins(old, new, thresholds)
+        design = ABDesign(thresholds=thresholds, margins=margins, seed=options.seed, budget_s=options.budget_s)
+        progress = lambda done, target: say(f"{done} of {target} pairs")  # noqa: E731
+        return run_ab(old.side, new.side, design, progress=progress, keep=keep)
     except KeyboardInterrupt:
         a, b = (_put_together(store, side, "interrupted", ("interrupted by the user",)) for side in (old, new))
         raise StoppedError(

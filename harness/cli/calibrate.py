@@ -92,8 +92,7 @@ def power_trial(bench: "Bench", rounds: "Rounds", here: "Host", case: str, seed:
     """One comparison as the calibration log keeps it."""
     from harness.cli.info import harness_version, installed_version
     from harness.compare.calibration import PowerTrial
-    from harness.compare.decision import ANALYSES
-    from harness.compare.procedure import PROCEDURE
+    from harness.compare.decision import ANALYSES, PROCEDURE
 
     old, new = rounds.rates
     return PowerTrial(
