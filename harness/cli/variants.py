@@ -131,8 +131,8 @@ def _configs(
     text = repository.text(head, below)
     if text is None:
         raise UsageError(
-            f"{wanted.old}: no such file in {head.description}, the head, whose config both sides measure; name one that is "
-            "there, or measure a config of the working tree with --head ."
+            f"{wanted.old}: no such file in {head.description}, the head, whose config both sides measure; name one "
+            "that is there, or measure a config of the working tree with --head ."
         )
     found = parse(text, path=Path(f"{head.commit[:12]}:{below}"), what="config")
     both = found, validation.validate(found, Config)

@@ -1,11 +1,10 @@
-"""The lock that keeps two runs on one host from spoiling each other's timing, and what it and measuring need of a system.
+"""The lock that keeps two runs on one host from spoiling each other's timing, and what measuring needs of a system.
 
 A file lock of the operating system: it is gone when its holder is, however that ended. One file for the whole host, so
 that runs of different users and stores notice each other; a container with its own /tmp does not see the host's.
 """
 
 import contextlib
-import importlib.util
 import os
 import platform
 import stat
@@ -16,6 +15,11 @@ from typing import Literal
 
 from harness.errors import UnfitHostError
 
+try:
+    import fcntl
+except ImportError:  # no Unix
+    fcntl = None  # type: ignore[assignment]
+
 PATH = Path(tempfile.gettempdir()) / "harness-run.lock"
 
 Policy = Literal["refuse", "wait", "force"]
@@ -24,7 +28,7 @@ Policy = Literal["refuse", "wait", "force"]
 def check_system() -> None:
     """Raise UnfitHostError, naming what this system lacks, where nothing can be measured on it."""
     needs = {
-        "file locks (fcntl)": importlib.util.find_spec("fcntl") is not None,
+        "file locks (fcntl)": fcntl is not None,
         "process groups (os.killpg)": hasattr(os, "killpg"),
         "sockets that a child inherits": os.name == "posix",
     }
@@ -39,8 +43,6 @@ def check_system() -> None:
 
 def take_lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file for this process alone, until it is closed. Whether it was had: always, after a wait."""
-    import fcntl
-
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:

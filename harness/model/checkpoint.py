@@ -23,7 +23,7 @@ from harness.model.configjson import spec_from_config
 from harness.model.counts import parameters
 from harness.model.spec import Spec
 from harness.model.tensors import Tensor, tensor_layout
-from harness.model.weights import Progress, Stored, rounded
+from harness.model.weights import Stored, rounded
 from harness.vocabulary import RunPrecision
 
 Real = NDArray[np.float32]
@@ -43,16 +43,14 @@ class Checkpoint:
     spec: Spec
     files: Mapping[str, Path]
 
-    def weights(self, precision: RunPrecision, progress: Progress | None = None) -> dict[str, Stored]:
+    def weights(self, precision: RunPrecision) -> dict[str, Stored]:
         """All tensors of the spec at `precision`, read and rounded one at a time."""
-        tensors, weights = tensor_layout(self.spec), {}
+        weights = {}
         with ExitStack() as closing:  # a file is opened once: its header may name many tensors
             opened: dict[Path, Any] = {}
-            for index, tensor in enumerate(tensors):
+            for tensor in tensor_layout(self.spec):
                 values = self._values(tensor, lambda name: self._read(name, opened, closing))
                 weights[tensor.name] = rounded(tensor, np.ascontiguousarray(values, dtype=np.float32), precision)
-                if progress is not None:
-                    progress("weights", (index + 1) / len(tensors))
         return weights
 
     def _values(self, tensor: Tensor, read: Callable[[str], Real]) -> Real:

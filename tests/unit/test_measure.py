@@ -19,7 +19,6 @@ from harness.measure.worker import Message, carry_out, time_steps
 from harness.results.assemble import case_round_key, remaining
 from harness.results.plan import Plan, Task, Timing, Workload
 from harness.results.record import CeilingObservation, Observation
-from harness.vocabulary import Phase
 from tests.clock import ScriptedClock
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED
@@ -92,11 +91,11 @@ class Recorded:
         self._clock, self._fail_at = clock, fail_at
         self.tokens_per_step, self.outside_s, self.steps = 0, 0.0, 0
 
-    def open(self, phase: Phase, *, batch: int, **_shape: int) -> "Recorded":
-        assert phase == "decode"
-        if batch == self._fail_at:
+    def open(self, workload: Workload, *, seed: int) -> "Recorded":
+        assert workload.phase == "decode" and seed >= 0
+        if workload.batch == self._fail_at:
             raise UnfitHostError("too large for this host")
-        self.tokens_per_step, self.steps, self.outside_s = batch, 0, 0.0
+        self.tokens_per_step, self.steps, self.outside_s = workload.batch, 0, 0.0
         return self
 
     def step(self) -> None:
