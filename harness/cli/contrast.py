@@ -13,7 +13,7 @@ import typer
 
 from harness.compare.comparison import Comparison, compare
 from harness.compare.gate import Gate, exit_code, parse
-from harness.compare.matching import meant
+from harness.compare.matching import resolve
 from harness.compare.table import ResultTable
 from harness.compare.thresholds import Thresholds
 from harness.compare.thresholds import parse as parse_thresholds
@@ -85,7 +85,7 @@ def compare_command(tables: tuple[str, ...], choices: Choices, presentation: Pre
     gates = presentation.gates(Path(name) for name in tables)
     thresholds = choices.thresholds()
     first, *others = (read_table(name, store) for name in tables)
-    ignore = meant(choices.ignore, (first, *others))
+    ignore = resolve(choices.ignore, (first, *others))
     comparisons = tuple(
         compare(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in others
     )

@@ -1,7 +1,4 @@
-"""What counts as a change: margins per metric and case, levels, and the drift between sessions.
-
-Knows the form of `harness.toml`, not where it lies.
-"""
+"""What counts as a change: margins per metric and case, levels, and the drift between sessions; from `harness.toml`."""
 
 from typing import Annotated, Any
 

@@ -1,9 +1,8 @@
-"""JSON and TOML from untrusted files as Python values; what no figure can mean is refused.
+"""JSON and TOML from untrusted files as Python values; what is ambiguous, not finite or too costly to read is refused.
 
-A key that stands twice in one object (a reader would silently take the last) is refused, and NaN, infinities and
-numbers
-beyond a double, unless they are asked for; so is what Python's parsers cannot bear or take long on: nesting beyond the
-stack, whole numbers of thousands of digits, dotted keys of thousands of parts.
+That is a key that stands twice in one object (a reader would silently take the last), NaN, infinities and numbers
+beyond a double unless they are asked for, and what Python's parsers fail on or take long on: nesting beyond the stack,
+whole numbers of thousands of digits, dotted keys of thousands of parts.
 """
 
 import json

@@ -186,7 +186,7 @@ def _exact(rows: int) -> bool:
     """Whether the sum of the largest products comes out, with signed weights. One row has a kernel of its own."""
     nodes = Nodes("int8")
     codes, scale = nodes.input("codes", np.int8, (_WIDTH, _OUT)), nodes.constant(np.ones(1, dtype=np.float32))
-    integer_product(nodes, nodes.input("x", np.float32, (rows, _WIDTH)), codes, scale, to=("y",))
+    integer_product(nodes, nodes.input("x", np.float32, (rows, _WIDTH)), codes, scale, to="y")
     nodes.output("y", np.float32, (rows, _OUT))
     session = open_session(nodes.program("exactness").model, {}, 1)
     session.bind_input("x", np.ones((rows, _WIDTH), dtype=np.float32))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.compare.calibration import Trial, calibrate, settle
 from harness.compare.comparison import Comparison, compare
 from harness.compare.decision import ANALYSES, Decision, decide, decide_pairs, order
-from harness.compare.matching import interleaved_pairs, match, meant
+from harness.compare.matching import interleaved_pairs, match, resolve
 from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
 from harness.compare.thresholds import Thresholds, parse
 from harness.errors import UsageError
@@ -229,10 +229,10 @@ def test_names_to_ignore_are_known_however_they_are_joined() -> None:
     fact = Attribute(kind="version", name="library build", value="x", binding=True)
     spaced = row("x", [1.0]).model_copy(update={"key": (Setting(name="parameter t", value="1"),)})
     one = table(spaced, facts=(fact,))
-    assert meant(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}
-    assert meant([], [one]) == frozenset()
+    assert resolve(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}
+    assert resolve([], [one]) == frozenset()
     with pytest.raises(UsageError, match=r"--ignore librarybuild: .* did you mean 'library-build'"):
-        meant(["librarybuild"], [one])
+        resolve(["librarybuild"], [one])
 
 
 def test_one_sample_decides_nothing() -> None:
