@@ -131,18 +131,14 @@ def calibrate(
 
 
 def _power(trials: Sequence[Trial], size: float, level: float) -> Power:
+    # a warning of a gain is no notice of a loss
+    noticed = sum(t.decision == "slower" or (t.decision == "warn" and t.speed <= 1) for t in trials)
     return Power(
         injected=size,
         slower=_share(trials, ("slower",), level),
-        noticed=_share([_downward(t) for t in trials], ("slower", "warn"), level),
+        noticed=proportion(noticed, len(trials), level),
         unmeasurable=_share(trials, ("unmeasurable",), level),
     )
-
-
-def _downward(trial: Trial) -> Trial:
-    """A warning of a gain is no notice of a loss."""
-    wrong = trial.decision == "warn" and trial.speed > 1
-    return trial.model_copy(update={"decision": "undecided"}) if wrong else trial
 
 
 def _share(trials: Sequence[Trial], decisions: tuple[Decision, ...], level: float) -> Estimate:

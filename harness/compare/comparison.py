@@ -135,14 +135,13 @@ def compare(
         for m, reason in zip(matching.matched, reasons, strict=True)
     )
     moved = [r.decision in ("faster", "slower") for r in rows if r.ratio is not None]
-    lone: tuple[tuple[Literal["a", "b"], tuple[Row, ...]], ...] = (("a", matching.only_a), ("b", matching.only_b))
     return Comparison(
         a=a.name,
         b=b.name,
         tool=a.tool,
         differences=(*differences, *_output_differences(matching.matched)),
         rows=rows,
-        lone=tuple(LoneRow(key=r.key, metric=r.metric.name, only_in=side) for side, rest in lone for r in rest),
+        lone=(*_lone(matching.only_a, "a"), *_lone(matching.only_b, "b")),
         speed=_whole(weighed, thresholds),
         moved=proportion(sum(moved), len(moved), thresholds.level) if moved else None,
         drift=thresholds.drift,
@@ -150,6 +149,10 @@ def compare(
         level=thresholds.level,
         notes=tuple(dict.fromkeys((*a.notes, *b.notes))),
     )
+
+
+def _lone(rows: tuple[Row, ...], side: Literal["a", "b"]) -> list[LoneRow]:
+    return [LoneRow(key=r.key, metric=r.metric.name, only_in=side) for r in rows]
 
 
 def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:

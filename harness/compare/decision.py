@@ -96,13 +96,13 @@ def decide(shown: Estimate, alarm: Estimate, margin: float, *, disturbed: str | 
     *unmeasurable*: neither settled nor measured on a steady host, which `disturbed` says why. What is settled stands:
     its interval holds the host's unsteadiness. A warning does not stand, since more quiet pairs may clear it.
     """
-    word, reason = _word(shown, alarm, math.log1p(margin))
-    if disturbed is not None and word in ("undecided", "warn"):
-        word, reason = "unmeasurable", f"{reason}; {disturbed}"
-    return Decided(decision=word, shown=shown, alarm=alarm, margin=margin, reason=reason)
+    decision, reason = _decision(shown, alarm, math.log1p(margin))
+    if disturbed is not None and decision in ("undecided", "warn"):
+        decision, reason = "unmeasurable", f"{reason}; {disturbed}"
+    return Decided(decision=decision, shown=shown, alarm=alarm, margin=margin, reason=reason)
 
 
-def _word(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]:
+def _decision(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]:
     inner, outer = shown.interval, alarm.interval
     if inner is None or outer is None:
         return "undecided", "one sample on a side has no interval: measure again with more"

@@ -14,9 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Literal, Self
-
-from harness.vocabulary import Frozen
+from typing import IO, Self
 
 GRACE_S = 2.0
 """How long a child may take to end after SIGTERM before SIGKILL. A child holds nothing that needs saving."""
@@ -31,13 +29,6 @@ _TAIL_BYTES = 4000
 _TAIL_LINES = 3
 
 
-class Ending(Frozen):
-    """How a child ended, in words that fit a table."""
-
-    how: Literal["finished", "died", "timeout", "nonsense"]
-    reason: str
-
-
 class Child:
     """A child process in a process group of its own. Use as a context manager: nothing of the group outlives it,
     save a grandchild that left the group on purpose."""
@@ -50,7 +41,8 @@ class Child:
         self._death, death_writer = os.pipe()
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._pending = b""
-        self.ending: Ending | None = None
+        self.ending: str | None = None
+        """How it ended, in words that fit a table."""
         try:
             with theirs, tempfile.TemporaryFile() as stdin:
                 stdin.write(request)
@@ -102,7 +94,7 @@ class Child:
                 ready = {key.fd for key, _ in selector.select(0.0 if b"\n" in self._pending else max(0.0, left_s))}
                 left_s -= time.monotonic() - begun
                 if not ready and b"\n" not in self._pending:
-                    self.ending = Ending(how="timeout", reason=f"took over {timeout_s:g} s and was ended{self._tail()}")
+                    self.ending = f"took over {timeout_s:g} s and was ended{self._tail()}"
                     return
                 open_still = self._receive()
                 while b"\n" in self._pending:
@@ -110,7 +102,7 @@ class Child:
                     yield line
                     self._acknowledge()
                 if len(self._pending) > MAX_MESSAGE_BYTES:
-                    self.ending = Ending(how="nonsense", reason=f"answered a line of over {MAX_MESSAGE_BYTES} bytes")
+                    self.ending = f"answered a line of over {MAX_MESSAGE_BYTES} bytes"
                     return
                 if self._death in ready:
                     self.ending = self._ended()
@@ -146,18 +138,16 @@ class Child:
         with contextlib.suppress(OSError):  # it has died: the death is seen at the next wait
             self._ours.send(b"k")
 
-    def _ended(self) -> Ending:
+    def _ended(self) -> str:
         code = self._process.wait()
-        if code == 0:
-            return Ending(how="finished", reason=f"ended without a result{self._tail()}")
-        if code > 0:
-            return Ending(how="died", reason=f"ended with exit code {code}{self._tail()}")
+        if code >= 0:
+            return f"ended {f'with exit code {code}' if code else 'without a result'}{self._tail()}"
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
         hint = " (the kernel does that when memory runs out)" if -code == signal.SIGKILL else ""
-        return Ending(how="died", reason=f"killed by {name}{hint}{self._tail()}")
+        return f"killed by {name}{hint}{self._tail()}"
 
     def _tail(self) -> str:
         """The last lines that the child printed, on one line."""

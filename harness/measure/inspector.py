@@ -136,7 +136,7 @@ def inspect(request: FidelityRequest | ProfileRequest, bounds: Bounds) -> Inspec
         with started(launch) as child:
             for line in child.messages(bounds.timeout_s):
                 answers.append(Answer.model_validate_json(line))
-            reason = child.ending.reason if child.ending else "ended without a reason"
+            reason = child.ending or "ended without a reason"
     except ValidationError:
         reason = "answered what is no result"
     except OSError as error:

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 import harness
-from harness.measure.child import Child, Ending
+from harness.measure.child import Child
 from harness.measure.protocol import Terms, decode, request
 from harness.measure.worker import Message, failed
 from harness.results.assemble import remaining
@@ -203,13 +203,13 @@ class _Run:
         try:
             child = self._worker.start(self._worker.launch(task, self._bounds))
         except OSError as error:
-            ending = Ending(how="died", reason=f"could not be started: {error}")
+            ending = f"could not be started: {error}"
         else:
             with child:
                 for line in child.messages(self._bounds.timeout_s):
                     message = _parse(line, expected=answered, kind=task.kind)
                     if message is None:
-                        ending = Ending(how="nonsense", reason=f"answered what is no result: {_excerpt(line)}")
+                        ending = f"answered what is no result: {_excerpt(line)}"
                         break
                     observation = message.observation or message.ceiling
                     if observation is None:
@@ -220,7 +220,7 @@ class _Run:
                     if answered == len(workloads):
                         return None
                 ending = ending or child.ending
-        reason = f"the measuring process {ending.reason if ending else 'ended without a reason'}"
+        reason = f"the measuring process {ending or 'ended without a reason'}"
         lost = workloads[answered:] if not loaded else workloads[answered : answered + 1]
         for workload in lost:
             yield self._counted(task, workload, failed(task.round, begun, reason))

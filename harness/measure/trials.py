@@ -1,7 +1,7 @@
 """Comparisons whose right answer is known, carried out on this host: identical code, and code made slower by a share.
 
 Measured exactly as `harness ab` measures: pairs of fresh processes in ABBA blocks, both of a pair loaded before either
-is timed and timed case by case in turn, looked at after the same numbers of pairs."""
+is timed and timed case by case in turn, with interim analyses after the same numbers of pairs."""
 
 import contextlib
 import random

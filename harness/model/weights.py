@@ -44,10 +44,6 @@ class Plain:
 
     values: NDArray[np.float32]
 
-    @property
-    def stored_bytes(self) -> int:
-        return self.values.nbytes
-
 
 @dataclass(frozen=True)
 class Blocks:
@@ -57,10 +53,6 @@ class Blocks:
     codes: NDArray[np.uint8]
     scales: NDArray[np.float32]
     bits: Literal[4, 8]
-
-    @property
-    def stored_bytes(self) -> int:
-        return self.codes.nbytes + self.scales.nbytes
 
     @property
     def block(self) -> int:
@@ -73,10 +65,6 @@ class PerHead:
 
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
-
-    @property
-    def stored_bytes(self) -> int:
-        return self.codes.nbytes + self.scales.nbytes
 
 
 Stored = Plain | Blocks | PerHead

@@ -175,7 +175,7 @@ _ROWS, _WIDTH, _OUT = 8, 64, 32
 
 @functools.cache
 def exact_byte() -> Byte:
-    """How 8-bit weights and caches must lie for products of integers to be exact on this processor: signed if that is.
+    """Type of 8-bit weights and caches with which products of integers are exact on this processor: signed if that is.
 
     Found by multiplying the largest codes, which takes 23 ms once a process (two Zen 3 cores).
     """

@@ -178,15 +178,13 @@ def _structure(connection: sqlite3.Connection) -> list[Damage]:
 
 def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> Iterator[tuple[int, Row]]:
     """All rows that can be read, by number. Past an unreadable place it goes on row by row."""
-    columns = ",".join(_COLUMNS[table])
+    query = f"SELECT rowid,{','.join(_COLUMNS[table])} FROM {table} NOT INDEXED WHERE rowid"
     last, misses = 0, 0
-    query = f"SELECT rowid,{columns} FROM {table} NOT INDEXED WHERE rowid>? ORDER BY rowid"
-    one = f"SELECT rowid,{columns} FROM {table} NOT INDEXED WHERE rowid=?"
     while misses <= _PROBE_GAP:
         try:
-            for number, *row in connection.execute(query, (last,)):
+            for number, *row in connection.execute(f"{query}>? ORDER BY rowid", (last,)):
                 last, misses = number, 0
-                yield number, tuple(None if part is None else str(part) for part in row)
+                yield number, _as_row(row)
             return
         except FAULTS as error:
             if not misses:
@@ -194,12 +192,14 @@ def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> I
         found = False
         while not found and misses <= _PROBE_GAP:
             last, misses = last + 1, misses + 1
-            try:
-                for number, *row in connection.execute(one, (last,)):
+            with contextlib.suppress(*FAULTS):
+                for number, *row in connection.execute(f"{query}=?", (last,)):
                     found, misses = True, 0
-                    yield number, tuple(None if part is None else str(part) for part in row)
-            except FAULTS:
-                continue
+                    yield number, _as_row(row)
+
+
+def _as_row(parts: list[object]) -> Row:
+    return tuple(None if part is None else str(part) for part in parts)
 
 
 def _problem(table: str, row: Row) -> str | None:

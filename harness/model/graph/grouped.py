@@ -1,6 +1,6 @@
 """Grouped-query attention (Ainslie et al., 2023) as ONNX operators, for both phases: Mixtral, Qwen3-MoE, gpt-oss.
 
-The operator rotates queries and keys of widths that it knows, extends the cache in place and applies windows and sinks.
+The operator rotates queries and keys of some widths, extends the cache in place and applies windows and sinks.
 Letters: B sequences, S tokens, T capacity of the cache, H heads, G key and value heads, c head width.
 """
 
