@@ -1,6 +1,6 @@
 """A pytest plugin: times prefill and decode of a model under pytest-benchmark, so that its files hold tokens a second.
 
-Rounds run inside the test's process: they track one machine over time, and between processes they know nothing.
+Rounds run inside the test's process: they track one machine over time, and do not show the spread between processes.
 Nothing heavy is imported until a test asks for the fixture. Without pytest-benchmark the fixture skips its tests; under
 xdist, or with --benchmark-disable, each model still takes one step, untimed.
 """
@@ -98,15 +98,7 @@ class Loaded:
 
         if self.engine is None or self.variant != case.variant:
             self.variant, self.engine = case.variant, None
-            self.engine = Engine.load(
-                case.variant.spec,
-                case.variant.precision,
-                threads=case.variant.threads,
-                seed=case.variant.seed,
-                routing_skew=case.variant.routing_skew,
-                first=case.workload.phase,
-                batch=case.workload.batch,
-            )
+            self.engine = Engine.of_variant(case.variant, case.workload.phase, case.workload.batch)
         return self.engine
 
     def host(self) -> dict[str, str]:
@@ -135,22 +127,12 @@ class ModelBenchmark:
         Writes to the benchmark's `extra_info`: tokens of a step, the rate, the host's fingerprint, versions, and the
         inputs that must agree for two files to be comparable.
         """
-        w = case.workload
-        runner = self.loaded.get(case).open(
-            w.phase,
-            batch=w.batch,
-            prompt_tokens=w.prompt_tokens,
-            decode_tokens=w.decode_tokens,
-            depth=w.depth,
-            seed=case.variant.seed,
-        )
+        runner = self.loaded.get(case).open(case.workload, seed=case.variant.seed)
         info: dict[str, Any] = self.benchmark.extra_info
         info.update(self.loaded.host())
         info["harness_tokens"] = runner.tokens_per_step
         info.update({f"harness_input_{name}": value for name, value in _inputs(case).items()})
-        self.benchmark.pedantic(  # type: ignore[no-untyped-call]
-            runner.step, rounds=rounds, warmup_rounds=warmup_rounds
-        )
+        self.benchmark.pedantic(runner.step, rounds=rounds, warmup_rounds=warmup_rounds)  # type: ignore[no-untyped-call]
         if self.benchmark.enabled and self.benchmark.stats is not None:
             info["harness_rate_tok_s"] = runner.tokens_per_step / self.benchmark.stats.stats.median
         return runner.logits().copy()
@@ -160,18 +142,10 @@ def _inputs(case: TimedCase) -> dict[str, str | int | float]:
     """What decides the work of a step."""
     import hashlib
 
-    variant, w = case.variant, case.workload
     return {
-        "architecture": hashlib.sha256(variant.spec.model_dump_json().encode()).hexdigest()[:12],
-        "precision": variant.precision,
-        "threads": variant.threads,
-        "seed": variant.seed,
-        "routing_skew": variant.routing_skew,
-        "phase": w.phase,
-        "batch": w.batch,
-        "prompt_tokens": w.prompt_tokens,
-        "decode_tokens": w.decode_tokens,
-        "depth": w.depth,
+        "architecture": hashlib.sha256(case.variant.spec.model_dump_json().encode()).hexdigest()[:12],
+        **case.variant.model_dump(include={"precision", "threads", "seed", "routing_skew"}),
+        **case.workload.model_dump(),
     }
 
 

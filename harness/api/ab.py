@@ -7,14 +7,14 @@ from harness.api.compare import Choices
 from harness.api.result import Compared
 from harness.api.session import Session, put_together
 from harness.api.sides import Side, Wanted, sides
-from harness.compare import procedure
+from harness.compare import decision
 from harness.compare.comparison import compare as compare_tables
 from harness.compare.decision import ANALYSES
 from harness.compare.formats import record
 from harness.compare.table import ResultTable, key
 from harness.compare.thresholds import Thresholds
 from harness.errors import StoppedError
-from harness.measure.ab import ABRun, check_alike, run_ab
+from harness.measure.ab import ABDesign, ABRun, check_alike, run_ab
 from harness.measure.host import description
 from harness.results.assemble import Kept
 from harness.results.record import case_key
@@ -64,11 +64,11 @@ def ab(
 
 def _carried_out(old: Side, new: Side, thresholds: Thresholds, order: Order, session: Session, store: Store) -> ABRun:
     """The A/B run, each process's observations kept before the next one starts. Raises StoppedError on Ctrl-C."""
-    by_name: dict[procedure.Side, Side] = {"old": old, "new": new}
+    by_name: dict[decision.Side, Side] = {"old": old, "new": new}
     for side in (old, new):
         store.begin(side.header)
 
-    def keep(name: procedure.Side, found: tuple[Kept, ...]) -> None:
+    def keep(name: decision.Side, found: tuple[Kept, ...]) -> None:
         header = by_name[name].header
         for one in found:
             task = next(t for t in header.plan.tasks if t.variant == one.variant)
@@ -77,13 +77,12 @@ def _carried_out(old: Side, new: Side, thresholds: Thresholds, order: Order, ses
                 store.keep(header.record_id, task, one.workload, one.observation)
 
     try:
+        margins = _margins(old, new, thresholds)
+        design = ABDesign(thresholds=thresholds, margins=margins, seed=order.seed, budget_s=order.budget_s)
         return run_ab(
             old.side,
             new.side,
-            thresholds,
-            margins=_margins(old, new, thresholds),
-            seed=order.seed,
-            budget_s=order.budget_s,
+            design,
             progress=lambda done, target: session.say(f"{done} of {target} pairs"),
             keep=keep,
         )

@@ -13,8 +13,7 @@ from harness.api.result import Calibrated
 from harness.api.session import Session, harness_version
 from harness.compare.calibration import SMALLEST_NO_OP_COUNT, Calibration, PowerTrial
 from harness.compare.calibration import calibrate as rates_of
-from harness.compare.decision import ANALYSES
-from harness.compare.procedure import PROCEDURE
+from harness.compare.decision import ANALYSES, PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.config import Config, Measure
 from harness.files.installed import installed_version

@@ -15,7 +15,7 @@ from harness.compare.comparison import compare as compare_tables
 from harness.compare.gate import Gate
 from harness.compare.gate import parse as parse_gate
 from harness.compare.history import changes, gather, searchable
-from harness.compare.matching import meant
+from harness.compare.matching import resolve
 from harness.compare.table import ResultTable
 from harness.compare.thresholds import Thresholds
 from harness.compare.thresholds import parse as parse_thresholds
@@ -65,7 +65,7 @@ def compare(
     choices = choices or Choices()
     thresholds = choices.thresholds()
     first, *rest = (load_table(table, store=store) for table in (a, b, *others))
-    ignore = meant(choices.ignore, (first, *rest))
+    ignore = resolve(choices.ignore, (first, *rest))
     comparisons = tuple(
         compare_tables(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in rest
     )

@@ -128,8 +128,8 @@ def _configs(
     text = repository.text(head, below)
     if text is None:
         raise UsageError(
-            f"{wanted.old}: no such file in {head.said}, the head, whose config both sides measure; name one that is "
-            "there, or measure a config of the working tree with --head ."
+            f"{wanted.old}: no such file in {head.description}, the head, whose config both sides measure; name one "
+            "that is there, or measure a config of the working tree with --head ."
         )
     found = parse(text, path=Path(f"{head.commit[:12]}:{below}"), what="config")
     both = found, validation.validate(found, Config)
@@ -172,7 +172,7 @@ def _side(asked: _Asked, python: Path | None, revision: Revision | None, here: H
         made_by="ab",
     )
     which = "base" if name == "old" else "head"
-    return Side(header, side, f"{which} {revision.said}" if revision else header.record_id)
+    return Side(header, side, f"{which} {revision.description}" if revision else header.record_id)
 
 
 def _check_reads(lives: Environment, side: ABSide) -> None:

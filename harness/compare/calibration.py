@@ -1,7 +1,4 @@
-"""What is known of a host's own false alarms and power: from comparisons whose right answer was known.
-
-Computes rates with their intervals; runs nothing.
-"""
+"""A host's false-positive rate and power, with their intervals, from comparisons whose right answer was known."""
 
 import datetime as dt
 import math
@@ -10,8 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import ANALYSES, Decided, Decision, decide_pairs
-from harness.compare.procedure import FINAL, PROCEDURE
+from harness.compare.decision import ANALYSES, FINAL, PROCEDURE, Decided, Decision, decide_pairs
 from harness.compare.thresholds import Thresholds
 from harness.stats import LEVEL, Estimate, median, proportion
 from harness.vocabulary import Frozen
@@ -30,7 +26,7 @@ class Trial(Frozen):
 
 
 class PowerTrial(Frozen):
-    """The raw rates of one comparison with a known answer, as they are kept: pair by pair, tokens a second."""
+    """The raw rates of one comparison with a known answer, pair by pair: an entry of the calibration log."""
 
     host_fingerprint: str
     created: dt.datetime
@@ -38,21 +34,21 @@ class PowerTrial(Frozen):
     runtime_version: str
     case: str = Field(description="model, precision, phase and batch that were measured")
     seed: int = Field(ge=0)
-    procedure: int = Field(default=1, ge=1, description="version of how it was measured: `procedure.PROCEDURE`")
-    analyses: tuple[int, ...] = Field(description="numbers of pairs after which it was looked at")
+    procedure: int = Field(default=1, ge=1, description="version of how it was measured: `decision.PROCEDURE`")
+    analyses: tuple[int, ...] = Field(description="numbers of pairs after which it was analysed")
     injected: float = Field(ge=0, lt=1)
     old: tuple[float, ...] = Field(min_length=1)
     new: tuple[float, ...] = Field(min_length=1)
     disturbed: str | None = Field(default=None, description="what disturbed the host meanwhile, if anything did")
 
     def speaks_for(self, runtime_version: str | None) -> bool:
-        """Whether it says something of comparisons that are measured now: by the procedure of now, with this runtime
-        (None: whichever)."""
+        """Whether it holds for comparisons that are measured now: by the current procedure, with this runtime (None:
+        any)."""
         alike = self.procedure == PROCEDURE and self.analyses == ANALYSES
         return alike and runtime_version in (None, self.runtime_version)
 
     def trial(self, thresholds: Thresholds) -> Trial:
-        """What the rule says of it, by `thresholds` (which may be others than those it was measured under)."""
+        """Its decision by `thresholds`, which may be others than those it was measured under."""
         decided = settle(self.new, self.old, thresholds, self.analyses, disturbed=self.disturbed)
         return Trial(
             injected=self.injected, pairs=decided.shown.n, decision=decided.decision, speed=decided.shown.point
@@ -67,8 +63,7 @@ def settle(
     *,
     disturbed: str | None = None,
 ) -> Decided:
-    """The word of a comparison that is looked at after `analyses` pairs: the first final one, else that of all
-    pairs."""
+    """The decision of a comparison that is analysed after `analyses` pairs: the first final one, else that of all."""
     for analysis in (n for n in analyses if n < len(new)):
         decided = decide_pairs(new[:analysis], old[:analysis], thresholds.margin, thresholds, analyses=len(analyses))
         if decided.decision in FINAL:
@@ -86,7 +81,7 @@ class Power(Frozen):
 
 
 class Calibration(Frozen):
-    """A host's measured reliability. A verdict on a change quotes it."""
+    """A host's measured reliability, which a verdict on a change quotes."""
 
     host_fingerprint: str
     created: dt.datetime
@@ -105,11 +100,6 @@ class Calibration(Frozen):
         hits = round(rate.point * rate.n)
         high = "" if rate.high is None else f", at most {100 * rate.high:.2g} % at {100 * rate.level:.2g} %"
         return f"on this host, {hits} of {rate.n} comparisons of identical code were called faster or slower{high}"
-
-    @property
-    def session_drift(self) -> float | None:
-        """Drift between sessions (see Thresholds), where what was calibrated were separate sessions."""
-        return None if self.spread is None or self.way != "separate" else self.spread / math.sqrt(2)
 
 
 def calibrate(
@@ -141,18 +131,14 @@ def calibrate(
 
 
 def _power(trials: Sequence[Trial], size: float, level: float) -> Power:
+    # a warning of a gain is no notice of a loss
+    noticed = sum(t.decision == "slower" or (t.decision == "warn" and t.speed <= 1) for t in trials)
     return Power(
         injected=size,
         slower=_share(trials, ("slower",), level),
-        noticed=_share([_downward(t) for t in trials], ("slower", "warn"), level),
+        noticed=proportion(noticed, len(trials), level),
         unmeasurable=_share(trials, ("unmeasurable",), level),
     )
-
-
-def _downward(trial: Trial) -> Trial:
-    """A warning of a gain is no notice of a loss."""
-    wrong = trial.decision == "warn" and trial.speed > 1
-    return trial.model_copy(update={"decision": "undecided"}) if wrong else trial
 
 
 def _share(trials: Sequence[Trial], decisions: tuple[Decision, ...], level: float) -> Estimate:

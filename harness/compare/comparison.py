@@ -1,6 +1,6 @@
-"""Two result tables compared: what differs around them, each row with its decision, and the whole in one number.
+"""Two result tables compared: what differs around them, each row with its decision, and the geometric mean of all.
 
-Unlike things are marked and never averaged."""
+Rows that are not comparable are marked and never averaged."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from harness.compare import matching
 from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
 from harness.compare.matching import Matched, match, nothing_shared, spelled
 from harness.compare.multiple_testing import decide_together
-from harness.compare.table import Attribute, AttributeKind, Basis, Better, ResultTable, Row, Setting
+from harness.compare.table import AttributeKind, Basis, Better, ResultTable, Row, Setting
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion
@@ -127,32 +127,23 @@ def compare(
         raise UsageError(nothing_shared(a, b, ignore))
     differences = _differences(a, b)
     barrier = _barrier(differences, ignore, across_hosts)
-    weighed = {
-        place: _weigh(m, thresholds)
-        for place, m in enumerate(matching.matched)
-        if not (m.problem or _row_problem(m, ignore) or barrier)
-    }
-    decided = dict(zip(weighed, decide_together([w.judge for w in weighed.values()], thresholds), strict=True))
+    reasons = [m.problem or _row_problem(m, ignore) or barrier for m in matching.matched]
+    weighed = [_weigh(m, thresholds) for m, reason in zip(matching.matched, reasons, strict=True) if not reason]
+    decided = zip(weighed, decide_together([w.judge for w in weighed], thresholds), strict=True)
     rows = tuple(
-        _row(weighed[place], decided[place], thresholds)
-        if place in weighed
-        else _barred(m, m.problem or _row_problem(m, ignore) or barrier or "", thresholds)
-        for place, m in enumerate(matching.matched)
+        _barred(m, reason, thresholds) if reason else _row(*next(decided), thresholds)
+        for m, reason in zip(matching.matched, reasons, strict=True)
     )
-    compared = [r for r in rows if r.ratio is not None]
-    moved = sum(r.decision in ("faster", "slower") for r in compared)
+    moved = [r.decision in ("faster", "slower") for r in rows if r.ratio is not None]
     return Comparison(
         a=a.name,
         b=b.name,
         tool=a.tool,
         differences=(*differences, *_output_differences(matching.matched)),
         rows=rows,
-        lone=(
-            *(LoneRow(key=r.key, metric=r.metric.name, only_in="a") for r in matching.only_a),
-            *(LoneRow(key=r.key, metric=r.metric.name, only_in="b") for r in matching.only_b),
-        ),
-        speed=_whole(list(weighed.values()), thresholds),
-        moved=proportion(moved, len(compared), thresholds.level) if compared else None,
+        lone=(*_lone(matching.only_a, "a"), *_lone(matching.only_b, "b")),
+        speed=_whole(weighed, thresholds),
+        moved=proportion(sum(moved), len(moved), thresholds.level) if moved else None,
         drift=thresholds.drift,
         drift_known=thresholds.drift_known,
         level=thresholds.level,
@@ -160,25 +151,20 @@ def compare(
     )
 
 
+def _lone(rows: tuple[Row, ...], side: Literal["a", "b"]) -> list[LoneRow]:
+    return [LoneRow(key=r.key, metric=r.metric.name, only_in=side) for r in rows]
+
+
 def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:
     """Facts that differ, binding ones first, in the first table's order."""
-    left, right = _by_name(a), _by_name(b)
+    left, right = ({(f.kind, f.name): f.value for f in table.facts} for table in (a, b))
+    binding = {(f.kind, f.name): f.binding for f in (*b.facts, *a.facts)}
     found = [
-        Difference(
-            kind=(left.get(k) or right[k]).kind,
-            name=k[1],
-            a=left[k].value if k in left else None,
-            b=right[k].value if k in right else None,
-            binding=(left.get(k) or right[k]).binding,
-        )
+        Difference(kind=k[0], name=k[1], a=left.get(k), b=right.get(k), binding=binding[k])
         for k in dict.fromkeys((*left, *right))
-        if k not in left or k not in right or left[k].value != right[k].value
+        if left.get(k) != right.get(k)
     ]
     return tuple(sorted(found, key=lambda d: not d.binding))
-
-
-def _by_name(table: ResultTable) -> dict[tuple[AttributeKind, str], Attribute]:
-    return {(f.kind, f.name): f for f in table.facts}
 
 
 def _output_differences(matched: tuple[Matched, ...]) -> tuple[Difference, ...]:
@@ -195,15 +181,8 @@ def _output_differences(matched: tuple[Matched, ...]) -> tuple[Difference, ...]:
 
 def _barrier(differences: tuple[Difference, ...], ignore: frozenset[str], across_hosts: bool) -> str | None:
     """Why no row of the tables is comparable, or None. A fact that only one side states bars nothing: it is shown."""
-    bars = [
-        d
-        for d in differences
-        if d.binding
-        and d.a is not None
-        and d.b is not None
-        and d.name not in ignore
-        and not (across_hosts and d.kind == "host")
-    ]
+    stated = (d for d in differences if d.binding and None not in (d.a, d.b) and d.name not in ignore)
+    bars = [d for d in stated if not (across_hosts and d.kind == "host")]
     if not bars:
         return None
     names = ", ".join(d.name for d in bars)

@@ -1,9 +1,11 @@
-"""The rule that turns a ratio with its intervals into a word. One rule, whichever way the ratio was measured.
+"""The rule that turns a ratio with its intervals into a decision, and the order in which pairs are measured for it.
 
-Works on speed: the rate of the new over the rate of the old, or the old duration over the new. Above 1 is faster.
+Works on speed: the rate of the new over the rate of the old, or the old duration over the new. Above 1 is faster. The
+rule is the same whether the two were measured in turn or apart.
 """
 
 import math
+import random
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -16,11 +18,34 @@ from harness.vocabulary import Frozen
 Decision = Literal["faster", "slower", "warn", "same", "undecided", "unmeasurable", "not comparable"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 ANALYSES = (10, 20, 40, 80, 160)
-"""Numbers of pairs after which an interleaved comparison is looked at; more are measured only while undecided."""
+"""Numbers of pairs after which an interleaved comparison is analysed; more are measured only while undecided."""
+
+FINAL: tuple[Decision, ...] = ("faster", "slower", "same")
+"""Decisions that end a comparison early. A warning does not: more pairs may make it an alarm, or clear it."""
+
+Side = Literal["old", "new"]
+PROCEDURE = 3
+"""Version of how two variants are measured in turn. Raised when what is known of its false alarms and its power from
+before no longer holds. 2: both processes of a pair load before either is timed, and power trials run the reference
+kernel too. 3: the two are timed case by case in turn."""
+
+
+def order(pairs: int, seed: int) -> tuple[tuple[Side, Side], ...]:
+    """Who runs first and second in each pair: ABBA blocks, each starting with a side drawn from `seed`.
+
+    Within a block both orders occur once, so that what the first of a pair gains or loses cancels; a last single pair
+    is drawn too.
+    """
+    draw = random.Random(seed)
+    found: list[tuple[Side, Side]] = []
+    while len(found) < pairs:
+        block: tuple[Side, Side] = ("old", "new") if draw.random() < 0.5 else ("new", "old")
+        found += [block, (block[1], block[0])]
+    return tuple(found[:pairs])
 
 
 class Decided(Frozen):
-    """A speed ratio with the word for it. `shown` is the ratio at the level of display, `alarm` at that of alarms."""
+    """A speed ratio with its decision. `shown` is the ratio at the level of display, `alarm` at that of alarms."""
 
     decision: Decision
     shown: Estimate
@@ -41,8 +66,8 @@ def decide_pairs(
     """Two variants measured turn by turn: `new` and `old` are rates of the same rounds, one fresh process each.
     `disturbed` is what disturbed the host meanwhile, if anything did.
 
-    With `analyses` planned (see ANALYSES) the alarm level is shared among them, so that looking five times is no
-    likelier to raise a false alarm than looking once (Bonferroni). Raises ValueError as `interleaved_ratio` does.
+    With `analyses` planned (see ANALYSES) the alarm level is shared among them, so that five analyses are no likelier
+    to raise a false alarm than one (Bonferroni). Raises ValueError as `interleaved_ratio` does.
     """
     alarm_level = 1 - (1 - thresholds.alarm_level) / analyses
     shown, alarm = interleaved_ratio(new, old, thresholds.level), interleaved_ratio(new, old, alarm_level)
@@ -61,7 +86,7 @@ def decide_separate(
 
 
 def decide(shown: Estimate, alarm: Estimate, margin: float, *, disturbed: str | None = None) -> Decided:
-    """The word for a speed ratio.
+    """The decision on a speed ratio.
 
     *faster*, *slower*: the interval at the alarm's level is off 1, and the interval shown lies wholly beyond the
     margin: something changed, and by more than does not matter. *warn*: the interval shown is off 1 and the change at
@@ -71,13 +96,13 @@ def decide(shown: Estimate, alarm: Estimate, margin: float, *, disturbed: str | 
     *unmeasurable*: neither settled nor measured on a steady host, which `disturbed` says why. What is settled stands:
     its interval holds the host's unsteadiness. A warning does not stand, since more quiet pairs may clear it.
     """
-    word, reason = _word(shown, alarm, math.log1p(margin))
-    if disturbed is not None and word in ("undecided", "warn"):
-        word, reason = "unmeasurable", f"{reason}; {disturbed}"
-    return Decided(decision=word, shown=shown, alarm=alarm, margin=margin, reason=reason)
+    decision, reason = _decision(shown, alarm, math.log1p(margin))
+    if disturbed is not None and decision in ("undecided", "warn"):
+        decision, reason = "unmeasurable", f"{reason}; {disturbed}"
+    return Decided(decision=decision, shown=shown, alarm=alarm, margin=margin, reason=reason)
 
 
-def _word(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]:
+def _decision(shown: Estimate, alarm: Estimate, edge: float) -> tuple[Decision, str]:
     inner, outer = shown.interval, alarm.interval
     if inner is None or outer is None:
         return "undecided", "one sample on a side has no interval: measure again with more"

@@ -1,4 +1,4 @@
-"""A result table in the forms that other services read. Knows their fields, not how they are sent."""
+"""A result table in the formats that other services read."""
 
 import csv
 import hashlib
@@ -76,9 +76,8 @@ def harmless(cell: object) -> object:
 
 
 def row_name(row: Row) -> str:
-    """A row's key as one name: settings in order, without those that say nothing."""
-    said = [s for s in row.key if s.value not in ("none", "")]
-    return " ".join(f"{s.name}={s.value}" for s in said) or row.metric.name
+    """A row's key as one name: settings in order, without empty ones."""
+    return " ".join(f"{s.name}={s.value}" for s in row.key if s.value not in ("none", "")) or row.metric.name
 
 
 def _values(table: ResultTable) -> list[tuple[str, Row, Estimate]]:

@@ -1,4 +1,4 @@
-"""When a comparison stops a build. A gate says what it trips on, and what to exit with; it prints nothing."""
+"""When a comparison stops a build: what a gate trips on, and the exit code."""
 
 import re
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ CODES: dict[Trigger, int] = {
     **{"unmeasurable": 5, "not-comparable": 5, "missing": 5},
 }
 NOTHING_COMPARED = 5
-_NOTHING_SAID = ("unmeasurable", "not comparable")
+_NO_DECISION = ("unmeasurable", "not comparable")
 _FORM = re.compile(r"(?P<word>[a-z-]+)(?::(?P<number>\d+(?:\.\d+)?)%)?")
 
 
 class Gate(Frozen):
     """One `--fail-on`. `more_than` is a change in speed as a share: for *slower* and *faster* one that the whole
     interval shown exceeds, for *warn* one that the estimate exceeds. *undecided* trips on what was unmeasurable
-    too: the row's own word then says with which code."""
+    too: the row's own decision gives the exit code."""
 
     trigger: Trigger
     more_than: float = Field(default=0.0, ge=0)
@@ -62,7 +62,7 @@ def exit_code(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> int:
     trip guards nothing.
     """
     codes = {code for g in gates for c in comparisons for code in _codes(g, c)}
-    if gates and any(all(r.decision in _NOTHING_SAID for r in c.rows) for c in comparisons):
+    if gates and any(all(r.decision in _NO_DECISION for r in c.rows) for c in comparisons):
         codes.add(NOTHING_COMPARED)
     return next((code for code in (3, 5, 4) if code in codes), 0)
 

@@ -1,6 +1,6 @@
-"""What became of each case over time: one series for a case on one host, and where its level changed.
+"""Each case over time: one series for a case on one host, and the points where its level changed.
 
-Change points are reported and gate nothing: they say that the level of a series changed, not why. Where all cases of a
+Change points are reported and gate nothing: they show that the level of a series changed, not why. Where all cases of a
 host change at once, the host changed."""
 
 import datetime as dt
@@ -79,8 +79,8 @@ def gather(tables: Sequence[ResultTable]) -> tuple[Series, ...]:
     none; neither they nor different inputs are ever joined."""
     found: dict[tuple[tuple[Setting, ...], Metric, str | None, tuple[Setting, ...]], list[Point]] = {}
     for table in tables:
-        host, created = _host(table), _created(table)
-        label, revision = _fact(table, "run", "label"), _revision(table)
+        host, created = _fact(table, "host", "fingerprint", "cpu", "cpu_info", "host name"), _created(table)
+        label, revision = _fact(table, "run", "label"), _fact(table, "version", "commit", "build_commit")
         times = Counter((row.key, row.metric.name) for row in table.rows)
         for row in table.rows:
             usable = row.problem is None and times[row.key, row.metric.name] == 1
@@ -129,18 +129,10 @@ def changes(series: Series, margin: float) -> tuple[Change, ...]:
 
 def host_changes(found: Sequence[Change], series: Sequence[Series]) -> tuple[str, ...]:
     """Runs since which half or more of a host's cases (three at least) changed the same way: the host, most likely."""
-    sizes: dict[str | None, int] = {}
-    for s in series:
-        sizes[s.host] = sizes.get(s.host, 0) + 1
-    together: dict[tuple[str | None, str, bool], int] = {}
-    for change in found:
-        key = (change.host, change.since, change.speed > 1)
-        together[key] = together.get(key, 0) + 1
-    return tuple(
-        dict.fromkeys(
-            since for (host, since, _), n in together.items() if sizes[host] >= 3 and n >= max(2, sizes[host] / 2)
-        )
-    )
+    sizes = Counter(s.host for s in series)
+    together = Counter((change.host, change.since, change.speed > 1) for change in found)
+    most = (since for (host, since, _), n in together.items() if sizes[host] >= 3 and n >= max(2, sizes[host] / 2))
+    return tuple(dict.fromkeys(most))
 
 
 def _segments(logs: list[float]) -> list[int]:
@@ -178,18 +170,10 @@ def _p_value(before: list[float], after: list[float], edge: float) -> float:
     return float(mannwhitneyu(before, after).pvalue)
 
 
-def _host(table: ResultTable) -> str | None:
-    return _fact(table, "host", "fingerprint", "cpu", "cpu_info", "host name")
-
-
 def _fact(table: ResultTable, kind: AttributeKind, *names: str) -> str | None:
     """The value of the first of these facts that `table` states."""
     stated = {f.name: f.value for f in table.facts if f.kind == kind}
     return next((stated[name] for name in names if name in stated), None)
-
-
-def _revision(table: ResultTable) -> str | None:
-    return _fact(table, "version", "commit", "build_commit")
 
 
 def _created(table: ResultTable) -> dt.datetime | None:

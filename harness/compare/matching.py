@@ -1,10 +1,11 @@
 """Which row of one table is which row of another, and whether the two were measured in turn.
 
-Rows that are not surely the same thing are never merged; a pair that cannot be compared comes with the reason in words.
+Rows that are not surely the same thing are never merged; a pair that cannot be compared comes with the reason.
 Interleaving is found in the times at which processes started: a label or a flag could claim it, the times show it.
 """
 
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
@@ -33,9 +34,9 @@ class Matching(Frozen):
     only_b: tuple[Row, ...]
 
 
-def meant(asked: Iterable[str], tables: Sequence[ResultTable]) -> frozenset[str]:
-    """The settings, inputs and facts of `tables` that `asked` names, however their words are joined: 'library build'
-    is also library-build. Raises UsageError for a name that no table has."""
+def resolve(asked: Iterable[str], tables: Sequence[ResultTable]) -> frozenset[str]:
+    """The settings, inputs and facts of `tables` that `asked` names; 'library build' is also library-build. Raises
+    UsageError for a name that no table has."""
     rows = [row for table in tables for row in table.rows]
     known = {s.name for row in rows for s in (*row.key, *row.inputs)} | {f.name for t in tables for f in t.facts}
     found = {name: {k for k in known if spelled(k) == spelled(name)} for name in asked}
@@ -129,24 +130,18 @@ def _pair(key: tuple[Setting, ...], a: list[Row], b: list[Row]) -> Matched:
 
 def _near(a: list[Row], b: list[Row], ignore: frozenset[str]) -> list[Matched]:
     """Left-over rows that agree in all that both state, one to one."""
-    names_b = {frozenset(s.name for s in _kept(row, ignore)) for row in b}
+    shapes_a, shapes_b = (_groups(rows, lambda row: _names(row, ignore)) for rows in (a, b))
     found: list[Matched] = []
-    for names in sorted({frozenset(s.name for s in _kept(row, ignore)) for row in a}, key=sorted):
-        for others in sorted(names_b, key=sorted):
-            shared = names & others
-            if not shared:
-                continue
-            left = _groups([r for r in a if _names(r, ignore) == names], functools.partial(_project, names=shared))
-            right = _groups([r for r in b if _names(r, ignore) == others], functools.partial(_project, names=shared))
-            found += [
-                Matched(key=k, a=left[k][0], b=right[k][0], problem=_unlike(left[k][0], right[k][0], ignore))
-                for k in left
-                if k in right and len(left[k]) == len(right[k]) == 1
-            ]
-    return _one_to_one(found)
-
-
-def _one_to_one(found: list[Matched]) -> list[Matched]:
+    for names, others in itertools.product(sorted(shapes_a, key=sorted), sorted(shapes_b, key=sorted)):
+        if not (shared := names & others):
+            continue
+        project = functools.partial(_project, names=shared)
+        left, right = _groups(shapes_a[names], project), _groups(shapes_b[others], project)
+        found += [
+            Matched(key=k, a=left[k][0], b=right[k][0], problem=_unlike(left[k][0], right[k][0], ignore))
+            for k in left
+            if k in right and len(left[k]) == len(right[k]) == 1
+        ]
     times = Counter(id(row) for m in found for row in (m.a, m.b))
     return [m for m in found if times[id(m.a)] == times[id(m.b)] == 1]
 

@@ -1,4 +1,4 @@
-"""Rows that are decided together: what one row may say on its own account, and what many may say without crying wolf.
+"""Multiple testing: all rows of a table are decided together, so that many raise no more false alarms than one.
 
 Of a thousand rows of identical code, three would be called faster or slower at a level of 99.7 %, and fifty be warned
 of at 95 %. So a table's alarms are held by Benjamini and Hochberg's step-up procedure (Journal of the Royal Statistical
@@ -14,12 +14,12 @@ from harness.compare.thresholds import Thresholds
 
 ALARMS: tuple[Decision, ...] = ("faster", "slower")
 Judge = Callable[[Thresholds], Decided]
-"""What is said of one row under given levels."""
+"""Decides on one row under given levels."""
 
 
 def decide_together(judges: Sequence[Judge], thresholds: Thresholds) -> tuple[Decided, ...]:
-    """The decision of each row of one table. A word that holds for a row on its own but not for one of so many is the
-    word that holds at the stricter level. The ratio shown keeps its interval. One row is decided as it is on its own.
+    """The decision of each row of one table: where that of a row on its own does not hold for one of so many, the one
+    that holds at the stricter level. The ratio shown keeps its interval. One row is decided as it is on its own.
     """
     alone = [judge(thresholds) for judge in judges]
     rows = len(judges)
@@ -54,7 +54,7 @@ def _upheld(candidates: list[int], rows: int, holds: Callable[[int, float], bool
 
 
 def _as_one_of(held: Decided, alone: Decided, rows: int) -> Decided:
-    """What is said of a row among `rows`, with the ratio as it is shown of the row on its own."""
+    """The decision on a row among `rows`, with the ratio as it is shown of the row on its own."""
     reason = held.reason if rows == 1 else f"{held.reason}, as one of {rows} rows"
     return held.model_copy(update={"shown": alone.shown, "reason": reason})
 

@@ -19,7 +19,7 @@ Centre = Literal["median", "mean"]
 
 
 Level = Annotated[float, Field(ge=1e-30, le=1e30)]
-"""No duration or rate of a computer lies outside, and none inside overflows when it is squared or divided."""
+"""No duration or rate of a computer is outside, and none inside overflows when it is squared or divided."""
 
 
 class Setting(Frozen):
@@ -116,7 +116,7 @@ class Row(Frozen):
 
     def estimate(self, level: float = LEVEL) -> Estimate | None:
         """The value with an interval from its own samples alone; None for a row without a value. Its `n` is at least
-        two where the file does not say how many: `basis` knows."""
+        two where the file does not say how many; `basis` has None there."""
         if self.samples:
             return median_estimate([s.value for s in self.samples], level)
         if self.summary is None:
@@ -154,6 +154,15 @@ class ResultTable(Frozen):
     facts: tuple[Attribute, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = Field(default=(), description="what the file does not say, and what was left out")
+
+
+def attributes(*found: tuple[AttributeKind, str, object, bool]) -> tuple[Attribute, ...]:
+    """Facts of (kind, name, value, binding), without those that have no value."""
+    return tuple(
+        Attribute(kind=kind, name=name, value=plain(value), binding=binding)
+        for kind, name, value, binding in found
+        if value is not None and value != ""
+    )
 
 
 def key(**settings: object) -> tuple[Setting, ...]:

@@ -1,7 +1,4 @@
-"""What counts as a change: margins per metric and case, levels, and the drift between sessions.
-
-Knows the form of `harness.toml`, not where it lies.
-"""
+"""What counts as a change: margins per metric and case, levels, and the drift between sessions; from `harness.toml`."""
 
 from typing import Annotated, Any
 
@@ -73,8 +70,7 @@ def parse(text: str, where: str) -> Thresholds:
     try:
         return Thresholds.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        lines = [f"{where}: compare.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found]
+        lines = [f"{where}: compare.{reason}" for reason in strict.reasons(error, "compare")]
         known = ", ".join(n for n in Thresholds.model_fields if n != "drift_known")
         raise UsageError("\n".join([*lines, f"known keys: {known}"])) from None
 

@@ -1,8 +1,8 @@
-"""YAML and JSON files from strangers, as plain values that remember the line and column they came from.
+"""Untrusted YAML and JSON files as plain values that keep the line and column they came from.
 
-files.validation` compares a document with a type. Read by the rules of YAML 1.2 (`no` is a
-word, `010` is ten, a date is text), without tags that build objects, bounded in size, depth and aliases before anything
-is built. The events come from ruamel.yaml's parser; what they mean is decided here.
+Read by the rules of YAML 1.2 (`no` is a word, `010` is ten, a date is text), without tags that build objects, bounded
+in size, depth and aliases before anything is built. The events come from ruamel.yaml's parser; their values are
+resolved here. `files.validation` compares a document with a type.
 """
 
 import re
@@ -215,5 +215,5 @@ def _mark(event: "Event") -> Mark:
 
 
 def _short(text: str) -> str:
-    """At most 40 characters of a stranger's text, for a message."""
+    """At most 40 characters of untrusted text, for a message."""
     return text if len(text) <= 40 else text[:37] + "..."

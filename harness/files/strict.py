@@ -1,9 +1,8 @@
-"""JSON and TOML from untrusted files as Python values; what no figure can mean is refused.
+"""JSON and TOML from untrusted files as Python values; what is ambiguous, not finite or too costly to read is refused.
 
-A key that stands twice in one object (a reader would silently take the last) is refused, and NaN, infinities and
-numbers
-beyond a double, unless they are asked for; so is what Python's parsers cannot bear or take long on: nesting beyond the
-stack, whole numbers of thousands of digits, dotted keys of thousands of parts.
+That is a key that stands twice in one object (a reader would silently take the last), NaN, infinities and numbers
+beyond a double unless they are asked for, and what Python's parsers fail on or take long on: nesting beyond the stack,
+whole numbers of thousands of digits, dotted keys of thousands of parts.
 """
 
 import json
@@ -11,11 +10,14 @@ import math
 import re
 import tomllib
 from collections import Counter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class StrictJsonError(ValueError):
-    """Why a text cannot be relied upon, in words that may be printed. `line` and `column` where the parser knows."""
+    """Why a text cannot be relied upon, in words that may be printed; `line` and `column` where the parser has them."""
 
     def __init__(self, reason: str, line: int | None = None, column: int | None = None):
         super().__init__(reason)
@@ -77,6 +79,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in twice[:80])
         raise StrictJsonError(f"key '{shown}' stands twice in one object")
     return found
+
+
+def reasons(error: "ValidationError", whole: str) -> list[str]:
+    """pydantic's validation errors, a line each: the place (`whole` where it is the whole), and what is wrong there."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [f"{'.'.join(map(str, e['loc'])) or whole}: {e['msg']}" for e in found]
 
 
 TOML_LINE_LIMIT = 1000  # a line that people write is far shorter

@@ -37,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file. `what` says what it is meant to be ('config', 'claim sheet'), for messages."""
+    """A parsed file. `what` is the expected kind ('config', 'claim sheet'), for messages."""
 
     path: Path
     what: str

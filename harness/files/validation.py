@@ -22,7 +22,7 @@ ERROR_LIMIT = 10
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def fit(document: Document, model: type[Model]) -> Model:
+def validate(document: Document, model: type[Model]) -> Model:
     """`document` as a `model`, strictly (text is no number, 1.0 is no whole number).
 
     Raises UsageError: one line for each mistake, in order of lines, at most ten.
@@ -100,11 +100,7 @@ def _explain(
         key = str(finding["loc"][-1])
         return node.mark, f"missing key '{key}'{name}", _purpose(_model_at(model, finding["loc"][:-1]), key)
     if kind == "union_tag_not_found":
-        return (
-            node.mark,
-            f"missing key {context.get('discriminator', '')}{name}",
-            "the kind of this entry",
-        )
+        return node.mark, f"missing key {context.get('discriminator', '')}{name}", "the kind of this entry"
     if kind == "union_tag_invalid":
         tags = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
         tag_name = str(context.get("discriminator", "")).strip("'")
@@ -222,14 +218,11 @@ def _type_words(annotation: object) -> str:
     if origin is Literal:
         values = [str(value) for value in get_args(annotation)]
         return values[0] if len(values) == 1 else "one of " + ", ".join(values)
+    for kind, words in ((int, "a whole number"), (float, "a number"), (str, "text")):
+        if annotation is kind:
+            return words
     if origin is tuple:
         return "a list"
-    if annotation is int:
-        return "a whole number"
-    if annotation is float:
-        return "a number"
-    if annotation is str:
-        return "text"
     return "a mapping of keys to values" if isinstance(annotation, type) else "a value"
 
 
@@ -288,11 +281,6 @@ def _has_tag(annotation: object, tag: str) -> bool:
 def load(path: Path, *, what: str) -> Document:
     """Read and parse `path`. Raises UsageError that names the file, the place, and what was expected."""
     return parse(read_text(path, what), path=path, what=what)
-
-
-def validate(document: Document, model: type[Model]) -> Model:
-    """The document as a `model`. Raises UsageError with one line for each mistake (at most ten)."""
-    return fit(document, model)
 
 
 def read(path: Path, model: type[Model], *, what: str) -> Model:

@@ -1,25 +1,24 @@
 """Two sides measured in turn on this host, one fresh process each, until every case is decided or time is up.
 
-Knows how to alternate and when to interim analysis; what a interim analysis says is decided by `compare`."""
+When a comparison ends is a matter of its design: interim analyses after planned numbers of pairs, and a budget.
+"""
 
 import contextlib
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import ANALYSES
-from harness.compare.procedure import Side, next_step, order
+from harness.compare.decision import ANALYSES, FINAL, Side, decide_pairs, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import UsageError
-from harness.measure.pairing import fit_together, in_turn, waiting
-from harness.measure.protocol import Terms, request
-from harness.measure.sweep import OWN_FOLDER, Bounds, Launch, Start, launch_of, observations, started, worker_command
+from harness.measure.pairing import Process, fit_together, one_after_another, side_by_side
+from harness.measure.protocol import Terms
+from harness.measure.sweep import OWN_FOLDER, Bounds, Worker, worker_command
 from harness.results.assemble import Kept
 from harness.results.plan import Plan, Task, Variant, Workload
 from harness.results.record import Observation
@@ -43,21 +42,25 @@ class ABSide(Frozen):
         return tuple(t for t in self.plan.tasks if t.kind == "variant" and t.round == 0)
 
     @property
-    def bounds(self) -> Bounds:
-        return Bounds(timeout_s=self.timeout_s)
-
-    def rounds(self, round_index: int) -> tuple[Task, ...]:
-        """The tasks as those of one round."""
-        return tuple(t.model_copy(update={"round": round_index}) for t in self.tasks)
-
-    def launch(self, task: Task, package: Path | None) -> Launch:
-        """How the process of `task` starts, the harness found in `package`."""
-        encode = partial(request, terms=self.terms)
-        return launch_of(task, self.bounds, command=worker_command(self.python), package=package, encode=encode)
-
-    @property
     def cases(self) -> tuple[tuple[Variant, Workload], ...]:
         return tuple((t.variant, w) for t in self.tasks if t.variant is not None for w in t.workloads)
+
+    def processes(self, round_index: int, package: Path | None) -> list[Process]:
+        """Those of one round, one a model, the harness found in `package`."""
+        worker = Worker(worker_command(self.python), package, self.terms)
+        tasks = (t.model_copy(update={"round": round_index}) for t in self.tasks)
+        return [Process(task, worker, Bounds(timeout_s=self.timeout_s)) for task in tasks]
+
+
+class ABDesign(Frozen):
+    """How pairs are drawn, and when there are enough. At each of `analyses` a run ends if all cases are decided, each
+    by its own of `margins` if any are given; when the budget is used up, after the pair at hand."""
+
+    thresholds: Thresholds = Thresholds()
+    margins: tuple[float, ...] = ()
+    seed: int = 0
+    budget_s: float | None = None
+    analyses: tuple[int, ...] = ANALYSES
 
 
 class ABRun(Frozen):
@@ -69,55 +72,51 @@ class ABRun(Frozen):
     ended: Literal["decided", "last interim analysis", "budget", "nothing measured"]
 
 
-Runner = Callable[[ABSide, int], tuple[Kept, ...]]
-"""Measures one side once, as the given round."""
+Taken = Generator[tuple[int, tuple[Kept, ...]], None, None]
+Turns = Callable[[ABSide, ABSide, int], Taken]
+"""Measures two sides as the given round; yields what came of it bit by bit, with the place of its side."""
 
 
 def run_ab(
     old: ABSide,
     new: ABSide,
-    thresholds: Thresholds,
+    design: ABDesign,
     *,
-    margins: Sequence[float] = (),
-    seed: int = 0,
-    budget_s: float | None = None,
-    runner: Runner | None = None,
-    analyses: tuple[int, ...] = ANALYSES,
+    turns: Turns | None = None,
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[int, int], None] = lambda _done, _target: None,
     keep: Callable[[Side, tuple[Kept, ...]], None] = lambda _side, _kept: None,
 ) -> ABRun:
     """Pairs of processes in ABBA blocks; cases are paired by their place in both plans.
 
-    At each interim analysis (10, 20, 40, 80 and 160 pairs) it ends if all cases are decided, each by its own of
-    `margins`, if any
-    are given. When the budget is used up, it ends after the pair at hand; so it does after a few pairs of which one
-    side has measured nothing. `progress` is called between two pairs and `keep` between two observations, when no clock
-    runs: what `keep` has returned for is safe. Raises UsageError for plans that differ in their number of cases.
+    It ends as `design` says, or after a few pairs of which one side has measured nothing. `progress` is called between
+    two pairs and `keep` between two observations, when no clock runs: what `keep` has returned for is safe. Raises
+    UsageError for plans that differ in their number of cases.
     """
     check_alike(old, new)
-    margins = margins or (thresholds.margin,) * len(old.cases)
-    turns = run_pair if runner is None else _in_turn(runner)
     kept: dict[Side, list[Kept]] = {"old": [], "new": []}
     sides: Mapping[Side, ABSide] = {"old": old, "new": new}
-    start, done, ended = clock(), 0, "last interim analysis"
-    for done, pair in enumerate(order(analyses[-1], seed), 1):
-        with contextlib.closing(turns(sides[pair[0]], sides[pair[1]], done - 1)) as taken:
+    start, done, last = clock(), 0, design.analyses[-1]
+    ended: Literal["decided", "last interim analysis", "budget", "nothing measured"] = "last interim analysis"
+    for done, pair in enumerate(order(last, design.seed), 1):
+        with contextlib.closing((turns or run_pair)(sides[pair[0]], sides[pair[1]], done - 1)) as taken:
             for place, found in taken:
                 keep(pair[place], found)
                 kept[pair[place]] += found
-        over = budget_s is not None and clock() - start > budget_s
-        progress(done, next(analysis for analysis in analyses if analysis >= done))
-        if done in analyses[:-1] and _decided(kept, old, new, done, thresholds, margins, analyses):
+        over = design.budget_s is not None and clock() - start > design.budget_s
+        progress(done, next(analysis for analysis in design.analyses if analysis >= done))
+        if done == last:
+            break
+        if done in design.analyses and _decided(kept, old, new, design):
             ended = "decided"
-            break
-        if done == _HOPELESS and not all(map(_answered, kept.values())):
+        elif done == _HOPELESS and not all(map(_answered, kept.values())):
             ended = "nothing measured"
-            break
-        if over and done < analyses[-1]:
+        elif over:
             ended = "budget"
-            break
-    return ABRun(old=tuple(kept["old"]), new=tuple(kept["new"]), pairs=done, ended=ended)  # type: ignore[arg-type]
+        else:
+            continue
+        break
+    return ABRun(old=tuple(kept["old"]), new=tuple(kept["new"]), pairs=done, ended=ended)
 
 
 def check_alike(old: ABSide, new: ABSide) -> None:
@@ -129,62 +128,21 @@ def check_alike(old: ABSide, new: ABSide) -> None:
         )
 
 
-Taken = Generator[tuple[int, tuple[Kept, ...]], None, None]
-Turns = Callable[[ABSide, ABSide, int], Taken]
-"""Measures two sides as the given round; yields what came of it bit by bit, with the place of its side."""
-
-
 def run_pair(first: ABSide, second: ABSide, round_index: int) -> Taken:
     """All cases of both, model by model: both processes of a model load, then they are measured case by case in turn.
     Where they differ in their number of models, or do not fit into memory together, one follows the other.
     """
-    if len(first.tasks) != len(second.tasks):
-        yield from _in_turn(run_once)(first, second, round_index)
-        return
     with _package_for(first) as one, _package_for(second) as other:
-        for a, b in zip(first.rounds(round_index), second.rounds(round_index), strict=True):
-            if not fit_together((a, b)):
-                yield 0, tuple(_observed(first, (a,), one))
-                yield 1, tuple(_observed(second, (b,), other))
-                continue
-            launches = (first.launch(a, one), second.launch(b, other))
-            with (
-                waiting(launches, min(first.timeout_s, second.timeout_s)) as start,
-                contextlib.closing(_observed(first, (a,), one, start)) as mine,
-                contextlib.closing(_observed(second, (b,), other, start)) as yours,
-            ):
-                for place, kept in in_turn(mine, yours):
-                    yield place, (kept,)
-
-
-def _in_turn(runner: Runner) -> Turns:
-    def turns(first: ABSide, second: ABSide, round_index: int) -> Taken:
-        yield 0, runner(first, round_index)
-        yield 1, runner(second, round_index)
-
-    return turns
-
-
-def run_once(side: ABSide, round_index: int) -> tuple[Kept, ...]:
-    """All cases of `side`, one process a model, as observations of `round_index`."""
-    with _package_for(side) as package:
-        return tuple(_observed(side, side.rounds(round_index), package))
-
-
-def _observed(side: ABSide, tasks: tuple[Task, ...], package: Path | None, start: Start = started) -> Generator[Kept]:
-    """What a side's processes see, an observation at a time."""
-    found = observations(
-        side.plan.model_copy(update={"tasks": tasks}),
-        bounds=side.bounds,
-        command=worker_command(side.python),
-        package=package,
-        encode=partial(request, terms=side.terms),
-        start=start,
-    )
-    with contextlib.closing(found):
-        for task, workload, observation in found:
-            if isinstance(observation, Observation):
-                yield Kept(variant=task.variant, workload=workload, observation=observation)
+        firsts, seconds = first.processes(round_index, one), second.processes(round_index, other)
+        alike = len(firsts) == len(seconds)
+        groups = [([a], [b]) for a, b in zip(firsts, seconds, strict=True)] if alike else [(firsts, seconds)]
+        for left, right in groups:
+            together = alike and fit_together((left[0].task, right[0].task))
+            made = side_by_side(left[0], right[0]) if together else one_after_another(left, right)
+            with contextlib.closing(made):
+                for place, (task, workload, observation) in made:
+                    if isinstance(observation, Observation):
+                        yield place, (Kept(variant=task.variant, workload=workload, observation=observation),)
 
 
 @contextlib.contextmanager
@@ -205,30 +163,17 @@ def _answered(kept: Sequence[Kept]) -> bool:
     return any(k.observation is not None and k.observation.durations_s for k in kept)
 
 
-def _decided(
-    kept: Mapping[Side, Sequence[Kept]],
-    old: ABSide,
-    new: ABSide,
-    done: int,
-    thresholds: Thresholds,
-    margins: Sequence[float],
-    analyses: tuple[int, ...],
-) -> bool:
+def _decided(kept: Mapping[Side, Sequence[Kept]], old: ABSide, new: ABSide, design: ABDesign) -> bool:
     """Whether no case would gain from more pairs. Cases share the alarms, so that what is settled here stands in the
     table, whose rows are decided together."""
-    each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / max(1, len(old.cases))})
+    thresholds, count = design.thresholds, len(old.cases)
+    each = thresholds.model_copy(update={"alarm_level": 1 - (1 - thresholds.alarm_level) / count})
+    margins = design.margins or (thresholds.margin,) * count
     for old_case, new_case, margin in zip(old.cases, new.cases, margins, strict=True):
         before, after = _rates(kept["old"], old_case), _rates(kept["new"], new_case)
         shared = sorted(before.keys() & after.keys())
-        step = next_step(
-            [after[r] for r in shared],
-            [before[r] for r in shared],
-            margin,
-            each,
-            analyses=analyses,
-            rounds=done,
-        )
-        if step.decided is None:
+        rates = [after[r] for r in shared], [before[r] for r in shared]
+        if not shared or decide_pairs(*rates, margin, each, analyses=len(design.analyses)).decision not in FINAL:
             return False
     return True
 

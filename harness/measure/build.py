@@ -12,26 +12,26 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.files.installed import NAME, NAMES
-from harness.measure import system
 from harness.measure.environment import own_requirements
+from harness.measure.lock import check_system, take_lock
 from harness.measure.repository import Repository, Revision
 
 KEPT = 4
 """Built environments that are kept: about 0.6 GB each with pip; uv shares the files among them."""
 
 _TIMEOUT_S = 1800.0
-_LAST_WORDS_LINES = 4
+_TAIL_LINES = 4
 _FRAMES = ("note:", "hint:", "×", "│", "╰─>", "error: subprocess-exited", "[end of output]")
-"""How pip frames what a build said. What it said is the news."""
+"""How pip frames the output of a build, which is left out of messages."""
 
 _DONE = "harness-built.json"
 _CONFLICTS = ("ResolutionImpossible", "conflicting dependencies", "No solution found", "No matching distribution")
-"""What pip and uv say where the versions asked for do not fit the revision's own requirements."""
+"""In the output of pip and uv where the versions asked for do not fit the revision's own requirements."""
 
 
 def built(
@@ -39,10 +39,10 @@ def built(
 ) -> Path:
     """The interpreter of an environment with `revision` installed, from `cache` or built now.
 
-    Raises UsageError: the revision is of another project, or it cannot be installed (with the installer's last words).
+    Raises UsageError: the revision is of another project, or it cannot be installed (with the installer's last lines).
     UnfitHostError: this system lacks what measuring needs.
     """
-    system.check()
+    check_system()
     _check_project(repository, revision)
     constraints = own_requirements()
     basis = json.dumps([revision.commit, sys.version, sys.executable, constraints])
@@ -51,11 +51,12 @@ def built(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         (cache / ".gitignore").write_text("*\n")  # a store inside the working tree must not become part of it
-        with _alone(cache):
+        with (cache / "lock").open("w") as lock:  # one builder at a time; the lock is gone when its holder is
+            take_lock(lock.fileno(), wait=True)
             if (folder / _DONE).is_file():
                 os.utime(folder / _DONE)
                 return interpreter
-            say(f"building an environment of {revision.said}: a minute or more, once for each commit")
+            say(f"building an environment of {revision.description}: a minute or more, once for each commit")
             with repository.checked_out(revision) as tree:
                 _build(folder, tree, revision, constraints)
             _forget_old(cache)
@@ -73,17 +74,9 @@ def _check_project(repository: Repository, revision: Revision) -> None:
     if name not in NAMES:
         found = "has no readable pyproject.toml" if name is None else f"is of the project '{name}'"
         raise UsageError(
-            f"{revision.said} of {repository.top} {found}: revisions of {NAME} are compared; to compare another "
+            f"{revision.description} of {repository.top} {found}: revisions of {NAME} are compared; to compare another "
             "package's versions, name two environments with --base-python and --head-python"
         )
-
-
-@contextlib.contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """One builder at a time; the lock is gone when its holder is."""
-    with (cache / "lock").open("w") as lock:
-        system.take_lock(lock.fileno(), wait=True)
-        yield
 
 
 def _build(folder: Path, tree: Path, revision: Revision, constraints: tuple[str, ...]) -> None:
@@ -91,16 +84,16 @@ def _build(folder: Path, tree: Path, revision: Revision, constraints: tuple[str,
     shutil.rmtree(folder, ignore_errors=True)
     log = folder.with_suffix(".log")
     try:
-        _call(_make_command(folder), log, f"no environment could be made for {revision.said}")
+        _call(_make_command(folder), log, f"no environment could be made for {revision.description}")
         limits = folder / "constraints.txt"
         limits.write_text("\n".join(constraints) + "\n")
-        wrong = f"{revision.said} cannot be installed"
+        wrong = f"{revision.description} cannot be installed"
         try:
-            _call(_install_command(folder, tree, limits), log, wrong)
+            _call(_install_command(folder, tree, "--constraint", str(limits)), log, wrong)
         except UsageError:
             if not any(words in log.read_text(errors="replace") for words in _CONFLICTS):
                 raise
-            _call(_install_command(folder, tree, None), log, wrong)
+            _call(_install_command(folder, tree), log, wrong)
         (folder / _DONE).write_text(json.dumps({"commit": revision.commit, "asked": revision.asked}) + "\n")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -115,29 +108,27 @@ def _make_command(folder: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "venv", str(folder))
 
 
-def _install_command(folder: Path, tree: Path, constraints: Path | None) -> tuple[str, ...]:
+def _install_command(folder: Path, tree: Path, *options: str) -> tuple[str, ...]:
     python = str(folder / "bin" / "python")
     uv = shutil.which("uv")
-    limits = ("--constraint", str(constraints)) if constraints is not None else ()
     if uv is not None:
-        return (uv, "pip", "install", "--compile-bytecode", "--python", python, *limits, str(tree))
-    return (python, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *limits, str(tree))
+        return (uv, "pip", "install", "--compile-bytecode", "--python", python, *options, str(tree))
+    return (python, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *options, str(tree))
 
 
 def _call(command: tuple[str, ...], log: Path, wrong: str) -> None:
-    """Run an installer, its words in `log`. Raises UsageError with the last of them."""
+    """Run an installer, its output in `log`. Raises UsageError with the last lines of it."""
     with log.open("ab") as output:
         try:
             code = subprocess.run(
                 command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=False
             ).returncode
         except subprocess.TimeoutExpired:
-            raise UsageError(f"{wrong}: it took over {_TIMEOUT_S:g} s; all that it said is in {log}") from None
+            raise UsageError(f"{wrong}: it took over {_TIMEOUT_S:g} s; its whole output is in {log}") from None
     if code:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-        said = [line for line in lines if line and not line.startswith(_FRAMES)]
-        words = "\n  ".join(said[-_LAST_WORDS_LINES:])
-        raise UsageError(f"{wrong} (exit code {code}; all that was said is in {log}):\n  {words}")
+        tail = [line for line in lines if line and not line.startswith(_FRAMES)][-_TAIL_LINES:]
+        raise UsageError("\n  ".join([f"{wrong} (exit code {code}; the whole output is in {log}):", *tail]))
 
 
 def _forget_old(cache: Path) -> None:

@@ -1,7 +1,7 @@
-"""One child process from birth to death: limits, a channel to it, its last words, and its certain end.
+"""One child process from start to end: its limits, a channel to it, the end of its output, and its certain end.
 
- The parent sleeps in the kernel while it waits: a
-thread of its own waits for the child's death, the channel and that thread's signal are waited for together.
+The parent sleeps in the kernel while it waits: a thread of its own waits for the child's end, and the channel and that
+thread's signal are waited for together.
 """
 
 import contextlib
@@ -14,10 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import IO, Literal, Self
-
-from harness.vocabulary import Frozen
+from typing import IO, Self
 
 GRACE_S = 2.0
 """How long a child may take to end after SIGTERM before SIGKILL. A child holds nothing that needs saving."""
@@ -28,15 +25,8 @@ MAX_MESSAGE_BYTES = 64 << 20
 MAX_OUTPUT_BYTES = 64 << 20
 """What a child may write to one file; its output goes to an unnamed file that must not fill the disk."""
 
-_LAST_WORDS_BYTES = 4000
-_LAST_WORDS_LINES = 3
-
-
-class Ending(Frozen):
-    """How a child came to its end, in words that can stand in a table."""
-
-    how: Literal["finished", "died", "timeout", "nonsense"]
-    reason: str
+_TAIL_BYTES = 4000
+_TAIL_LINES = 3
 
 
 class Child:
@@ -44,19 +34,15 @@ class Child:
     save a grandchild that left the group on purpose."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        request: bytes,
-        environment: Mapping[str, str],
-        memory_bytes: int | None = None,
+        self, command: Sequence[str], *, request: bytes, environment: Mapping[str, str], memory_bytes: int | None = None
     ):
         """Start `command` with `--channel N` appended and `request` on its stdin. Raises OSError if it cannot start."""
         self._ours, theirs = socket.socketpair()
         self._death, death_writer = os.pipe()
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._pending = b""
-        self.ending: Ending | None = None
+        self.ending: str | None = None
+        """How it ended, in words that fit a table."""
         try:
             with theirs, tempfile.TemporaryFile() as stdin:
                 stdin.write(request)
@@ -81,9 +67,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end_group()
         self._close_files()
 
@@ -91,10 +75,7 @@ class Child:
         """Sleep until the child has something to say, has ended, or `timeout_s` are over. Takes and answers nothing:
         a child waits at its first message until `messages` acknowledges it."""
         deadline = time.monotonic() + timeout_s
-        self._ours.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._ours, selectors.EVENT_READ)
-            selector.register(self._death, selectors.EVENT_READ)
+        with self._selector() as selector:
             while b"\n" not in self._pending:
                 ready = {key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
                 if not ready or self._death in ready or not self._receive():
@@ -106,20 +87,14 @@ class Child:
         A line counts as acknowledged, and the child goes on, when the caller asks for the next one. What the caller
         does in between is not the child's time.
         """
-        left_s = timeout_s
-        self._ours.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._ours, selectors.EVENT_READ)
-            selector.register(self._death, selectors.EVENT_READ)
-            listening = True
+        left_s, listening = timeout_s, True
+        with self._selector() as selector:
             while True:
                 begun = time.monotonic()
                 ready = {key.fd for key, _ in selector.select(0.0 if b"\n" in self._pending else max(0.0, left_s))}
                 left_s -= time.monotonic() - begun
                 if not ready and b"\n" not in self._pending:
-                    self.ending = Ending(
-                        how="timeout", reason=f"took over {timeout_s:g} s and was ended{self._words()}"
-                    )
+                    self.ending = f"took over {timeout_s:g} s and was ended{self._tail()}"
                     return
                 open_still = self._receive()
                 while b"\n" in self._pending:
@@ -127,7 +102,7 @@ class Child:
                     yield line
                     self._acknowledge()
                 if len(self._pending) > MAX_MESSAGE_BYTES:
-                    self.ending = Ending(how="nonsense", reason=f"answered a line of over {MAX_MESSAGE_BYTES} bytes")
+                    self.ending = f"answered a line of over {MAX_MESSAGE_BYTES} bytes"
                     return
                 if self._death in ready:
                     self.ending = self._ended()
@@ -135,6 +110,14 @@ class Child:
                 if listening and not open_still:
                     selector.unregister(self._ours)
                     listening = False
+
+    def _selector(self) -> selectors.BaseSelector:
+        """Waits for a message and for the child's end."""
+        self._ours.setblocking(False)
+        selector = selectors.DefaultSelector()
+        selector.register(self._ours, selectors.EVENT_READ)
+        selector.register(self._death, selectors.EVENT_READ)
+        return selector
 
     def _receive(self) -> bool:
         """Take all that has arrived; False when the child has closed its side."""
@@ -155,25 +138,23 @@ class Child:
         with contextlib.suppress(OSError):  # it has died: the death is seen at the next wait
             self._ours.send(b"k")
 
-    def _ended(self) -> Ending:
+    def _ended(self) -> str:
         code = self._process.wait()
-        if code == 0:
-            return Ending(how="finished", reason=f"ended without a result{self._words()}")
-        if code > 0:
-            return Ending(how="died", reason=f"ended with exit code {code}{self._words()}")
+        if code >= 0:
+            return f"ended {f'with exit code {code}' if code else 'without a result'}{self._tail()}"
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
         hint = " (the kernel does that when memory runs out)" if -code == signal.SIGKILL else ""
-        return Ending(how="died", reason=f"killed by {name}{hint}{self._words()}")
+        return f"killed by {name}{hint}{self._tail()}"
 
-    def _words(self) -> str:
+    def _tail(self) -> str:
         """The last lines that the child printed, on one line."""
         size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, size - _LAST_WORDS_BYTES))
+        self._output.seek(max(0, size - _TAIL_BYTES))
         lines = [line.strip() for line in self._output.read().decode(errors="replace").splitlines() if line.strip()]
-        return "; last words: " + " | ".join(lines[-_LAST_WORDS_LINES:])[-600:] if lines else ""
+        return "; last output: " + " | ".join(lines[-_TAIL_LINES:])[-600:] if lines else ""
 
     def _end_group(self) -> None:
         """End the child and all of its group: politely if it still runs, then for certain."""

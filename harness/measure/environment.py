@@ -1,4 +1,4 @@
-"""What is installed in a Python environment that measures: asked by starting its interpreter. Installs nothing."""
+"""What is installed in a Python environment that measures, found by starting its interpreter. Installs nothing."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from harness.vocabulary import Frozen
 _TIMEOUT_S = 120.0
 """Of a question. The first import in a fresh environment writes its bytecode and reads hundreds of files from disk."""
 
-_LAST_WORDS = 300
+_LONGEST_REASON = 300
 
 _VERSIONS = """
 import importlib.metadata, json, platform, sys
@@ -50,8 +50,8 @@ for line in sys.stdin:
 
 
 class Environment(Frozen):
-    """An interpreter and what lies in its environment. `terms` is None where no harness is installed there: then this
-    harness's own worker runs in it."""
+    """An interpreter and what is installed for it. `terms` is None where that includes no harness: then this harness's
+    own worker runs in it."""
 
     interpreter: str
     python: str
@@ -76,11 +76,8 @@ def ask(python: str | Path, packages: Sequence[str]) -> Environment:
         raise UsageError(_no_python(interpreter, f"answered {answer[:80]!r}")) from None
     if NAME in named:
         named["harness"] = named.pop(NAME)
-    installed = tuple(sorted(named.items()))
-    terms = None
-    if "harness" in named:
-        terms = _terms(interpreter)
-    return Environment(interpreter=interpreter, python=version, packages=installed, terms=terms)
+    terms = _terms(interpreter) if "harness" in named else None
+    return Environment(interpreter=interpreter, python=version, packages=tuple(sorted(named.items())), terms=terms)
 
 
 def check_reads(environment: Environment, requests: Sequence[bytes]) -> None:
@@ -89,7 +86,7 @@ def check_reads(environment: Environment, requests: Sequence[bytes]) -> None:
     if done.returncode:
         raise UsageError(
             f"{environment.interpreter}: its harness {environment.version('harness')} cannot read what it is to "
-            f"measure ({_last_words(done.stderr)}); leave new settings out, or compare with a newer revision"
+            f"measure ({_reason(done.stderr)}); leave new settings out, or compare with a newer revision"
         )
 
 
@@ -107,10 +104,10 @@ def _terms(interpreter: str) -> Terms:
         terms = Terms.model_validate_json(answer)
     except ValueError:
         raise UsageError(
-            f"{interpreter}: its harness did not say how it talks to a measuring process; install one that can measure"
+            f"{interpreter}: its harness does not state its exchange with a measuring process; install one that can "
+            "measure"
         ) from None
-    refused = refusal(terms)
-    if refused is not None:
+    if (refused := refusal(terms)) is not None:
         raise UsageError(f"{interpreter}: {refused}")
     return terms
 
@@ -119,10 +116,10 @@ def _asked(interpreter: str, program: str, *arguments: str) -> str:
     done = _run(interpreter, program, *arguments)
     if done.returncode and program == _TERMS:
         raise UsageError(
-            f"{interpreter}: its harness cannot be imported ({_last_words(done.stderr)}); install it again there"
+            f"{interpreter}: its harness cannot be imported ({_reason(done.stderr)}); install it again there"
         )
     if done.returncode:
-        raise UsageError(_no_python(interpreter, f"exit code {done.returncode}: {_last_words(done.stderr)}"))
+        raise UsageError(_no_python(interpreter, f"exit code {done.returncode}: {_reason(done.stderr)}"))
     return done.stdout.decode(errors="replace")
 
 
@@ -143,13 +140,10 @@ def _run(
 
 
 def _no_python(interpreter: str, why: str) -> str:
-    return f"{interpreter}: cannot be run as a Python interpreter ({why}); name one, such as {_example()}"
+    example = "env/Scripts/python.exe" if sys.platform == "win32" else "env/bin/python"
+    return f"{interpreter}: cannot be run as a Python interpreter ({why}); name one, such as {example}"
 
 
-def _example() -> str:
-    return "env/Scripts/python.exe" if sys.platform == "win32" else "env/bin/python"
-
-
-def _last_words(stderr: bytes) -> str:
+def _reason(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:_LAST_WORDS] if lines else "it said nothing"
+    return lines[-1][:_LONGEST_REASON] if lines else "without output"

@@ -1,11 +1,9 @@
 """The cases that `harness bench` asks for: lists and ranges of numbers, their product, and the plan that measures them.
 
-Pure: A case that cannot run carries its reason and is
-left out of the plan; the others are not affected.
+A case that cannot run carries its reason and is left out of the plan; the others are not affected.
 """
 
 import itertools
-import random
 import re
 from typing import get_args
 
@@ -14,7 +12,7 @@ from pydantic import Field
 from harness import units
 from harness.errors import UsageError, unknown
 from harness.measure.needs import plan_duration_s, variant_bytes, weight_bytes
-from harness.measure.planner import LAYERS_LIMIT, MEMORY_SHARE
+from harness.measure.planner import BASIS, LAYERS_LIMIT, MEMORY_SHARE, rounds
 from harness.model.spec import Spec
 from harness.results.plan import Needs, Plan, Task, Timing, Variant, Workload
 from harness.vocabulary import Frozen, RunPrecision
@@ -120,13 +118,9 @@ def cases(grid: Grid, available_bytes: int) -> tuple[BenchCase, ...]:
         raise UsageError(f"{count:,} cases are asked for, expected at most {CASES_LIMIT:,}; shorten a list")
     found = []
     for model, precision, threads in itertools.product(grid.models, grid.precisions, grid.threads):
+        name, spec, skew = model.name, model.spec, grid.routing_skew
         variant = Variant(
-            model=model.name,
-            spec=model.spec,
-            precision=precision,
-            threads=threads,
-            seed=grid.seed,
-            routing_skew=grid.routing_skew,
+            model=name, spec=spec, precision=precision, threads=threads, seed=grid.seed, routing_skew=skew
         )
         found += [
             BenchCase(variant=variant, workload=w, refusal=refusal(variant, w, available_bytes)) for w in workloads
@@ -153,7 +147,7 @@ def _workloads(grid: Grid) -> tuple[Workload, ...]:
 
 def refusal(variant: Variant, workload: Workload, available_bytes: int) -> str | None:
     """Why a case cannot run where `available_bytes` of memory are free; None if it can."""
-    longest, positions = workload.prompt_tokens + workload.decode_tokens + workload.depth, None
+    longest = workload.prompt_tokens + workload.decode_tokens + workload.depth
     positions = variant.spec.max_position_embeddings
     if longest > positions:
         return f"{longest:,} tokens are asked for, the model has {positions:,} positions; shorten -p, -n or -d"
@@ -173,9 +167,8 @@ def plan(asked: tuple[BenchCase, ...], grid: Grid, threads: int) -> Plan | None:
     """How the cases of one thread count that can run are measured; None where there is none.
 
     A process loads one model for one phase and times its cases, the one that needs the least memory first, so that the
-    peak that each sees is its own. Every round is a fresh process for each of them, in mirrored pairs of seeded order
-    (ABC, CBA), so that slow drift of the host falls on all alike; the host's ceilings come first in the first, the
-    middle and the last round.
+    peak that each sees is its own. Every round (see `planner.rounds`) is a fresh process for each of them, behind the
+    host's ceilings where it measures them.
     """
     loads: dict[tuple[Variant, str], list[Workload]] = {}
     for case in asked:
@@ -185,22 +178,13 @@ def plan(asked: tuple[BenchCase, ...], grid: Grid, threads: int) -> Plan | None:
         return None
     timed = [_task(variant, workloads) for (variant, _), workloads in loads.items()]
     precision_names = tuple(dict.fromkeys(variant.precision for variant, _ in loads))
-    generator, last = random.Random(grid.seed), grid.repetitions - 1
     tasks: list[Task] = []
-    for number in range(grid.repetitions):
-        if number % 2 == 0:
-            generator.shuffle(timed)
-        else:
-            timed.reverse()
-        if number in {0, last // 2, last}:
+    for number, (order, with_ceilings) in enumerate(rounds(timed, grid.repetitions, grid.seed)):
+        if with_ceilings:
             tasks.append(Task(kind="ceilings", round=number, precisions=precision_names, threads=threads))
-        tasks += [task.model_copy(update={"round": number}) for task in timed]
+        tasks += [task.model_copy(update={"round": number}) for task in order]
     peak = max(variant_bytes(variant, tuple(workloads)) for (variant, _), workloads in loads.items())
-    needs = Needs(
-        peak_bytes=peak,
-        duration_s=plan_duration_s(tuple(tasks)),
-        basis="parameter counts, and rough rates of a processor core; refined while running",
-    )
+    needs = Needs(peak_bytes=peak, duration_s=plan_duration_s(tuple(tasks)), basis=BASIS)
     return Plan(name="bench", tasks=tuple(tasks), needs=needs)
 
 

@@ -1,10 +1,9 @@
-"""One process that looks into a model instead of timing it: how far its logits are off, and where a step's time goes.
+"""One process that inspects a model instead of timing it: its logit error, and where a step's time goes.
 
 It reads one request as JSON on stdin and answers with one JSON line per finding, on the same channel as a measuring
 process.
 """
 
-import argparse
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import HarnessError
-from harness.measure.child import Child
 from harness.measure.needs import step_s
-from harness.measure.sweep import Bounds, worker_environment
-from harness.measure.worker import Channel, die_with_parent
+from harness.measure.sweep import Bounds, Launch, started, worker_environment
+from harness.measure.worker import Channel, serve
 from harness.model.operators import rows
 from harness.model.reference import Real, RoutingTrace, forward
 from harness.model.weights import dequantised, generate
@@ -40,22 +37,15 @@ _REQUEST: TypeAdapter[FidelityRequest | ProfileRequest] = TypeAdapter(Request)
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m harness.measure.inspector`."""
-    parser = argparse.ArgumentParser(prog="python -m harness.measure.inspector", description=__doc__)
-    parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
-    options = parser.parse_args(argv)
-    if options.channel is not None:
-        die_with_parent()
-    request = _REQUEST.validate_json(sys.stdin.buffer.read())
-    channel = Channel(options.channel)
-    try:
-        if isinstance(request, FidelityRequest):
-            _compare(request, channel)
-        else:
-            _profile(request, channel)
-    except (HarnessError, MemoryError) as error:
-        sys.stderr.write(f"{error or 'out of memory'}\n")
-        return error.exit_code if isinstance(error, HarnessError) else 1
-    return 0
+    return serve(argv, "harness.measure.inspector", _answer)
+
+
+def _answer(body: bytes, channel: Channel) -> None:
+    request = _REQUEST.validate_json(body)
+    if isinstance(request, FidelityRequest):
+        _compare(request, channel)
+    else:
+        _profile(request, channel)
 
 
 def _compare(request: FidelityRequest, channel: Channel) -> None:
@@ -89,14 +79,7 @@ def _distance(logits: Real, exact: Real) -> float:
 def _loaded(variant: Variant, precision: RunPrecision, phase: Phase) -> "Engine":
     from harness.runtime.engine import Engine
 
-    return Engine.load(
-        variant.spec,
-        precision,
-        threads=variant.threads,
-        seed=variant.seed,
-        routing_skew=variant.routing_skew,
-        first=phase,
-    )
+    return Engine.of_variant(variant.model_copy(update={"precision": precision}), phase)
 
 
 def _logits(engine: "Engine", phase: Phase, tokens: NDArray[np.int64]) -> "tuple[NDArray[np.float32], Choices]":
@@ -116,28 +99,11 @@ def _kept(ours: "Choices", theirs: "Choices") -> float | None:
 
 
 def _profile(request: ProfileRequest, channel: Channel) -> None:
-    from harness.runtime.engine import Engine
-
     variant, least, most = request.variant, *PROFILE_STEPS
-    engine = Engine.load(
-        variant.spec,
-        variant.precision,
-        threads=variant.threads,
-        seed=variant.seed,
-        routing_skew=variant.routing_skew,
-        first=request.workloads[0].phase,
-    )
+    engine = _loaded(variant, variant.precision, request.workloads[0].phase)
     for workload in request.workloads:
         steps = min(most, max(least, int(PROFILE_TIME_S / step_s(variant, workload))))
-        executed = engine.profile(
-            workload.phase,
-            batch=workload.batch,
-            prompt_tokens=workload.prompt_tokens,
-            decode_tokens=workload.decode_tokens,
-            depth=workload.depth,
-            seed=variant.seed,
-            steps=steps,
-        )
+        executed = engine.profile(workload, seed=variant.seed, steps=steps)
         channel.send(Answer(profile=Profile(workload=workload, steps=steps, rows=rows(executed, steps))))
 
 
@@ -164,13 +130,13 @@ def inspect(request: FidelityRequest | ProfileRequest, bounds: Bounds) -> Inspec
         due = len(request.workloads)
     command = (sys.executable, "-P", "-m", "harness.measure.inspector")
     environment = worker_environment(request.variant.threads, os.environ)
-    body = request.model_dump_json().encode()
+    launch = Launch(command, request.model_dump_json().encode(), environment, bounds.memory_bytes)
     answers: list[Answer] = []
     try:
-        with Child(command, request=body, environment=environment, memory_bytes=bounds.memory_bytes) as child:
+        with started(launch) as child:
             for line in child.messages(bounds.timeout_s):
                 answers.append(Answer.model_validate_json(line))
-            reason = child.ending.reason if child.ending else "ended without a reason"
+            reason = child.ending or "ended without a reason"
     except ValidationError:
         reason = "answered what is no result"
     except OSError as error:

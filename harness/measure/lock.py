@@ -1,4 +1,4 @@
-"""The lock that keeps two runs on one host from spoiling each other's timing. Knows who holds it, no more.
+"""The lock that keeps two runs on one host from spoiling each other's timing, and what measuring needs of a system.
 
 A file lock of the operating system: it is gone when its holder is, however that ended. One file for the whole host, so
 that runs of different users and stores notice each other; a container with its own /tmp does not see the host's.
@@ -6,6 +6,7 @@ that runs of different users and stores notice each other; a container with its 
 
 import contextlib
 import os
+import platform
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,11 +14,40 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UnfitHostError
-from harness.measure import system
+
+try:
+    import fcntl
+except ImportError:  # no Unix
+    fcntl = None  # type: ignore[assignment]
 
 PATH = Path(tempfile.gettempdir()) / "harness-run.lock"
 
 Policy = Literal["refuse", "wait", "force"]
+
+
+def check_system() -> None:
+    """Raise UnfitHostError, naming what this system lacks, where nothing can be measured on it."""
+    needs = {
+        "file locks (fcntl)": fcntl is not None,
+        "process groups (os.killpg)": hasattr(os, "killpg"),
+        "sockets that a child inherits": os.name == "posix",
+    }
+    if not all(needs.values()):
+        raise UnfitHostError(
+            f"measuring needs {' and '.join(need for need, met in needs.items() if not met)}, which this system "
+            f"({platform.system() or 'unknown'}) lacks; judging, projecting and comparing work here: measure on Linux "
+            "or macOS (on Windows, in its subsystem for Linux) with --json FILE, and judge the file here with --record "
+            "FILE"
+        )
+
+
+def take_lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file for this process alone, until it is closed. Whether it was had: always, after a wait."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -34,13 +64,13 @@ def run_lock(
     and sleeps until it ends, 'force' goes on without the lock (the caller must say so beside the figures).
     Raises UnfitHostError too where this system lacks what measuring needs.
     """
-    system.check()
+    check_system()
     descriptor = _opened(path)
     try:
-        alone = system.take_lock(descriptor, wait=False)
+        alone = take_lock(descriptor, wait=False)
         if not alone and policy == "wait":
             waiting(_holder(descriptor))
-            alone = system.take_lock(descriptor, wait=True)
+            alone = take_lock(descriptor, wait=True)
         if not alone and policy == "refuse":
             raise UnfitHostError(
                 f"another run measures on this host ({_holder(descriptor)}), and both would be timed wrongly; "

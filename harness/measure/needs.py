@@ -1,4 +1,4 @@
-"""What an variant needs of memory and time, modelled from its architecture before anything is built.
+"""What a variant needs of memory and time, modelled from its architecture before anything is built.
 
 Rates are rough on purpose (a factor of two either way): they size a run, they judge nothing.
 """
@@ -16,7 +16,7 @@ LOAD_FACTOR = {"fp32": 2.0, "int8": 1.3, "int4": 1.6}  # peak while loading over
 ACTIVATION_COPIES = 12  # hidden-sized buffers alive in a layer, experts' inputs and outputs included
 CORE_FLOP_S = 120e9  # a core's matrix products, any precision; 480 to 613 GFLOP/s were seen on two
 CORE_READ_BYTES_S = 15e9
-SCATTER = 1.6  # sparse layers reach less of either
+SCATTER = 1.6  # mixture-of-experts layers reach less of either
 PROCESS_START_S = 0.8
 LOAD_BYTES_S = 0.9e9  # seeded weights generated, quantised and packed
 SESSION_S = 0.3

@@ -1,10 +1,12 @@
 """From a config and a host to the plan: which models, in which order, with what need of memory and time. Pure.
 
- The needs are modelled with the rough rates below; they serve to refuse in the
-first second what cannot fit, and to say how long a run will take before its own first round corrects that.
+Needs are modelled (see `needs`): they serve to refuse in the first second what cannot fit, and to say how long a run
+will take before its own first round corrects that.
 """
 
 import random
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from harness import units
 from harness.catalog import models
@@ -25,6 +27,24 @@ AUTO_MEMORY_SHARE = 0.5  # 'auto' leaves half of the memory to others
 LAYERS_LIMIT = 1000  # far beyond any released model; what is counted layer by layer stays quick
 MEMORY_SHARE = 0.9  # beyond this share of what is available a run would swap
 COUNTERPARTS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
+BASIS = "parameter counts, and rough rates of a processor core; refined while running"
+
+Timed = TypeVar("Timed")
+
+
+def rounds(timed: Sequence[Timed], count: int, seed: int) -> Iterator[tuple[list[Timed], bool]]:
+    """What each of `count` rounds times, in its order, and whether the round measures the host's ceilings too.
+
+    Rounds come in mirrored pairs (ABC, CBA) of seeded order, so that slow drift of the host falls on all alike;
+    ceilings belong to the first, the middle and the last.
+    """
+    generator, order, last = random.Random(seed), list(timed), count - 1
+    for number in range(count):
+        if number % 2 == 0:
+            generator.shuffle(order)
+        else:
+            order.reverse()
+        yield list(order), number in {0, last // 2, last}
 
 
 def make(config: Config, host: Host) -> Plan:
@@ -44,11 +64,8 @@ def make(config: Config, host: Host) -> Plan:
         max_time_s=max(5 * measure.step_time_s, 1.0),
     )
     tasks = _tasks(measure, tuple(variant for variant, _ in variants), workloads, threads, timing)
-    needs = Needs(
-        peak_bytes=max(variant_bytes(variant, workloads) for variant, _ in variants),
-        duration_s=plan_duration_s(tasks),
-        basis="parameter counts, and rough rates of a processor core; refined while running",
-    )
+    peak = max(variant_bytes(variant, workloads) for variant, _ in variants)
+    needs = Needs(peak_bytes=peak, duration_s=plan_duration_s(tasks), basis=BASIS)
     return Plan(name=config.name, tasks=tasks, needs=needs, notes=tuple(notes))
 
 
@@ -62,22 +79,15 @@ def _threads(measure: Measure, host: Host, notes: list[str]) -> int:
 
 def _workloads(measure: Measure) -> tuple[Workload, ...]:
     """Decode runs behind a prompt of `prompt_tokens` and `depth_tokens` more; prefill begins with an empty cache."""
-    found = []
+    prompt, decoded, depth = measure.prompt_tokens, measure.decode_tokens, measure.depth_tokens
+    found: list[Workload] = []
     for phase in measure.phases:
-        batches = measure.batches
         if phase == "prefill":
-            batches = measure.prefill_batches or batches
-        for batch in batches:
-            decode = phase == "decode"
-            found.append(
-                Workload(
-                    phase=phase,
-                    batch=batch,
-                    prompt_tokens=measure.prompt_tokens,
-                    decode_tokens=measure.decode_tokens if decode else 0,
-                    depth=measure.depth_tokens if decode else 0,
-                )
-            )
+            shape, batches = (prompt, 0, 0), measure.prefill_batches or measure.batches
+        else:
+            shape, batches = (prompt, decoded, depth), measure.batches
+        tokens = dict(zip(("prompt_tokens", "decode_tokens", "depth"), shape, strict=True))
+        found += [Workload(phase=phase, batch=batch, **tokens) for batch in batches]
     return tuple(found)
 
 
@@ -98,24 +108,18 @@ def _variants(config: Config, host: Host, threads: int, notes: list[str]) -> lis
                 continue
             seen.add((full, precision))
             _check_weights(name, spec, precision, host, index)
-            skew = measure.routing.skew
-            variant_spec = spec
+            made = _counterpart(spec, counterpart, entry, index) if counterpart else spec
             if counterpart:
-                variant_spec = _counterpart(spec, counterpart, entry, index)
-                _check_weights(full, variant_spec, precision, host, index)  # its widths are its own
-            variants.append(
-                (
-                    Variant(
-                        model=full,
-                        spec=variant_spec,
-                        precision=precision,
-                        threads=threads,
-                        seed=measure.seed,
-                        routing_skew=skew,
-                    ),
-                    index,
-                )
+                _check_weights(full, made, precision, host, index)  # its widths are its own
+            variant = Variant(
+                model=full,
+                spec=made,
+                precision=precision,
+                threads=threads,
+                seed=measure.seed,
+                routing_skew=measure.routing.skew,
             )
+            variants.append((variant, index))
     return variants
 
 
@@ -132,17 +136,20 @@ def _resolve(config: Config, name: str, index: int) -> Spec:
     elif name in models.preset_names():
         spec = models.preset(name)
     else:
-        raise PlanError(unknown("model", name, known_models(config)), "measure", "models", index)
+        raise PlanError(unknown("model", name, known_models(config)), *_at(index))
     if (why := why_not_run(spec)) is not None:
-        raise PlanError(f"'{name}' {why}", "measure", "models", index)
+        raise PlanError(f"'{name}' {why}", *_at(index))
     return spec
 
 
 def _counterpart(spec: Spec, counterpart: str, entry: str, index: int) -> Spec:
     if counterpart not in COUNTERPARTS:
-        raise PlanError(unknown("counterpart", counterpart, COUNTERPARTS), "measure", "models", index)
+        raise PlanError(unknown("counterpart", counterpart, COUNTERPARTS), *_at(index))
     if not spec.is_sparse:
-        raise PlanError(f"'{entry}' asks for a dense counterpart of a dense model, expected a sparse one", *_at(index))
+        raise PlanError(
+            f"'{entry}' asks for a dense counterpart of a dense model, expected a mixture-of-experts (MoE) model",
+            *_at(index),
+        )
     try:
         return COUNTERPARTS[counterpart](spec)
     except ValueError as error:
@@ -218,9 +225,8 @@ def _check_lengths(variant: Variant, workloads: tuple[Workload, ...]) -> None:
     limit = variant.spec.max_position_embeddings
     if longest > limit:
         raise PlanError(
-            f"{variant.model} has positions for {limit:,} tokens, prompt, depth and generated "
-            f"tokens ask for {longest:,}; "
-            "shorten them or raise max_position_embeddings in a spec of your own",
+            f"{variant.model} has positions for {limit:,} tokens, prompt, depth and generated tokens ask for "
+            f"{longest:,}; shorten them or raise max_position_embeddings in a spec of your own",
             "measure",
             "prompt_tokens",
         )
@@ -229,25 +235,17 @@ def _check_lengths(variant: Variant, workloads: tuple[Workload, ...]) -> None:
 def _tasks(
     measure: Measure, variants: tuple[Variant, ...], workloads: tuple[Workload, ...], threads: int, timing: Timing
 ) -> tuple[Task, ...]:
-    """Rounds in mirrored pairs (ABC, CBA) of seeded order, so that slow drift falls on all variants alike; the host's
-    ceilings in the first, middle and last round."""
-    generator = random.Random(measure.seed)
+    """One process for each variant in each round; ceilings come first in their round, and last in the last one."""
     last = measure.repetitions - 1
-    with_ceilings = {0, last // 2, last}
     precisions = tuple(dict.fromkeys(variant.precision for variant in variants))
-    order = list(variants)
     tasks: list[Task] = []
-    for number in range(measure.repetitions):
-        if number % 2 == 0:
-            generator.shuffle(order)
-        else:
-            order.reverse()
+    for number, (order, with_ceilings) in enumerate(rounds(variants, measure.repetitions, measure.seed)):
         timed = [
             Task(kind="variant", round=number, variant=variant, workloads=workloads, threads=threads, timing=timing)
             for variant in order
         ]
-        if number in with_ceilings:
+        if with_ceilings:
             ceilings = Task(kind="ceilings", round=number, precisions=precisions, threads=threads, timing=timing)
             timed = [*timed, ceilings] if number == last and number > 0 else [ceilings, *timed]
-        tasks.extend(timed)
+        tasks += timed
     return tuple(tasks)

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from harness.measure import worker
 from harness.measure.worker import Clock, LoadedModel, StepRunner
-from harness.results.plan import Task, Variant
+from harness.results.plan import Task, Variant, Workload
 from harness.stats import median
-from harness.vocabulary import Phase
 
 _WORK_WIDTH = 256
 """Floats added at a time: about half a microsecond, small against 3 % of the shortest step (some ten microseconds)."""
-
 
 _BLOCKS, _BLOCK_STEPS = 8, 10
 """Steps with and without extra work, block by block in ABBA order, by which the extra work is set. As many go before
@@ -84,13 +82,8 @@ class SlowedEngine:
         self._inner, self._left = inner, list(shares)
         self.load_s, self.weight_bytes = inner.load_s, inner.weight_bytes
 
-    def open(
-        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
-    ) -> StepRunner:
-        runner = self._inner.open(
-            phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
-        )
-        share = self._left.pop(0)
+    def open(self, workload: Workload, *, seed: int) -> StepRunner:
+        runner, share = self._inner.open(workload, seed=seed), self._left.pop(0)
         return SlowedRunner(runner, share) if share else runner
 
 

@@ -1,10 +1,7 @@
-"""Revisions of a git repository: what a name means, what a file was there, and a checkout in a folder of its own.
+"""Revisions of a git repository: what a name means, what a file was there, a checkout in a folder of its own, and the
+commit that a run is started at.
 
 Runs git; changes neither the working tree nor its index.
-MERGED: The git commit of the folder that a run is started in, so that a history can say what was measured. Changes
-nothing.
-
-Where there is no git or no repository, it is unknown; that is no error.
 """
 
 import contextlib
@@ -40,8 +37,8 @@ class Revision(Frozen):
     asked: str
 
     @property
-    def said(self) -> str:
-        """For people: abbreviated, with what was asked for."""
+    def description(self) -> str:
+        """Abbreviated, with what was asked for."""
         return f"{self.commit[:12]} ({self.asked})" if not self.commit.startswith(self.asked) else self.commit[:12]
 
 
@@ -57,7 +54,7 @@ class Repository:
         done = _git(folder, "rev-parse", "--show-toplevel")
         if done.returncode:
             raise UsageError(
-                f"{folder.absolute()}: no working tree of a git repository ({_said(done)}); start this in a checkout "
+                f"{folder.absolute()}: no working tree of a git repository ({_reason(done)}); start this in a checkout "
                 "of harness, or name environments with --base-python and --head-python"
             )
         self.top = Path(done.stdout.decode().rstrip("\n"))
@@ -98,7 +95,7 @@ class Repository:
                 if self._shallow()
                 else "name the revision to compare with by --base"
             )
-            raise UsageError(f"{head.said} has no commit in common with {branch}; {hint}")
+            raise UsageError(f"{head.description} has no commit in common with {branch}; {hint}")
         return Revision(commit=done.stdout.decode().strip(), asked=f"merge base with {branch}")
 
     def text(self, revision: Revision, path: Path) -> str | None:
@@ -137,19 +134,20 @@ class Repository:
     def _must(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         done = _git(self.top, *arguments, environment=environment)
         if done.returncode:
-            raise UsageError(f"{self.top}: git {arguments[0]} failed: {_said(done)}")
+            raise UsageError(f"{self.top}: git {arguments[0]} failed: {_reason(done)}")
         return done.stdout.decode().strip()
 
 
 def _git(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = _TIMEOUT_S
 ) -> "subprocess.CompletedProcess[bytes]":
+    """Without optional locks, so that a repository that another program works on is left alone."""
     try:
         return subprocess.run(
-            ("git", *arguments),
+            ("git", "--no-optional-locks", *arguments),
             cwd=folder,
             capture_output=True,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {}), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
@@ -158,7 +156,7 @@ def _git(
         raise UsageError(f"git {arguments[0]} could not be run in {folder}: {error}") from None
 
 
-def _said(done: "subprocess.CompletedProcess[bytes]") -> str:
+def _reason(done: "subprocess.CompletedProcess[bytes]") -> str:
     lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {done.returncode}"
 
@@ -170,22 +168,16 @@ _COMMIT_TIMEOUT_S = 10.0
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit that `folder` is at, with `CHANGED` where tracked files differ from it; None where nobody knows."""
-    program = shutil.which("git")
-    if program is None:
-        return None
-    commit = _git_answer(program, folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
-        return None
-    changes = _git_answer(program, folder, "status", "--porcelain", "--untracked-files=no")
-    return f"{commit}{CHANGED}" if changes else commit
-
-
-def _git_answer(program: str, folder: Path, *arguments: str) -> str | None:
-    """What git answers. Without optional locks, so that a repository that another program works on is left alone."""
-    command = [program, "--no-optional-locks", "-C", str(folder), *arguments]
+    """The commit that `folder` is at, with `CHANGED` where tracked files differ from it; None where there is no git, no
+    repository or no answer, which is no error."""
+    questions = (
+        ("rev-parse", "--verify", "--quiet", "HEAD"),
+        ("status", "--porcelain", "--untracked-files=no"),
+    )
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMIT_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        commit, changes = (_git(folder, *question, timeout_s=_COMMIT_TIMEOUT_S) for question in questions)
+    except UsageError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    if commit.returncode:
+        return None
+    return commit.stdout.decode().strip() + (CHANGED if changes.stdout.strip() else "")

@@ -1,7 +1,6 @@
 """Carry out a plan: one fresh process a task, one after the other, each observation handed on as it is made.
 
- While a process
-measures, this one sleeps in the kernel; it works only between two workloads, when no clock runs.
+While a process measures, this one sleeps in the kernel; it works only between two workloads, when no clock runs.
 """
 
 import contextlib
@@ -9,7 +8,7 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,14 +16,15 @@ from typing import Literal
 from pydantic import Field
 
 import harness
-from harness.measure.child import Child, Ending
-from harness.measure.protocol import request, understood
+from harness.measure.child import Child
+from harness.measure.protocol import Terms, decode, request
 from harness.measure.worker import Message, failed
 from harness.results.assemble import remaining
 from harness.results.plan import Plan, Task, Workload
 from harness.results.record import CeilingObservation, Observation
 from harness.vocabulary import Frozen
 
+Made = tuple[Task, Workload | None, Observation | CeilingObservation]
 Sink = Callable[[Task, Workload | None, Observation | CeilingObservation], None]
 """Keeps one observation. When it returns, the observation is safe; what it raises ends the run."""
 
@@ -32,12 +32,8 @@ OWN_FOLDER = Path(harness.__file__).resolve().parent.parent
 """Where this very package is found."""
 
 _THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
 )
 
 
@@ -48,16 +44,6 @@ class Bounds(Frozen):
     memory_bytes: int | None = Field(default=None, gt=0, description="writable memory of a process; None: no limit")
     max_failures: int | None = Field(default=None, ge=1, description="stop after so many failed observations")
     time_budget_s: float | None = Field(default=None, gt=0, description="no further round starts after it")
-
-
-class SweepProgress(Frozen):
-    """How far a run is, counted in observations."""
-
-    done: int
-    total: int
-    label: str = Field(description="what is measured now")
-    elapsed_s: float
-    remaining_s: float | None = Field(description="from the pace so far; None before the first observation")
 
 
 class Outcome(Frozen):
@@ -77,7 +63,7 @@ class Launch:
     command: tuple[str, ...]
     request: bytes
     environment: Mapping[str, str]
-    memory_bytes: int | None
+    memory_bytes: int | None = None
 
 
 Start = Callable[[Launch], Child]
@@ -87,10 +73,7 @@ Start = Callable[[Launch], Child]
 def started(launch: Launch) -> Child:
     """A new process."""
     return Child(
-        launch.command,
-        request=launch.request,
-        environment=launch.environment,
-        memory_bytes=launch.memory_bytes,
+        launch.command, request=launch.request, environment=launch.environment, memory_bytes=launch.memory_bytes
     )
 
 
@@ -114,86 +97,49 @@ def worker_environment(threads: int, base: Mapping[str, str], package: Path | No
     return {**base, **fixed, **found, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def label(task: Task, workload: Workload | None) -> str:
-    """One line for people: what is being measured."""
-    if task.kind == "ceilings" or task.variant is None:
-        return "this host's ceilings"
-    where = f"{task.variant.model} {task.variant.precision}"
-    return where if workload is None else f"{where} {workload.phase} batch {workload.batch}"
+@dataclass(frozen=True)
+class Worker:
+    """How the measuring processes of a run start: this package's own, or those of another command or environment.
+
+    `package` is where they find the harness (see `worker_environment`), `terms` are those of a harness installed there.
+    """
+
+    command: tuple[str, ...] = worker_command()
+    package: Path | None = OWN_FOLDER
+    terms: Terms | None = None
+    environment: Mapping[str, str] | None = None
+    start: Start = started
+
+    def launch(self, task: Task, bounds: Bounds) -> Launch:
+        base = os.environ if self.environment is None else self.environment
+        environment = worker_environment(task.threads, base, self.package)
+        return Launch(self.command, request(task, self.terms), environment, bounds.memory_bytes)
 
 
 def run(
     plan: Plan,
     *,
     sink: Sink,
-    progress: Callable[[SweepProgress], None] = lambda _: None,
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     done: Collection[str] = (),
-    command: tuple[str, ...] | None = None,
-    environment: Mapping[str, str] | None = None,
-    package: Path | None = OWN_FOLDER,
-    encode: Callable[[Task], bytes] = request,
-    start: Start = started,
+    worker: Worker = Worker(),
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Measure what `plan` names and `done` does not (keys of `assemble.case_round_key`), in the plan's order.
 
     A process that dies, hangs or answers nonsense becomes a failed observation, and the rest goes on in a new one.
-    `command`, `environment` and `package` (see `worker_environment`) start another worker than this package's own,
-    which reads its task as `encode` writes it. KeyboardInterrupt ends the process that measures and passes
-    through; all that `sink` took before is safe.
+    KeyboardInterrupt ends the process that measures and passes through; all that `sink` took before is safe.
     """
-
-    def process(task: Task) -> Child:
-        return start(launch_of(task, bounds, command=command, environment=environment, package=package, encode=encode))
-
-    going = _Run(plan, sink, bounds=bounds, process=process, progress=progress, done=done, clock=clock)
-    for _ in going.observations():
-        pass
+    going = _Run(plan.tasks, bounds, worker, done, clock)
+    with contextlib.closing(going.observations()) as made:
+        for task, workload, observation in made:
+            sink(task, workload, observation)
     return going.outcome()
 
 
-def observations(
-    plan: Plan,
-    *,
-    bounds: Bounds,
-    command: tuple[str, ...],
-    package: Path | None = OWN_FOLDER,
-    encode: Callable[[Task], bytes] = request,
-    start: Start = started,
-) -> Generator[tuple[Task, Workload | None, Observation | CeilingObservation]]:
+def observations(tasks: Sequence[Task], bounds: Bounds, worker: Worker) -> Generator[Made]:
     """What `run` would hand to its sink, one at a time: between two, the process that measures waits for the caller."""
-
-    def process(task: Task) -> Child:
-        return start(launch_of(task, bounds, command=command, package=package, encode=encode))
-
-    made: list[tuple[Task, Workload | None, Observation | CeilingObservation]] = []
-
-    def sink(task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> None:
-        made.append((task, workload, observation))
-
-    with contextlib.closing(_Run(plan, sink, bounds=bounds, process=process).observations()) as going:
-        for _ in going:
-            yield made.pop()
-
-
-def launch_of(
-    task: Task,
-    bounds: Bounds,
-    *,
-    command: tuple[str, ...] | None = None,
-    environment: Mapping[str, str] | None = None,
-    package: Path | None = OWN_FOLDER,
-    encode: Callable[[Task], bytes] = request,
-) -> Launch:
-    """How `run` starts the process of `task`."""
-    base = os.environ if environment is None else environment
-    return Launch(
-        command=command or worker_command(),
-        request=encode(task),
-        environment=worker_environment(task.threads, base, package),
-        memory_bytes=bounds.memory_bytes,
-    )
+    return _Run(tasks, bounds, worker).observations()
 
 
 class _Run:
@@ -201,26 +147,22 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
-        sink: Sink,
-        *,
+        tasks: Sequence[Task],
         bounds: Bounds,
-        process: Callable[[Task], Child],
-        progress: Callable[[SweepProgress], None] = lambda _: None,
+        worker: Worker,
         done: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._tasks = [left for task in plan.tasks if (left := remaining(task, done)) is not None]
-        self._planned = sum(_size(task) for task in plan.tasks)
-        self._total = sum(_size(task) for task in self._tasks)
-        self._sink, self._progress, self._bounds = sink, progress, bounds
-        self._process, self._clock = process, clock
+        self._tasks = [left for task in tasks if (left := remaining(task, done)) is not None]
+        self._total = sum(map(_size, self._tasks))
+        self._skipped = sum(map(_size, tasks)) - self._total
+        self._bounds, self._worker, self._clock = bounds, worker, clock
         self._measured = self._failed = 0
         self._start = clock()
         self._stopped: str | None = None
 
-    def observations(self) -> Generator[None]:
-        """Yields after each observation that the sink has taken, and leaves no process behind when it is closed."""
+    def observations(self) -> Generator[Made]:
+        """All that are made, one by one; leaves no process behind when it is closed."""
         rounds: set[int] = set()
         for task in self._tasks:
             self._stopped = self._why_stop(new_round=task.round not in rounds and bool(rounds))
@@ -236,7 +178,7 @@ class _Run:
         return Outcome(
             measured=self._measured,
             failed=self._failed,
-            skipped=self._planned - self._total,
+            skipped=self._skipped,
             stopped=self._stopped,
             kind="interrupted" if self._stopped else "complete",
         )
@@ -252,68 +194,44 @@ class _Run:
             return f"the time budget of {budget_s:g} s was used up; {self._left()} observations were left out"
         return None
 
-    def _one_process(self, task: Task) -> Generator[None, None, Task | None]:
+    def _one_process(self, task: Task) -> Generator[Made, None, Task | None]:
         """Run one process for `task`. Returns the task of the workloads that still have a chance, or None: those behind
         one that killed it get a further process."""
         begun = dt.datetime.now(dt.UTC)
         workloads: tuple[Workload | None, ...] = task.workloads if task.kind == "variant" else (None,)
-        self._show(task, workloads[0] if workloads else None)
         answered, loaded, ending = 0, False, None
         try:
-            child = self._process(task)
+            child = self._worker.start(self._worker.launch(task, self._bounds))
         except OSError as error:
-            ending = Ending(how="died", reason=f"could not be started: {error}")
+            ending = f"could not be started: {error}"
         else:
             with child:
                 for line in child.messages(self._bounds.timeout_s):
                     message = _parse(line, expected=answered, kind=task.kind)
                     if message is None:
-                        ending = Ending(how="nonsense", reason=f"answered what is no result: {_excerpt(line)}")
+                        ending = f"answered what is no result: {_excerpt(line)}"
                         break
-                    if message.loaded:
+                    observation = message.observation or message.ceiling
+                    if observation is None:
                         loaded = True
                         continue
-                    self._keep(task, workloads[answered], message)
+                    yield self._counted(task, workloads[answered], observation)
                     answered += 1
-                    yield
                     if answered == len(workloads):
                         return None
-                    self._show(task, workloads[answered])
                 ending = ending or child.ending
-        reason = f"the measuring process {ending.reason if ending else 'ended without a reason'}"
+        reason = f"the measuring process {ending or 'ended without a reason'}"
         lost = workloads[answered:] if not loaded else workloads[answered : answered + 1]
         for workload in lost:
-            self._lose(task, workload, begun, reason)
-            yield
+            yield self._counted(task, workload, failed(task.round, begun, reason))
         rest = task.workloads[answered + len(lost) :]
         return task.model_copy(update={"workloads": rest}) if rest else None
 
-    def _keep(self, task: Task, workload: Workload | None, message: Message) -> None:
-        observation = message.observation or message.ceiling
-        assert observation is not None
-        self._sink(task, workload, observation)
-        if isinstance(observation, Observation) and observation.error is not None:
-            self._failed += 1
-        else:
-            self._measured += 1
-
-    def _lose(self, task: Task, workload: Workload | None, started: dt.datetime, reason: str) -> None:
-        """Keep a failure as an observation with its reason."""
-        self._sink(task, workload, failed(task.round, started, reason))
-        self._failed += 1
-
-    def _show(self, task: Task, workload: Workload | None) -> None:
-        made = self._measured + self._failed
-        elapsed_s = self._clock() - self._start
-        self._progress(
-            SweepProgress(
-                done=made,
-                total=self._total,
-                label=label(task, workload),
-                elapsed_s=elapsed_s,
-                remaining_s=elapsed_s / made * (self._total - made) if made else None,
-            )
-        )
+    def _counted(self, task: Task, workload: Workload | None, observation: Observation | CeilingObservation) -> Made:
+        broken = isinstance(observation, Observation) and observation.error is not None
+        self._failed += broken
+        self._measured += not broken
+        return task, workload, observation
 
 
 def _size(task: Task) -> int:
@@ -322,14 +240,16 @@ def _size(task: Task) -> int:
 
 def _parse(line: bytes, *, expected: int, kind: str) -> Message | None:
     """The message in `line`, if it is the one that is due."""
-    message = understood(line)
+    message = decode(line)
     if message is None:
         return None
     if message.loaded:
-        return message if kind == "variant" and message.observation is None and message.ceiling is None else None
-    if kind == "ceilings":
-        return message if message.ceiling is not None else None
-    return message if message.observation is not None and message.workload == expected else None
+        due = kind == "variant" and message.observation is None and message.ceiling is None
+    elif kind == "ceilings":
+        due = message.ceiling is not None
+    else:
+        due = message.observation is not None and message.workload == expected
+    return message if due else None
 
 
 def _excerpt(line: bytes) -> str:

@@ -1,24 +1,23 @@
 """Comparisons whose right answer is known, carried out on this host: identical code, and code made slower by a share.
 
 Measured exactly as `harness ab` measures: pairs of fresh processes in ABBA blocks, both of a pair loaded before either
-is timed and timed case by case in turn, looked at after the same numbers of pairs."""
+is timed and timed case by case in turn, with interim analyses after the same numbers of pairs."""
 
 import contextlib
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from harness.compare.calibration import settle
-from harness.compare.decision import ANALYSES
-from harness.compare.procedure import FINAL, Side, order
+from harness.compare.decision import ANALYSES, FINAL, Side, order
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
-from harness.measure.pairing import in_turn, waiting
+from harness.measure.pairing import Process, side_by_side
 from harness.measure.power_trial import power_trial_command
-from harness.measure.sweep import Bounds, Start, launch_of, observations
+from harness.measure.sweep import Bounds, Worker
 from harness.results.disturbance import disturbed
-from harness.results.plan import Plan, Task
+from harness.results.plan import Plan
 from harness.results.record import Host, Measurement, Observation, case_key
 from harness.results.rules import RuleContext
 from harness.vocabulary import Frozen
@@ -69,30 +68,24 @@ def trial(
     """One comparison for each of `sizes` (0: identical code), all from the same processes.
 
     The old side runs every case unchanged, the new side each with its share; which place has which share is drawn
-    from `seed`, so that no size always follows a warm process. Cases that a interim analysis settles are left out of
-    the processes
-    that follow, until none is left, or to the last interim analysis, or until `budget_s` are used up. Raises
-    WorkerError where the first pairs all fail.
+    from `seed`, so that no size always follows a warm process. Cases that an interim analysis settles are left out of
+    the processes that follow, until none is left, or to the last interim analysis, or until `budget_s` are used up.
+    Raises WorkerError where the first pairs all fail.
     """
-    open_cases = [_Case(share) for share in random.Random(seed).sample(list(sizes), len(sizes))]
-    done_cases: list[_Case] = []
-    start = clock()
-    for done, sides in enumerate(order(analyses[-1], seed), 1):
-        wanted = [[c.share if side == "new" else 0.0 for c in open_cases] for side in sides]
-        for side, seen in zip(sides, bench.pair(wanted[0], wanted[1]), strict=True):
-            for case, observation in zip(open_cases, seen, strict=True):
-                case.seen[side].append(observation)
-        if done == _HOPELESS and not any(c.rounds.new for c in open_cases):
-            errors = [o.error for c in open_cases for o in c.seen["old"] + c.seen["new"] if o.error]
-            raise WorkerError(
-                f"{done} pairs of processes measured nothing, the last: {errors[-1]}; harness run says more"
-            )
+    cases = [_Case(share) for share in random.Random(seed).sample(list(sizes), len(sizes))]
+    unsettled, start = cases, clock()
+    for done, (first, second) in enumerate(order(analyses[-1], seed), 1):
+        pair = bench.pair([c.slowed(first) for c in unsettled], [c.slowed(second) for c in unsettled])
+        for case, one, other in zip(unsettled, *pair, strict=True):
+            case.seen[first].append(one)
+            case.seen[second].append(other)
+        if done == _HOPELESS:
+            _check_answered(unsettled)
         if done in analyses:
-            done_cases += [c for c in open_cases if c.settled(thresholds, analyses)]
-            open_cases = [c for c in open_cases if not c.settled(thresholds, analyses)]
-        if not open_cases or (budget_s is not None and clock() - start > budget_s):
+            unsettled = [c for c in unsettled if not c.settled(thresholds, analyses)]
+        if not unsettled or (budget_s is not None and clock() - start > budget_s):
             break
-    return tuple(sorted((c.rounds for c in done_cases + open_cases), key=lambda r: r.injected))
+    return tuple(sorted((c.rounds for c in cases), key=lambda r: r.injected))
 
 
 class _Case:
@@ -101,6 +94,10 @@ class _Case:
     def __init__(self, share: float):
         self.share = share
         self.seen: dict[Side, list[Observation]] = {"old": [], "new": []}
+
+    def slowed(self, side: Side) -> float:
+        """By which share the processes of `side` are slower."""
+        return self.share if side == "new" else 0.0
 
     @property
     def rounds(self) -> Rounds:
@@ -113,6 +110,14 @@ class _Case:
         return bool(new) and settle(new, old, thresholds, analyses).decision in FINAL
 
 
+def _check_answered(cases: Sequence[_Case]) -> None:
+    if not any(c.rounds.new for c in cases):
+        errors = [o.error for c in cases for side in c.seen.values() for o in side if o.error]
+        raise WorkerError(
+            f"{_HOPELESS} pairs of processes measured nothing, the last: {errors[-1]}; harness run says more"
+        )
+
+
 def _rate_tok_s(observation: Observation) -> float:
     assert observation.median_s is not None
     return observation.tokens_per_step / observation.median_s
@@ -122,38 +127,24 @@ class HereBench:
     """Measures the first case of a plan on this host, once for each share, in one fresh process."""
 
     def __init__(self, plan: Plan, host: Host, bounds: Bounds = Bounds()):  # noqa: B008 - frozen
-        self._plan, self._host, self._bounds = plan, host, bounds
+        self._host, self._bounds = host, bounds
         self._task = next(t for t in plan.tasks if t.kind == "variant")
 
     def pair(self, first: Sequence[float], second: Sequence[float]) -> tuple[Seen, Seen]:
-        sides = [(self._repeated(shares), power_trial_command(shares)) for shares in (first, second)]
-        launches = [launch_of(task, self._bounds, command=command) for task, command in sides]
         found: tuple[list[Observation], list[Observation]] = ([], [])
-        with (
-            waiting(launches, self._bounds.timeout_s) as start,
-            contextlib.closing(self._measured(*sides[0], start)) as one,
-            contextlib.closing(self._measured(*sides[1], start)) as other,
-        ):
-            for place, observation in in_turn(one, other):
+        with contextlib.closing(side_by_side(self._process(first), self._process(second))) as made:
+            for place, (_, _, observation) in made:
+                assert isinstance(observation, Observation), "power trials measure no ceilings"
                 found[place].append(observation)
         return tuple(found[0]), tuple(found[1])
 
     def disturbed(self, observations: Seen) -> str | None:
         assert self._task.variant is not None
         variant, workload = self._task.variant, self._task.workloads[0]
-        case = Measurement(
-            **case_key(variant, workload).named,
-            observations=observations,
-        )
+        case = Measurement(**case_key(variant, workload).named, observations=observations)
         return disturbed(case, RuleContext(host=self._host))
 
-    def _repeated(self, shares: Sequence[float]) -> Task:
+    def _process(self, shares: Sequence[float]) -> Process:
         workloads = (self._task.workloads[0],) * len(shares)
-        return self._task.model_copy(update={"round": 0, "workloads": workloads})
-
-    def _measured(self, task: Task, command: tuple[str, ...], start: Start) -> Generator[Observation]:
-        once = self._plan.model_copy(update={"tasks": (task,)})
-        with contextlib.closing(observations(once, bounds=self._bounds, command=command, start=start)) as found:
-            for _, _, observation in found:
-                assert isinstance(observation, Observation), "power trials measure no ceilings"
-                yield observation
+        task = self._task.model_copy(update={"round": 0, "workloads": workloads})
+        return Process(task, Worker(power_trial_command(shares)), self._bounds)

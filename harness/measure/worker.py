@@ -1,9 +1,8 @@
-"""One fresh measuring process: loads one variant, times its workloads one by one, and tells its parent what came of
-each.
+"""One fresh measuring process: loads one variant, times its workloads one by one, and sends each result to its parent.
 
- It reads one task as JSON on stdin and answers with one JSON line per message on a
-channel of its own (a socket handed down by number), so that nothing a library prints can mix with the results. After
-each message it waits until the parent has put it away: the parent is idle whenever a clock runs here.
+It reads one task as JSON on stdin and answers with one JSON line per message on a channel of its own (a socket handed
+down by number), so that nothing a library prints can mix with the results. After each message it waits until the parent
+has stored it: the parent is idle whenever a clock runs here.
 Started by hand without a channel it prints the same lines: `python -m harness.measure.worker < task.json`.
 """
 
@@ -38,7 +37,7 @@ from harness.measure.host.description import (
 )
 from harness.results.plan import Task, Timing, Variant, Workload
 from harness.results.record import CeilingObservation, Observation
-from harness.vocabulary import Frozen, Phase
+from harness.vocabulary import Frozen
 
 Clock = Callable[[], int]
 """A monotonic clock in nanoseconds."""
@@ -85,9 +84,7 @@ class LoadedModel(Protocol):
     load_s: float
     weight_bytes: int
 
-    def open(
-        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
-    ) -> StepRunner: ...
+    def open(self, workload: Workload, *, seed: int) -> StepRunner: ...
 
 
 Load = Callable[[Task, Variant], LoadedModel]
@@ -189,14 +186,7 @@ def observe(
     seed = task.variant.seed if task.variant else 0
     try:
         reference_before = reference()
-        runner = engine.open(
-            workload.phase,
-            batch=workload.batch,
-            prompt_tokens=workload.prompt_tokens,
-            decode_tokens=workload.decode_tokens,
-            depth=workload.depth,
-            seed=seed,
-        )
+        runner = engine.open(workload, seed=seed)
         resident_bytes = rss_bytes()
         timed, spent = _timed(runner, task.timing, clock)
         del runner
@@ -215,7 +205,7 @@ def observe(
             "weight_bytes": engine.weight_bytes,
             "rss_after_load_bytes": resident_bytes,
             "reference_kernel_s": reference_kernel_s,
-            "other_cpu_s": spent.foreign_s,
+            "other_cpu_s": spent.other_s,
             "steal_s": spent.steal_s,
         }
     )
@@ -241,7 +231,7 @@ def carry_out(
         return
     started = dt.datetime.now(dt.UTC)
     if task.variant is None:
-        raise ValueError("a task of kind 'variant' needs an variant")
+        raise ValueError("a task of kind 'variant' needs a variant")
     try:
         engine = load(task, task.variant)
     except (MemoryError, HarnessError) as error:
@@ -257,18 +247,10 @@ def carry_out(
 def load_variant(task: Task, variant: Variant) -> LoadedModel:
     """The variant's model in ONNX Runtime, its session opened for the first workload. Raises HarnessError,
     MemoryError."""
-    from harness.runtime.engine import Engine as OnnxEngine
+    from harness.runtime.engine import Engine
 
     first = task.workloads[0] if task.workloads else None
-    return OnnxEngine.load(
-        variant.spec,
-        variant.precision,
-        threads=variant.threads,
-        seed=variant.seed,
-        routing_skew=variant.routing_skew,
-        first=first.phase if first else "prefill",
-        batch=first.batch if first else None,
-    )
+    return Engine.of_variant(variant, first.phase, first.batch) if first else Engine.of_variant(variant)
 
 
 def probe_host(task: Task) -> CeilingObservation:
@@ -287,7 +269,7 @@ def probe_host(task: Task) -> CeilingObservation:
 
 
 class Channel:
-    """The way back to the parent: a line out, one byte in when the parent has put it away."""
+    """The way back to the parent: a line out, one byte in when the parent has stored it."""
 
     def __init__(self, number: int | None):
         self._socket = None if number is None else socket.socket(fileno=number)
@@ -314,6 +296,22 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def serve(argv: list[str] | None, module: str, work: Callable[[bytes, Channel], None]) -> int:
+    """A process that reads one request on stdin and answers it on the channel that its option names; its exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
+    options = parser.parse_args(argv)
+    if options.channel is not None:
+        die_with_parent()
+    request = sys.stdin.buffer.read()
+    try:
+        work(request, Channel(options.channel))
+    except (HarnessError, MemoryError) as error:
+        sys.stderr.write(f"{error or 'out of memory'}\n")
+        return error.exit_code if isinstance(error, HarnessError) else 1
+    return 0
+
+
 def main(
     argv: list[str] | None = None,
     *,
@@ -322,19 +320,11 @@ def main(
     reference: ReferenceKernel = reference_kernel,
 ) -> int:
     """Entry point of `python -m harness.measure.worker`. Another `load` measures another engine by the same rules."""
-    parser = argparse.ArgumentParser(prog="python -m harness.measure.worker", description=__doc__)
-    parser.add_argument("--channel", type=int, default=None, help="number of the inherited socket to answer on")
-    options = parser.parse_args(argv)
-    if options.channel is not None:
-        die_with_parent()
-    task = Task.model_validate_json(sys.stdin.buffer.read())
-    channel = Channel(options.channel)
-    try:
-        carry_out(task, channel.send, load=load, probe=probe, reference=reference)
-    except (HarnessError, MemoryError) as error:
-        sys.stderr.write(f"{error or 'out of memory'}\n")
-        return error.exit_code if isinstance(error, HarnessError) else 1
-    return 0
+
+    def work(request: bytes, channel: Channel) -> None:
+        carry_out(Task.model_validate_json(request), channel.send, load=load, probe=probe, reference=reference)
+
+    return serve(argv, "harness.measure.worker", work)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A Hugging Face checkpoint folder as a spec and stored weights: config.json and safetensors files, nothing executed.
 
-Knows the names and layouts that released models use. Does not know 8-bit or MXFP4 weights, which are refused by name,
-nor multi-token-prediction layers, which are left unread.
+8-bit and MXFP4 weights are refused by name; multi-token-prediction layers are left unread.
 """
 
 import math
@@ -23,7 +22,7 @@ from harness.model.configjson import spec_from_config
 from harness.model.counts import parameters
 from harness.model.spec import Spec
 from harness.model.tensors import Tensor, tensor_layout
-from harness.model.weights import Progress, Stored, rounded
+from harness.model.weights import Stored, rounded
 from harness.vocabulary import RunPrecision
 
 Real = NDArray[np.float32]
@@ -43,16 +42,14 @@ class Checkpoint:
     spec: Spec
     files: Mapping[str, Path]
 
-    def weights(self, precision: RunPrecision, progress: Progress | None = None) -> dict[str, Stored]:
+    def weights(self, precision: RunPrecision) -> dict[str, Stored]:
         """All tensors of the spec at `precision`, read and rounded one at a time."""
-        tensors, weights = tensor_layout(self.spec), {}
+        weights = {}
         with ExitStack() as closing:  # a file is opened once: its header may name many tensors
             opened: dict[Path, Any] = {}
-            for index, tensor in enumerate(tensors):
+            for tensor in tensor_layout(self.spec):
                 values = self._values(tensor, lambda name: self._read(name, opened, closing))
                 weights[tensor.name] = rounded(tensor, np.ascontiguousarray(values, dtype=np.float32), precision)
-                if progress is not None:
-                    progress("weights", (index + 1) / len(tensors))
         return weights
 
     def _values(self, tensor: Tensor, read: Callable[[str], Real]) -> Real:
@@ -91,8 +88,8 @@ class Checkpoint:
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Read a folder's config and the names of its tensors; no weight is read yet.
 
-    Raises UsageError where a file is missing or unreadable, lies or links outside the folder, or asks for what is not
-    known. A header of safetensors is bounded, and its shapes are held against the file's length, by that library.
+    Raises UsageError where a file is missing or unreadable, links outside the folder, or asks for what is not computed
+    here. A header of safetensors is bounded, and its shapes are checked against the file's length, by that library.
     """
     config = _json(_own(folder, "config.json"), _LARGEST_CONFIG_BYTES)
     spec = spec_from_config(config, str(folder / "config.json"))
@@ -118,8 +115,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def read_spec(path: Path) -> Spec:
-    """The architecture of a checkpoint's folder or of a config.json alone; no weight is looked at, so they may be
-    missing, or quantised. A JSON file with only our own fields is a spec as `Spec` writes it."""
+    """The architecture of a checkpoint's folder or of a config.json alone; weights are not read and may be missing or
+    quantised. A JSON file with only our own fields is a spec as `Spec` writes it."""
     path = _own(path, "config.json") if os.path.isdir(path) else path
     content = _json(path, _LARGEST_CONFIG_BYTES)
     if content.keys() <= Spec.model_fields.keys():
@@ -195,7 +192,7 @@ def translate(spec: Spec, tensor: Tensor, read: Callable[[str], Real], names: Ma
     if part == "mlp_norm":
         return read(f"{at}.post_attention_layernorm.weight")
     if part.startswith("attention."):
-        attention = _latent if spec.attention == "mla" else _grouped
+        attention = _mla if spec.attention == "mla" else _grouped
         return attention(spec, f"{at}.", part.removeprefix("attention."), read)
     mlp = f"{at}.block_sparse_moe" if f"{at}.block_sparse_moe.gate.weight" in names else f"{at}.mlp"
     if part.startswith("experts."):
@@ -211,8 +208,8 @@ def translate(spec: Spec, tensor: Tensor, read: Callable[[str], Real], names: Ma
     return np.concatenate([read(f"{source}.gate_proj.weight"), read(f"{source}.up_proj.weight")])
 
 
-def _latent(spec: Spec, at: str, part: str, read: Callable[[str], Real]) -> Real:
-    """Latent attention. Releases lay a head's query out [plain | rotary]; here the rotary part comes first."""
+def _mla(spec: Spec, at: str, part: str, read: Callable[[str], Real]) -> Real:
+    """Releases lay a head's query out [plain | rotary]; here the rotary part comes first."""
     heads, n, p = spec.num_attention_heads, spec.qk_nope_head_dim or 0, spec.qk_rope_head_dim or 0
 
     def rotary_first(query: Real) -> Real:
@@ -249,14 +246,8 @@ def _experts(spec: Spec, at: str, part: str, read: Callable[[str], Real], names:
     """Routed experts: one tensor for all (gpt-oss, whose matrices are [E, in, out] with gate and up in turn), or three
     an expert. Here gate and up rows alternate."""
     if spec.moe_bias:
-        source = {
-            "in": "gate_up_proj",
-            "in_bias": "gate_up_proj_bias",
-            "out": "down_proj",
-            "out_bias": "down_proj_bias",
-        }
-        values = read(f"{at}.{source[part]}")
-        return values if part.endswith("bias") else values.transpose(0, 2, 1)
+        source = "gate_up_proj" if part.startswith("in") else "down_proj"
+        return read(f"{at}.{source}_bias") if part.endswith("bias") else read(f"{at}.{source}").transpose(0, 2, 1)
     gate, up, down = ("w1", "w3", "w2") if f"{at}.0.w1.weight" in names else ("gate_proj", "up_proj", "down_proj")
     experts = range(spec.n_routed_experts)
     if part == "out":

@@ -1,5 +1,5 @@
-"""A Hugging Face config.json as a spec. Reads five families; what they leave to their code is filled in, what is not
-computed here is refused by name."""
+"""A Hugging Face config.json as a spec. Reads five families; what they leave to their code is filled in, features that
+are not computed here are refused by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,8 +45,8 @@ def spec_from_config(config: Config, where: str = "config.json") -> Spec:
     try:
         return _spec(config)
     except UsageError as error:
-        said = str(error)  # a stranger's text may be a million letters long
-        raise UsageError(f"{where}: {said if len(said) <= _LONGEST else said[:_LONGEST] + '...'}") from None
+        reason = str(error)  # with untrusted text in it, which may be a million letters long
+        raise UsageError(f"{where}: {reason if len(reason) <= _LONGEST else reason[:_LONGEST] + '...'}") from None
 
 
 def _spec(config: Config) -> Spec:
@@ -60,7 +60,7 @@ def _spec(config: Config) -> Spec:
     if family == "gpt_oss" and "sliding_window" in config:
         fields["sliding_window"] = config["sliding_window"]
     fields |= _rope(str(family), config)
-    fields |= _latent(str(family), given) if str(family).startswith("deepseek") else _grouped(str(family), given)
+    fields |= _mla(str(family), given) if str(family).startswith("deepseek") else _grouped(str(family), given)
     try:
         return Spec.model_validate(fields)
     except ValidationError as error:
@@ -105,21 +105,20 @@ def _rope(family: str, config: Config) -> dict[str, Any]:
     if kind not in ("default", "yarn"):
         raise UsageError(f"scales rotary positions by {kind!r}; only 'default' and 'yarn' are computed here")
     if rope.get("partial_rotary_factor", 1.0) != 1.0:
-        raise UsageError("turns a part of each head only (partial_rotary_factor); expected whole heads")
+        raise UsageError("rotates a part of each head only (partial_rotary_factor); expected whole heads")
     if kind == "default":
         return fields
     unknown = sorted(rope.keys() - RopeScaling.model_fields.keys() - _ROPE_KEYS)
     if unknown:
         raise UsageError(f"scales rotary positions with {', '.join(unknown)}, which is not known here")
-    scaling = {name: rope[name] for name in RopeScaling.model_fields if rope.get(name) is not None} | {
-        "rope_type": "yarn"
-    }
+    scaling = {name: rope[name] for name in RopeScaling.model_fields if rope.get(name) is not None}
+    scaling["rope_type"] = "yarn"
     scaling.setdefault("original_max_position_embeddings", config.get("max_position_embeddings"))
     return {**fields, "rope_scaling": scaling}
 
 
-def _latent(family: str, given: Config) -> dict[str, Any]:
-    """DeepSeek. transformers' V2 has no normalised top-k and knows groups only where `topk_method` limits to them."""
+def _mla(family: str, given: Config) -> dict[str, Any]:
+    """DeepSeek. transformers' V2 has no normalised top-k, and groups only where `topk_method` limits to them."""
     fields: dict[str, Any] = {"num_key_value_heads": None, "head_dim": None}
     if family == "deepseek_v3":
         return fields

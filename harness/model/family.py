@@ -1,4 +1,4 @@
-"""What each family of models leaves to its code: values of fields that its config.json need not state.
+"""Defaults of each family of models: values of fields that its config.json need not state.
 
 Source: the configuration classes of the families' implementations in transformers 5.
 """

@@ -1,4 +1,4 @@
-"""Operators that ran, with their times, their shapes and the work that these imply; and where a step's time went.
+"""Operators that ran, with their times, shapes and the work that follows from these; and where a step's time went.
 
 The work of a step is counted operator by operator from the shapes that really ran, and shares no code with the closed
 forms that it checks. Norms, softmax, rotary positions and additions are left out, as in the closed forms.
@@ -6,7 +6,7 @@ forms that it checks. Norms, softmax, rotary positions and additions are left ou
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -67,9 +67,6 @@ def by_part(profile: Sequence[ProfileRow]) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-_PRODUCTS = ("MatMul", "FusedMatMul", "MatMulNBits", "DynamicQuantizeMatMul")
-
-
 class GraphWork(Frozen):
     """Floating-point operations of one step: two for each multiplication with an addition."""
 
@@ -84,8 +81,8 @@ class GraphWork(Frozen):
 def count_work(model: "ModelProto", executed: Iterable[Executed], *, decoded_behind: int | None = None) -> GraphWork:
     """Count one step of `model` from the shapes with which its operators ran.
 
-    `decoded_behind`: cached tokens of each sequence when the step began. Grouped attention is handed this number as a
-    value, which no shape tells; latent attention multiplies by all rows of its cache.
+    `decoded_behind`: cached tokens of each sequence when the step began. Grouped-query attention (GQA) takes this
+    number as a value, which no shape shows; MLA multiplies by all rows of its cache.
     Raises ValueError for an operator that multiplies and is not known here.
     """
     weights = {initialiser.name for initialiser in model.graph.initializer}
@@ -94,33 +91,51 @@ def count_work(model: "ModelProto", executed: Iterable[Executed], *, decoded_beh
     for run in executed:
         # a node that the runtime fused keeps the name of one of its parts in front of its own
         node = nodes.get(run.node) or nodes.get("/".join(run.node.split("/")[:2]))
-        if run.operator in ("MoE", "QMoE"):
-            assert node is not None, f"{run.node} is not in the graph"
-            tokens, hidden, width = math.prod(run.inputs[0][:-1]), run.inputs[0][-1], run.inputs[2][1] // 2
-            chosen = next(a.i for a in node.attribute if a.name == "k")
-            linear += 2.0 * tokens * chosen * 3 * hidden * width
-        elif run.operator in _PRODUCTS:
-            flop = 2.0 * math.prod(run.outputs[0]) * run.inputs[0][-1]
-            if node is None or node.input[1] in weights:
+        count = _FLOP.get(run.operator)
+        if count is not None:
+            flop = count(run, node, decoded_behind)
+            product = count is _product_flop
+            if count is _experts_flop or (product and (node is None or node.input[1] in weights)):
                 linear += flop
-            elif run.part == "attention":
+            elif not product or run.part == "attention":
                 context += flop
-        elif run.operator == "MultiHeadAttention":
-            (batch, tokens, query), keys, (_, _, value) = run.inputs[0], run.inputs[1][1], run.outputs[0]
-            context += 2.0 * batch * (query + value) * tokens * (keys - (tokens - 1) / 2)
-        elif run.operator == "GroupQueryAttention":
-            assert node is not None, f"{run.node} is not in the graph"
-            context += _grouped_flop(node, run, decoded_behind)
         elif "MatMul" in run.operator or "Attention" in run.operator or run.operator in ("Gemm", "Einsum"):
             raise ValueError(f"the work of {run.operator} is not known")
     return GraphWork(linear_flop=linear, context_flop=context)
 
 
-def _grouped_flop(node: "NodeProto", run: Executed, decoded_behind: int | None) -> float:
+def _attribute(run: Executed, node: "NodeProto | None", name: str) -> int:
+    assert node is not None, f"{run.node} is not in the graph"
+    return int(next(a.i for a in node.attribute if a.name == name))
+
+
+def _product_flop(run: Executed, _node: "NodeProto | None", _behind: int | None) -> float:
+    return 2.0 * math.prod(run.outputs[0]) * run.inputs[0][-1]
+
+
+def _experts_flop(run: Executed, node: "NodeProto | None", _behind: int | None) -> float:
+    tokens, hidden, width = math.prod(run.inputs[0][:-1]), run.inputs[0][-1], run.inputs[2][1] // 2
+    return 2.0 * tokens * _attribute(run, node, "k") * 3 * hidden * width
+
+
+def _causal_flop(run: Executed, _node: "NodeProto | None", _behind: int | None) -> float:
+    (batch, tokens, query), keys, (_, _, value) = run.inputs[0], run.inputs[1][1], run.outputs[0]
+    return 2.0 * batch * (query + value) * tokens * (keys - (tokens - 1) / 2)
+
+
+def _grouped_flop(run: Executed, node: "NodeProto | None", decoded_behind: int | None) -> float:
     """Scores and mixed values of each query over the keys that it sees: itself and the past, within a window."""
-    (batch, tokens, width), window = run.inputs[0], next(a.i for a in node.attribute if a.name == "local_window_size")
-    behind = decoded_behind if node.input[3] else 0
+    (batch, tokens, width), window = run.inputs[0], _attribute(run, node, "local_window_size")
+    behind = decoded_behind if node is not None and node.input[3] else 0
     if behind is None:
         raise ValueError("how many tokens a decode step has behind it is not given, and no shape tells")
     seen = (behind + 1 + query for query in range(tokens))
     return 2.0 * batch * 2 * width * sum(min(keys, window) if window > 0 else keys for keys in seen)
+
+
+_FLOP: dict[str, Callable[[Executed, "NodeProto | None", int | None], float]] = {
+    **dict.fromkeys(("MatMul", "FusedMatMul", "MatMulNBits", "DynamicQuantizeMatMul"), _product_flop),
+    **dict.fromkeys(("MoE", "QMoE"), _experts_flop),
+    "MultiHeadAttention": _causal_flop,
+    "GroupQueryAttention": _grouped_flop,
+}

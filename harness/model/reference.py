@@ -73,7 +73,7 @@ def _sigmoid(x: Real) -> Real:
 
 def _attention(spec: Spec, weights: Mapping[str, Real], layer: int, x: Real) -> Real:
     w = {key: weights.get(f"layers.{layer}.attention.{key}") for key in _ATTENTION}
-    query, keys, values, scale = (_latent if spec.attention == "mla" else _grouped)(spec, w, x)
+    query, keys, values, scale = (_mla if spec.attention == "mla" else _grouped)(spec, w, x)
     scores = np.einsum("bshc,bthc->bhst", query, keys) * scale
     scores = np.where(_visible(spec, layer, x.shape[1]), scores, -np.inf)
     if (sinks := w["sinks"]) is not None:  # a score that takes attention and gives nothing (gpt-oss)
@@ -96,7 +96,7 @@ _LATENT_EPS = 1e-6
 _Weight = Mapping[str, Real | None]
 
 
-def _latent(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
+def _mla(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
     """DeepSeek-V2, equations 9 to 19: keys and values of all heads come from one latent of rank r a token, and one
     rotary key is shared by the heads."""
     heads, r, p = spec.num_attention_heads, spec.kv_lora_rank, spec.qk_rope_head_dim
@@ -109,9 +109,9 @@ def _latent(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
         assert w["q"] is not None and w["q_norm"] is not None
         query = _norm(query, w["q_norm"], spec, _LATENT_EPS) @ w["q"].T
     query = query.reshape(*x.shape[:2], heads, p + n)  # each head [rotary | plain]
-    query = np.concatenate([_turn(spec, query[..., :p]), query[..., p:]], axis=-1)
+    query = np.concatenate([_rotated(spec, query[..., :p]), query[..., p:]], axis=-1)
     up = np.einsum("bsr,hcr->bshc", _norm(latent, w["kv_norm"], spec, _LATENT_EPS), w["kv"])
-    shared = np.broadcast_to(_turn(spec, key[:, :, None, :]), (*x.shape[:2], heads, p))
+    shared = np.broadcast_to(_rotated(spec, key[:, :, None, :]), (*x.shape[:2], heads, p))
     return query, np.concatenate([shared, up[..., :n]], axis=-1), up[..., n:], (p + n) ** -0.5 * _sharpened(spec)
 
 
@@ -129,11 +129,11 @@ def _grouped(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
     if w["q_norm"] is not None and w["k_norm"] is not None:
         query, key = _norm(query, w["q_norm"], spec), _norm(key, w["k_norm"], spec)
     copies = heads // shared
-    key, value = np.repeat(_turn(spec, key), copies, axis=2), np.repeat(value, copies, axis=2)
-    return _turn(spec, query), key, value, width**-0.5
+    key, value = np.repeat(_rotated(spec, key), copies, axis=2), np.repeat(value, copies, axis=2)
+    return _rotated(spec, query), key, value, width**-0.5
 
 
-def _turn(spec: Spec, x: Real) -> Real:
+def _rotated(spec: Spec, x: Real) -> Real:
     """Rotary positions (Su et al., 2021) over the last axis of x [B, S, heads, width]: pairs (2i, 2i+1) where the
     family interleaves, (i, i + width/2) elsewhere."""
     width = x.shape[-1]
@@ -148,17 +148,17 @@ def _turn(spec: Spec, x: Real) -> Real:
 
 
 def _frequencies(spec: Spec, width: int) -> Real:
-    """Radians that each pair turns a position, [width/2]. YaRN (arXiv:2309.00071, section 3.2) divides slow ones by the
-    factor, keeps fast ones, and mixes those between along a ramp over the pairs."""
+    """Radians that each pair rotates a position, [width/2]. YaRN (arXiv:2309.00071, section 3.2) divides slow ones by
+    the factor, keeps fast ones, and mixes those between along a ramp over the pairs."""
     pair = np.arange(width // 2)
     plain: Real = spec.rope_theta ** (-2.0 * pair / width)
     if (yarn := spec.rope_scaling) is None:
         return plain
 
-    def pair_that_turns(times: float) -> float:
+    def pair_that_rotates(times: float) -> float:
         return width / 2 * math.log(yarn.original_max_position_embeddings / (2 * math.pi * times), spec.rope_theta)
 
-    first, last = pair_that_turns(yarn.beta_fast), pair_that_turns(yarn.beta_slow)
+    first, last = pair_that_rotates(yarn.beta_fast), pair_that_rotates(yarn.beta_slow)
     if yarn.truncate:
         first, last = math.floor(first), math.ceil(last)
     first, last = max(first, 0), min(last, width - 1)
@@ -173,7 +173,7 @@ def _temperature(factor: float, weight: float = 1.0) -> float:
 
 
 def _gain(spec: Spec) -> float:
-    """What stretching multiplies turned queries and keys by."""
+    """What YaRN multiplies rotated queries and keys by."""
     if (yarn := spec.rope_scaling) is None:
         return 1.0
     if yarn.attention_factor is not None:
@@ -184,7 +184,7 @@ def _gain(spec: Spec) -> float:
 
 
 def _sharpened(spec: Spec) -> float:
-    """What stretching multiplies the scores of latent attention by, beside `_gain` (DeepSeek's `mscale_all_dim`)."""
+    """What YaRN multiplies the scores of MLA by, beside `_gain` (DeepSeek's `mscale_all_dim`)."""
     yarn = spec.rope_scaling
     return 1.0 if yarn is None else _temperature(yarn.factor, yarn.mscale_all_dim or 0.0) ** 2
 
@@ -228,14 +228,8 @@ def _mixture(
 
 
 _MIXTURE = (
-    "router",
-    "router_bias",
-    "experts.in",
-    "experts.in_bias",
-    "experts.out",
-    "experts.out_bias",
-    "shared.in",
-    "shared.out",
+    *("router", "router_bias", "shared.in", "shared.out"),
+    *("experts.in", "experts.in_bias", "experts.out", "experts.out_bias"),
 )
 
 

@@ -4,7 +4,8 @@ Symbols as in the papers: L layers, d hidden, H heads, E routed experts, k chose
 rank, p rope dim, dn no-rope dim, dv value dim, rq query rank.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -50,7 +51,7 @@ class Spec(Frozen):
     rope_scaling: RopeScaling | None = None
     max_position_embeddings: int = Field(default=4096, gt=0)
 
-    # latent attention (DeepSeek V2, section 2.1)
+    # MLA, multi-head latent attention (DeepSeek V2, section 2.1)
     q_lora_rank: int | None = Field(default=None, gt=0, description="None: queries are projected directly")
     kv_lora_rank: int | None = Field(default=None, gt=0)
     qk_nope_head_dim: int | None = Field(default=None, gt=0)
@@ -135,53 +136,55 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        needs: dict[str, tuple[str, ...]] = {
-            "mla": ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
-            "gqa": ("num_key_value_heads", "head_dim"),
-            "v4": ("q_lora_rank", "head_dim", "qk_rope_head_dim", "o_lora_rank", "o_groups"),
-        }
-        missing = [name for name in needs[self.attention] if getattr(self, name) is None]
+        """Raise ValueError with the first thing that no implementation defines."""
+        missing = [name for name in _NEEDED[self.attention] if getattr(self, name) is None]
         if missing:
             raise ValueError(f"{self.attention} attention needs {', '.join(missing)}")
-        if self.first_k_dense_replace > self.num_hidden_layers:
-            raise ValueError("first_k_dense_replace exceeds num_hidden_layers")
-        if self.dense_layers and self.intermediate_size is None:
-            raise ValueError("dense layers need intermediate_size")
-        if self.is_sparse:
-            self._routable()
-        if self.attention == "mla":
-            grouped = ("attention_bias", "use_qk_norm", "attention_sinks", "sliding_window", "layer_types")
-            if given := [name for name in grouped if getattr(self, name)]:
-                raise ValueError(f"latent attention has no {', '.join(given)}")
-        elif self.attention == "gqa" and self.num_attention_heads % (self.num_key_value_heads or 1):
-            raise ValueError("num_key_value_heads must divide num_attention_heads")
-        turned = "head_dim" if self.attention == "gqa" else "qk_rope_head_dim"
-        if getattr(self, turned) % 2:
-            raise ValueError(f"{turned} must be even: rotary positions turn pairs")
-        for name in ("layer_types", "compress_ratios"):
-            value = getattr(self, name)
-            if value is not None and len(value) != self.num_hidden_layers:
-                raise ValueError(f"{name} must name each of the {self.num_hidden_layers} layers")
-        if "sliding_attention" in (self.layer_types or ()) and self.sliding_window is None:
-            raise ValueError("layers of sliding_attention need sliding_window")
+        checks = (self._layer_checks(), self._routing_checks() if self.is_sparse else (), self._attention_checks())
+        for wrong, problem in itertools.chain(*checks):
+            if wrong:
+                raise ValueError(problem)
         return self
 
-    def _routable(self) -> None:
-        """Raise ValueError for routing that no implementation defines."""
-        if self.moe_intermediate_size is None:
-            raise ValueError("experts need moe_intermediate_size")
-        if not 1 <= self.num_experts_per_tok <= self.n_routed_experts:
-            raise ValueError("num_experts_per_tok must lie between 1 and n_routed_experts")
-        if self.n_routed_experts % self.n_group or self.topk_group > self.n_group:
-            raise ValueError("n_group must divide n_routed_experts and be at least topk_group")
-        size = self.n_routed_experts // self.n_group
-        if self.n_group > 1:
-            if self.topk_method == "greedy":
-                raise ValueError("topk_method greedy has no groups; expected n_group 1, or another topk_method")
-            if self.topk_method == "noaux_tc" and size < 2:
-                raise ValueError("noaux_tc ranks groups by their two best experts; expected at least 2 in each n_group")
-            if self.num_experts_per_tok > self.topk_group * size:
-                raise ValueError("num_experts_per_tok exceeds the experts of topk_group groups")
+    def _layer_checks(self) -> Iterator[tuple[bool, str]]:
+        layers = self.num_hidden_layers
+        yield self.first_k_dense_replace > layers, "first_k_dense_replace exceeds num_hidden_layers"
+        yield bool(self.dense_layers) and self.intermediate_size is None, "dense layers need intermediate_size"
+        for name, value in (("layer_types", self.layer_types), ("compress_ratios", self.compress_ratios)):
+            yield value is not None and len(value) != layers, f"{name} must name each of the {layers} layers"
+        slides = "sliding_attention" in (self.layer_types or ())
+        yield slides and self.sliding_window is None, "layers of sliding_attention need sliding_window"
+
+    def _attention_checks(self) -> Iterator[tuple[bool, str]]:
+        if self.attention == "mla":
+            given = [name for name in _GROUPED_ONLY if getattr(self, name)]
+            yield bool(given), f"MLA has no {', '.join(given)}"
+        if self.attention == "gqa":
+            uneven = self.num_attention_heads % (self.num_key_value_heads or 1)
+            yield uneven != 0, "num_key_value_heads must divide num_attention_heads"
+        rotated = "head_dim" if self.attention == "gqa" else "qk_rope_head_dim"
+        yield getattr(self, rotated) % 2 != 0, f"{rotated} must be even: rotary positions rotate pairs"
+
+    def _routing_checks(self) -> Iterator[tuple[bool, str]]:
+        chosen, experts, groups = self.num_experts_per_tok, self.n_routed_experts, self.n_group
+        yield self.moe_intermediate_size is None, "experts need moe_intermediate_size"
+        yield not 1 <= chosen <= experts, "num_experts_per_tok must lie between 1 and n_routed_experts"
+        uneven = experts % groups != 0 or self.topk_group > groups
+        yield uneven, "n_group must divide n_routed_experts and be at least topk_group"
+        if groups > 1:
+            size, method = experts // groups, self.topk_method
+            yield method == "greedy", "topk_method greedy has no groups; expected n_group 1, or another topk_method"
+            single = method == "noaux_tc" and size < 2
+            yield single, "noaux_tc ranks groups by their two best experts; expected at least 2 in each n_group"
+            yield chosen > self.topk_group * size, "num_experts_per_tok exceeds the experts of topk_group groups"
         plain = (self.scoring_func, self.topk_method, self.n_shared_experts) == ("softmax", "greedy", 0)
-        if self.moe_bias and not plain:
-            raise ValueError("moe_bias goes with softmax scoring, greedy choice and no shared experts (gpt-oss)")
+        problem = "moe_bias goes with softmax scoring, greedy choice and no shared experts (gpt-oss)"
+        yield self.moe_bias and not plain, problem
+
+
+_NEEDED: dict[Attention, tuple[str, ...]] = {
+    "mla": ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
+    "gqa": ("num_key_value_heads", "head_dim"),
+    "v4": ("q_lora_rank", "head_dim", "qk_rope_head_dim", "o_lora_rank", "o_groups"),
+}
+_GROUPED_ONLY = ("attention_bias", "use_qk_norm", "attention_sinks", "sliding_window", "layer_types")

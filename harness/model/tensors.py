@@ -1,4 +1,4 @@
-"""The tensors of an architecture: names, shapes, and the bytes that each takes at a precision. Draws none."""
+"""The tensors of an architecture: names, shapes, and the bytes that each takes at a precision."""
 
 import math
 from dataclasses import dataclass, replace
@@ -150,9 +150,9 @@ class Cache:
 
 def layer_cache(spec: Spec, precision: RunPrecision, layer: int) -> tuple[Cache, ...]:
     """What one layer keeps of every token. With quantised weights all is kept in 8 bits, and the latent twice, because
-    the runtime multiplies by an integer matrix only as it lies: in columns for scores, below the rotary keys, so that a
-    query meets both in one product; in rows for values. In fp32 rotary keys lie in columns too, which the runtime packs
-    faster than rows to be turned (42 against 62 us at 2,112 tokens)."""
+    the runtime does not transpose an integer matrix: in columns for scores, below the rotary keys, so that a query
+    meets both in one product; in rows for values. In fp32 rotary keys are in columns too, which the runtime packs
+    faster than rows to be transposed (42 against 62 us at 2,112 tokens)."""
     if spec.attention != "mla":
         groups, width = spec.num_key_value_heads or 0, spec.head_dim or 0
         return tuple(Cache(f"{name}_{layer}", width, groups=groups) for name in ("key", "value"))

@@ -1,6 +1,7 @@
-"""A model's tensors: their layout, their generation from a seed, and how they are stored.
-A matrix is stored as [..., out, in]. At int4 it becomes symmetric blocks along `in` with
-one fp32 scale each, at int8 symmetric rows.
+"""A model's tensors: their generation from a seed, and how they are stored.
+
+A matrix is stored as [..., out, in]. At int4 it becomes symmetric blocks along `in` with one fp32 scale each, at int8
+symmetric rows.
 The three precisions of one seed are roundings of the same real weights: a weight is `(n + m/16 + j) * scale` with
 integers n and m in -7..7 and a jitter j below half of 1/16, so that n is its nearest 4-bit code on that scale, 16n + m
 its nearest 8-bit code, and the quantisation error that is measured is that of rounding. Codes have zero mean, and token
@@ -9,7 +10,7 @@ embeddings deviate by 1: with smaller ones a random model routes every token ali
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,8 +21,6 @@ from numpy.typing import NDArray
 from harness.model.spec import Spec
 from harness.model.tensors import Tensor, tensor_layout
 from harness.vocabulary import RunPrecision
-
-Progress = Callable[[str, float], None]
 
 _CHUNK = 1 << 18
 """Weights drawn from one random stream. Small enough that the temporary arrays stay in a core's second-level cache."""
@@ -45,10 +44,6 @@ class Plain:
 
     values: NDArray[np.float32]
 
-    @property
-    def stored_bytes(self) -> int:
-        return self.values.nbytes
-
 
 @dataclass(frozen=True)
 class Blocks:
@@ -58,10 +53,6 @@ class Blocks:
     codes: NDArray[np.uint8]
     scales: NDArray[np.float32]
     bits: Literal[4, 8]
-
-    @property
-    def stored_bytes(self) -> int:
-        return self.codes.nbytes + self.scales.nbytes
 
     @property
     def block(self) -> int:
@@ -75,30 +66,18 @@ class PerHead:
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
 
-    @property
-    def stored_bytes(self) -> int:
-        return self.codes.nbytes + self.scales.nbytes
-
 
 Stored = Plain | Blocks | PerHead
 Weights = Mapping[str, Stored]
 
 
-def generate(
-    spec: Spec, precision: RunPrecision, seed: int, *, skew: float = 0.0, progress: Progress | None = None
-) -> dict[str, Stored]:
+def generate(spec: Spec, precision: RunPrecision, seed: int, *, skew: float = 0.0) -> dict[str, Stored]:
     """All tensors of `spec`, drawn from `seed`. The same on every machine and for every number of threads.
 
     `skew` adds to the routers a preference that falls from the first expert to the last: 0 is balanced.
     """
-    tensors, total, done = tensor_layout(spec), sum(t.count for t in tensor_layout(spec)), 0
-    weights: dict[str, Stored] = {}
     with ThreadPoolExecutor(2) as pool:
-        for tensor in tensors:
-            weights[tensor.name] = _draw(tensor, precision, seed, pool)
-            done += tensor.count
-            if progress is not None:
-                progress("weights", done / total)
+        weights = {tensor.name: _draw(tensor, precision, seed, pool) for tensor in tensor_layout(spec)}
     return _skewed(spec, precision, weights, skew) if skew else weights
 
 

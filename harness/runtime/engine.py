@@ -1,4 +1,5 @@
 """A model that is loaded once, called for its logits, and opened for stepping.
+
 An engine keeps one session alive at a time, because a second one lengthens the tail of every step. Weights are handed
 to a session as values in memory and dropped once it has packed them in its own layout: switching between prefill and
 decode draws them again from the seed, which is cheaper than keeping them twice.
@@ -27,8 +28,9 @@ from harness.model.graph.packing import packed_array
 from harness.model.operators import Executed
 from harness.model.spec import Spec
 from harness.model.tensors import stored_bytes, tensor_layout
-from harness.model.weights import Progress, Stored, generate, one_of
-from harness.runtime.runner import Choices, Decoder, DecodeRunner, PrefillRunner, run_traced
+from harness.model.weights import Stored, generate, one_of
+from harness.results.plan import Variant, Workload
+from harness.runtime.runner import Choices, Decoder, DecodeRunner, PrefillRunner, Runner, run_traced
 from harness.runtime.session import Array, Session, exact_byte, open_session, read_profile
 from harness.vocabulary import Phase, RunPrecision
 
@@ -39,18 +41,17 @@ _READING_COPIES = 4
 """Of one tensor in fp32, while it is read: its parts, the tensor, its blocks over their scales, and those rounded."""
 
 _FEW = 1
-"""Sequences for which a graph is made where nobody says."""
-
-Source = Callable[[Progress | None], dict[str, Stored]]
+"""Sequences for which a graph is made by default."""
 
 
 class Engine:
     """One model at one precision: its weights in memory once, one session alive at a time."""
 
-    def __init__(self, spec: Spec, precision: RunPrecision, threads: int, source: Source) -> None:
+    def __init__(
+        self, spec: Spec, precision: RunPrecision, threads: int, source: Callable[[], dict[str, Stored]]
+    ) -> None:
         self.spec, self.precision, self.threads = spec, precision, threads
         self.weight_bytes = stored_bytes(spec, precision)
-        self.bits_per_weight = 8 * self.weight_bytes / parameters(spec).total
         self.load_s = 0.0
         self._source = source
         self._session: Session | None = None
@@ -65,7 +66,6 @@ class Engine:
         threads: int,
         seed: int,
         routing_skew: float = 0.0,
-        progress: Progress | None = None,
         first: Phase = "prefill",
         batch: int | None = None,
     ) -> "Engine":
@@ -73,59 +73,59 @@ class Engine:
 
         Raises UnfitHostError before anything is allocated where the model does not fit into memory.
         """
-
-        def source(report: Progress | None) -> dict[str, Stored]:
-            return generate(spec, precision, seed, skew=routing_skew, progress=report)
-
-        engine = cls(spec, precision, threads, source)
         check_memory(spec, precision)
-        engine.session(first, progress, batch=batch)
+        engine = cls(spec, precision, threads, partial(generate, spec, precision, seed, skew=routing_skew))
+        engine.session(first, batch=batch)
         return engine
 
     @classmethod
-    def of_checkpoint(
-        cls, checkpoint: "Checkpoint", precision: RunPrecision, *, threads: int, progress: Progress | None = None
-    ) -> "Engine":
+    def of_variant(cls, variant: Variant, first: Phase = "prefill", batch: int | None = None) -> "Engine":
+        """The model of `variant`, loaded as `load` does."""
+        spec, precision, threads = variant.spec, variant.precision, variant.threads
+        skew = variant.routing_skew
+        return cls.load(
+            spec, precision, threads=threads, seed=variant.seed, routing_skew=skew, first=first, batch=batch
+        )
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: "Checkpoint", precision: RunPrecision, *, threads: int) -> "Engine":
         """An engine whose weights are read from a checkpoint, each time that a session is opened."""
         check_memory(checkpoint.spec, precision, reading=True)
         engine = cls(checkpoint.spec, precision, threads, partial(checkpoint.weights, precision))
-        engine.session("prefill", progress)
+        engine.session("prefill")
         return engine
 
-    def profile(
-        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int, steps: int
-    ) -> tuple[Executed, ...]:
+    def profile(self, workload: Workload, *, seed: int, steps: int) -> tuple[Executed, ...]:
         """Every operator of `steps` steps of a workload, after one that is left out. Opens a session of its own.
 
         `harness.model.operators.rows` adds them up by part of the model.
         """
+        phase, batch = workload.phase, workload.batch
         self.close()
         with tempfile.TemporaryDirectory() as folder:
-            self._built = self._packing(phase, batch)
+            self._built = self._graph(phase, batch)
             self._session = self.opened(self.program(phase, batch), profile=str(Path(folder) / "profile"))
-            runner = self.open(
-                phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth, seed=seed
-            )
+            runner = self.open(workload, seed=seed)
             for _ in range(steps + 1):
                 runner.step()
             executed = read_profile(Path(self._session.end_profiling()))
         self.close()
         return executed[len(executed) // (steps + 1) :]
 
-    def session(self, phase: Phase, progress: Progress | None = None, *, batch: int | None = None) -> Session:
+    def session(self, phase: Phase, *, batch: int | None = None) -> Session:
         """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took.
 
         In fp32 steps of few sequences and of many have graphs of their own where experts are large. Without a `batch`
         it is the one alive, or that of few; both take any number.
         """
         if self._session is not None and self._built is not None:
-            fits = self._built[0] == phase if batch is None else self._built == self._packing(phase, batch)
+            fits = self._built[0] == phase if batch is None else self._built == self._graph(phase, batch)
             if fits:
                 return self._session
         self.close()
         start, sequences = time.perf_counter(), batch or _FEW
-        self._session = self.opened(self.program(phase, sequences), progress)
-        self._built = self._packing(phase, sequences)
+        self._session = self.opened(self.program(phase, sequences))
+        self._built = self._graph(phase, sequences)
         _return_freed_memory()  # the graph's own too, which is gone only now
         self.load_s = time.perf_counter() - start
         return self._session
@@ -136,26 +136,25 @@ class Engine:
             self._session.close()
         self._session = self._built = None
 
-    def _packing(self, phase: Phase, batch: int) -> tuple[Phase, Strategy]:
+    def _graph(self, phase: Phase, batch: int) -> tuple[Phase, Strategy]:
         """Which of its graphs a workload needs."""
         return phase, strategy(self.spec, self.precision, phase, batch)
 
     def program(self, phase: Phase, batch: int) -> Program:
         """The graph of `phase` for `batch` sequences, without weights."""
-        _, experts = self._packing(phase, batch)
         return build(
             self.spec,
             self.precision,
             phase,
             positions=self.spec.max_position_embeddings,
-            experts=experts,
+            experts=self._graph(phase, batch)[1],
             byte=exact_byte(),
             threads=self.threads,
         )
 
-    def opened(self, program: Program, progress: Progress | None = None, profile: str | None = None) -> Session:
+    def opened(self, program: Program, profile: str | None = None) -> Session:
         """A session of `program` with this model's weights, beside the one alive."""
-        weights, tensors = self._source(progress), {t.name: t for t in tensor_layout(self.spec)}
+        weights, tensors = self._source(), {t.name: t for t in tensor_layout(self.spec)}
         for tensor, stored in derived(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):
             tensors[tensor.name], weights[tensor.name] = tensor, stored
         arrays: dict[str, Array] = {}
@@ -167,13 +166,9 @@ class Engine:
             arrays[b.name] = packed_array(tensor, stored, b.packing, self.precision, b.factor, b.dtype, b.parts)
             if last_use[b.tensor] == b.name:
                 del weights[b.tensor]
-        if progress is not None:
-            progress("session", 0.0)
         session = open_session(program.model, arrays, self.threads, profile=profile)
         arrays.clear()
         _return_freed_memory()
-        if progress is not None:
-            progress("session", 1.0)
         return session
 
     def prefill(self, tokens: Array) -> NDArray[np.float32]:
@@ -210,14 +205,12 @@ class Engine:
         layers = steps[0] if steps else {}
         return decoder.logits, {layer: np.stack([step[layer] for step in steps], axis=1) for layer in layers}
 
-    def open(
-        self, phase: Phase, *, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0, seed: int
-    ) -> PrefillRunner | DecodeRunner:
-        """A workload ready to be stepped. Opens the session of `phase` if another one is alive."""
-        if phase == "prefill":
-            return PrefillRunner(self.spec, self.session(phase, batch=batch), batch, prompt_tokens, seed)
-        session, depth = self.session(phase, batch=batch), depth + prompt_tokens
-        return DecodeRunner(self.spec, self.precision, session, batch, depth, decode_tokens, seed)
+    def open(self, workload: Workload, *, seed: int) -> Runner:
+        """A workload ready to be stepped. Opens the session of its phase if another one is alive."""
+        session = self.session(workload.phase, batch=workload.batch)
+        if workload.phase == "prefill":
+            return PrefillRunner(self.spec, session, workload, seed)
+        return DecodeRunner(self.spec, self.precision, session, workload, seed)
 
 
 def _return_freed_memory() -> None:

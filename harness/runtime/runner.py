@@ -1,4 +1,5 @@
 """What is timed: a prefill or a decode step on seeded random token ids.
+
 Ids are drawn in advance, never chosen by the model: greedy decoding of a random model routes every token alike.
 """
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from harness.model.graph.packing import CACHE_DEVIATIONS, code_of_zero
 from harness.model.spec import Spec
 from harness.model.tensors import Cache, layer_cache
-from harness.results.plan import PROMPTS, traced_prompts
+from harness.results.plan import PROMPTS, Workload, traced_prompts
 from harness.runtime.session import Array, Session
 from harness.vocabulary import RunPrecision
 
@@ -27,12 +28,12 @@ class Decoder:
         session.unbind()
         self._number = session.binding_number
         self._tokens = np.zeros(batch, dtype=np.int64)
-        self._clock = (_MLAPosition if spec.attention == "mla" else _GQAPosition)(batch, capacity)
+        self._position = (_MLAPosition if spec.attention == "mla" else _GQAPosition)(batch, capacity)
         self.capacity = capacity
         self.logits = np.empty((batch, spec.vocab_size), dtype=np.float32)
         self.cache: list[tuple[tuple[Cache, Array], ...]] = []
         self.length = 0
-        for name, value in (("tokens", self._tokens[:, None]), *self._clock.inputs):
+        for name, value in (("tokens", self._tokens[:, None]), *self._position.inputs):
             session.bind_input(name, value)
         for layer in range(spec.num_hidden_layers):
             caches = layer_cache(spec, precision, layer)
@@ -58,20 +59,20 @@ class Decoder:
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
-        self._clock.rewind(length)
+        self._position.rewind(length)
         self.length = length
 
     def step(self, tokens: Array) -> None:
         """Decode one token [B] of each sequence; `logits` then holds what follows."""
         _check_owner(self._session, self._number)
         self._tokens[:] = tokens
-        self._clock.advance(self.length)
+        self._position.advance(self.length)
         self.length += 1
         self._session.run()
 
 
 class _MLAPosition:
-    """Where latent attention's cache ends: positions, rows to write, and a mask over the rows not yet written."""
+    """Where the cache of MLA ends: positions, rows to write, and a mask over the rows not yet written."""
 
     def __init__(self, batch: int, capacity: int) -> None:
         self._rows = np.zeros(batch, dtype=np.int64)
@@ -110,8 +111,8 @@ class _GQAPosition:
 class PrefillRunner:
     """A step reads `batch` prompts of `prompt_tokens` each, without a past."""
 
-    def __init__(self, spec: Spec, session: Session, batch: int, prompt_tokens: int, seed: int) -> None:
-        random = np.random.default_rng([seed, 0])
+    def __init__(self, spec: Spec, session: Session, workload: Workload, seed: int) -> None:
+        random, batch, prompt_tokens = np.random.default_rng([seed, 0]), workload.batch, workload.prompt_tokens
         self._spec, self._session = spec, session
         self._prompts = random.integers(0, spec.vocab_size, (PROMPTS, batch, prompt_tokens), dtype=np.int64)
         self._tokens = self._prompts[0].copy()
@@ -148,26 +149,18 @@ class PrefillRunner:
 
 
 class DecodeRunner:
-    """A step decodes one token of each of `batch` sequences; after `decode_tokens` steps it starts over at `depth`.
+    """A step decodes one token of each of `batch` sequences; after `decode_tokens` steps it starts over.
 
-    The first `depth` rows of the cache hold random numbers of deviation 1, as normed latents have.
+    It starts behind `depth` and `prompt_tokens` rows of the cache, which hold random numbers of deviation 1, as normed
+    latents have.
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        precision: RunPrecision,
-        session: Session,
-        batch: int,
-        depth: int,
-        decode_tokens: int,
-        seed: int,
-    ) -> None:
-        random = np.random.default_rng([seed, 1])
-        self._spec, self._session, self._depth = spec, session, depth
-        self._ids = random.integers(0, spec.vocab_size, (decode_tokens, batch), dtype=np.int64)
-        self._decoder = Decoder(spec, precision, session, batch=batch, capacity=depth + decode_tokens)
-        self._decoder.fill(depth, random)
+    def __init__(self, spec: Spec, precision: RunPrecision, session: Session, workload: Workload, seed: int) -> None:
+        random, batch, steps = np.random.default_rng([seed, 1]), workload.batch, workload.decode_tokens
+        self._spec, self._session, self._depth = spec, session, workload.depth + workload.prompt_tokens
+        self._ids = random.integers(0, spec.vocab_size, (steps, batch), dtype=np.int64)
+        self._decoder = Decoder(spec, precision, session, batch=batch, capacity=self._depth + steps)
+        self._decoder.fill(self._depth, random)
         self.tokens_per_step = batch
         self.outside_s = 0.0
 

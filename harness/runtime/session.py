@@ -175,7 +175,7 @@ _ROWS, _WIDTH, _OUT = 8, 64, 32
 
 @functools.cache
 def exact_byte() -> Byte:
-    """How 8-bit weights and caches must lie for products of integers to be exact on this processor: signed if that is.
+    """Type of 8-bit weights and caches with which products of integers are exact on this processor: signed if that is.
 
     Found by multiplying the largest codes, which takes 23 ms once a process (two Zen 3 cores).
     """
@@ -186,7 +186,7 @@ def _exact(rows: int) -> bool:
     """Whether the sum of the largest products comes out, with signed weights. One row has a kernel of its own."""
     nodes = Nodes("int8")
     codes, scale = nodes.input("codes", np.int8, (_WIDTH, _OUT)), nodes.constant(np.ones(1, dtype=np.float32))
-    integer_product(nodes, nodes.input("x", np.float32, (rows, _WIDTH)), codes, scale, to=("y",))
+    integer_product(nodes, nodes.input("x", np.float32, (rows, _WIDTH)), codes, scale, to="y")
     nodes.output("y", np.float32, (rows, _OUT))
     session = open_session(nodes.program("exactness").model, {}, 1)
     session.bind_input("x", np.ones((rows, _WIDTH), dtype=np.float32))

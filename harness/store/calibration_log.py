@@ -1,4 +1,4 @@
-"""The power trials of a host, kept line by line beside the store. Knows their form, not what they say.
+"""The calibration log: the power trials of a host, kept line by line beside the store.
 
 One JSON object a line, appended and flushed to the disk before `add` returns. A line that was cut short by a crash
 is left out, and nothing after it is lost.

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel
 
 from harness.errors import StoreError
-from harness.results.assemble import Header
+from harness.results.assemble import Header, Kept
 from harness.results.assessment import Assessment
-from harness.results.record import from_json
+from harness.results.record import Record
 from harness.store.file import APPLICATION_ID, FAULTS, MIGRATIONS, SCHEMA, StoreFile, as_text, checksum, explained
-from harness.store.runs import read_document, read_kept
+from harness.store.runs import read_row
 from harness.vocabulary import Frozen
 
 _COLUMNS = {
@@ -25,6 +25,12 @@ _COLUMNS = {
     "document": ("record_id", "body", "checksum"),
     "assessment": ("record_id", "body", "checksum"),
 }
+
+_MODELS: dict[str, type[BaseModel]] = {
+    **{"run": Header, "observation": Kept},
+    **{"document": Record, "assessment": Assessment},
+}
+"""What the content of each table's rows is."""
 
 _PROBE_GAP = 1000
 """How many row numbers are tried one by one past an unreadable page before the rest is given up."""
@@ -66,19 +72,16 @@ def check(path: Path | str) -> DamageReport:
     if not os.path.isfile(path):  # False for a name that no file can have, where is_file raises
         raise StoreError(f"{path}: there is no store here")
     damage: list[Damage] = []
-    whole: list[tuple[str, int]] = []
+    whole = dict.fromkeys(_COLUMNS, 0)
     with explained(path, "open the store"), closing(_connected(path)) as connection:
         damage += _structure(connection)
         for table in _COLUMNS:
-            count = 0
             for number, row in _rows(connection, table, damage):
                 problem = _problem(table, row)
-                if problem is None:
-                    count += 1
-                else:
+                whole[table] += problem is None
+                if problem is not None:
                     damage.append(Damage(where=f"{table} row {number}", what=problem))
-            whole.append((table, count))
-    return DamageReport(path=str(path), whole=tuple(whole), damage=tuple(damage))
+    return DamageReport(path=str(path), whole=tuple(whole.items()), damage=tuple(damage))
 
 
 def recover(path: Path | str) -> Recovery:
@@ -175,15 +178,13 @@ def _structure(connection: sqlite3.Connection) -> list[Damage]:
 
 def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> Iterator[tuple[int, Row]]:
     """All rows that can be read, by number. Past an unreadable place it goes on row by row."""
-    columns = ",".join(_COLUMNS[table])
+    query = f"SELECT rowid,{','.join(_COLUMNS[table])} FROM {table} NOT INDEXED WHERE rowid"
     last, misses = 0, 0
-    query = f"SELECT rowid,{columns} FROM {table} NOT INDEXED WHERE rowid>? ORDER BY rowid"
-    one = f"SELECT rowid,{columns} FROM {table} NOT INDEXED WHERE rowid=?"
     while misses <= _PROBE_GAP:
         try:
-            for number, *row in connection.execute(query, (last,)):
+            for number, *row in connection.execute(f"{query}>? ORDER BY rowid", (last,)):
                 last, misses = number, 0
-                yield number, tuple(None if part is None else str(part) for part in row)
+                yield number, _as_row(row)
             return
         except FAULTS as error:
             if not misses:
@@ -191,31 +192,23 @@ def _rows(connection: sqlite3.Connection, table: str, damage: list[Damage]) -> I
         found = False
         while not found and misses <= _PROBE_GAP:
             last, misses = last + 1, misses + 1
-            try:
-                for number, *row in connection.execute(one, (last,)):
+            with contextlib.suppress(*FAULTS):
+                for number, *row in connection.execute(f"{query}=?", (last,)):
                     found, misses = True, 0
-                    yield number, tuple(None if part is None else str(part) for part in row)
-            except FAULTS:
-                continue
+                    yield number, _as_row(row)
+
+
+def _as_row(parts: list[object]) -> Row:
+    return tuple(None if part is None else str(part) for part in parts)
 
 
 def _problem(table: str, row: Row) -> str | None:
     """Why a row is not whole, or None."""
-    wrong, unread = "its checksum does not match", "its content is not what this version reads"
     if any(part is None for part in (*row[:3], row[-1])):
         return "a part of it is missing"
     parts = [part or "" for part in row]
-    if table == "observation":
-        return wrong if read_kept(*parts) is None else None
-    if table == "document":
-        return wrong if read_document(*parts) is None else None
     if parts[-1] != checksum(*parts[:-1]):
-        return wrong
-    try:
-        if table == "run" and row[3] is not None:
-            from_json(Header, parts[3])
-        elif table == "assessment":
-            from_json(Assessment, parts[1])
-    except ValidationError:
-        return unread
-    return None
+        return "its checksum does not match"
+    if table == "run" and row[3] is None:
+        return None
+    return None if read_row(_MODELS[table], *parts) is not None else "its content is not what this version reads"

@@ -1,4 +1,5 @@
 """Where runs are kept: one SQLite file, one transaction an observation.
+
 What `keep` has returned for survives a kill, a power cut, a full disk and a second writer. Each row carries a checksum
 over its content, so that a damaged number is reported and never read.
 """
@@ -6,10 +7,9 @@ over its content, so that a damaged number is reported and never read.
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness.errors import StoreError, unknown
 from harness.results.assemble import Header, Kept, State, assemble, case_round_key
@@ -53,9 +53,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def begin(self, header: Header) -> None:
@@ -77,10 +75,11 @@ class Store:
     ) -> None:
         """Keep one observation; when this returns it is on the disk. A later one of the same cell and round wins."""
         cell = case_round_key(task, workload)
-        if isinstance(observation, CeilingObservation):
-            kept = Kept(ceiling=observation)
-        else:
-            kept = Kept(variant=task.variant, workload=workload, observation=observation)
+        kept = (
+            Kept(ceiling=observation)
+            if isinstance(observation, CeilingObservation)
+            else Kept(variant=task.variant, workload=workload, observation=observation)
+        )
         body = kept.model_dump_json(exclude_defaults=True)
         row = (record_id, cell, body, checksum(record_id, cell, body))
         with explained(self.path, "keep an observation"), self._transaction():
@@ -99,17 +98,13 @@ class Store:
 
     def assessment(self, record_id: str) -> Assessment | None:
         """How a run's sheet was judged; None where none was. Raises StoreError where it is damaged."""
-        with explained(self.path, f"read the verdicts of {record_id}"):
-            query = "SELECT body, checksum FROM assessment WHERE record_id=?"
-            row = self._connection.execute(query, (record_id,)).fetchone()
+        row = self._row(f"read the verdicts of {record_id}", "body, checksum FROM assessment", record_id)
         if row is None:
             return None
-        if row[1] != checksum(record_id, str(row[0])):
+        found = read_row(Assessment, record_id, *map(str, row))
+        if found is None:
             raise self._damaged(f"the judgement of {record_id}")
-        try:
-            return from_json(Assessment, str(row[0]))
-        except ValidationError as error:
-            raise self._damaged(f"the judgement of {record_id}") from error
+        return found
 
     def reopen(self, record_id: str) -> None:
         """Mark a run as running again: its record is once more what its observations say."""
@@ -140,48 +135,41 @@ class Store:
         runs = self.runs()
         if not runs:
             raise StoreError(f"{self.path}: holds no run yet; `harness run` makes one")
-        if name == "latest":
-            return runs[-1].record_id
-        exact = [r for r in runs if r.record_id == name] or [r for r in runs if r.label == name][-1:]
-        found = exact or [r for r in runs if name and r.record_id.startswith(name)]
-        if len(found) == 1:
-            return found[0].record_id
-        if found:
-            raise StoreError(f"{self.path}: '{name}' begins {len(found)} runs: {', '.join(r.record_id for r in found)}")
-        raise StoreError(f"{self.path}: {unknown('run', name, (r.record_id for r in runs[-8:]))}")
+        ids = [r.record_id for r in runs]
+        if name == "latest" or name in ids:
+            return ids[-1] if name == "latest" else name
+        found = [r.record_id for r in runs if r.label == name][-1:] or [i for i in ids if name and i.startswith(name)]
+        if not found:
+            raise StoreError(f"{self.path}: {unknown('run', name, ids[-8:])}")
+        if len(found) > 1:
+            raise StoreError(f"{self.path}: '{name}' begins {len(found)} runs: {', '.join(found)}")
+        return found[0]
 
     def header(self, record_id: str) -> Header:
         """What was known of a run before it began. Raises StoreError for an unknown, imported or damaged one."""
-        with explained(self.path, f"read the run {record_id}"):
-            query = "SELECT created, state, header, checksum FROM run WHERE record_id=?"
-            row = self._connection.execute(query, (record_id,)).fetchone()
+        row = self._row(f"read the run {record_id}", "created, state, header, checksum FROM run", record_id)
         if row is None:
             raise StoreError(f"{self.path}: {unknown('run', record_id, self._ids())}")
-        created, state, body, kept_sum = row
-        if body is None:
+        if row[2] is None:
             raise StoreError(
                 f"{self.path}: the run {record_id} was kept as a finished record, without its plan: it cannot be "
                 f"resumed; `harness show {record_id}` shows it, `harness run CONFIG` measures anew"
             )
-        if kept_sum != checksum(record_id, str(created), str(state), str(body)):
+        header = read_row(Header, record_id, *map(str, row))
+        if header is None:
             raise self._damaged(f"the run {record_id}")
-        try:
-            return from_json(Header, str(body))
-        except ValidationError as error:
-            raise self._damaged(f"the run {record_id}") from error
+        return header
 
     def kept(self, record_id: str) -> tuple[tuple[str, Kept | None], ...]:
-        """The observations of a run as (cell and round, observation), the last of each; None where it is damaged."""
+        """The observations of a run by case and round, the last of each; None where it is damaged."""
         with explained(self.path, f"read the observations of {record_id}"):
             query = "SELECT cell, body, checksum FROM observation WHERE record_id=? ORDER BY id"
             rows = self._connection.execute(query, (record_id,)).fetchall()
-        last: dict[str, Kept | None] = {}
-        for cell, body, kept_sum in rows:
-            last[str(cell)] = read_kept(record_id, str(cell), str(body), str(kept_sum))
+        last = {str(row[0]): read_row(Kept, record_id, *map(str, row)) for row in rows}
         return tuple(last.items())
 
     def done(self, record_id: str, *, retry_failed: bool = False) -> frozenset[str]:
-        """The cells and rounds that need not be measured again (keys of `assemble.case_round_key`)."""
+        """The cases and rounds that need not be measured again (keys of `assemble.case_round_key`)."""
         return frozenset(
             cell
             for cell, kept in self.kept(record_id)
@@ -194,14 +182,12 @@ class Store:
 
         Damaged observations are left out and named in the record's notes. Raises StoreError where nothing is whole.
         """
-        with explained(self.path, f"read the record {record_id}"):
-            query = "SELECT body, checksum FROM document WHERE record_id=?"
-            row = self._connection.execute(query, (record_id,)).fetchone()
+        row = self._row(f"read the record {record_id}", "body, checksum FROM document", record_id)
         if row is not None:
-            record = read_document(record_id, str(row[0]), str(row[1]))
+            record = read_row(Record, record_id, *map(str, row))
             if record is not None:
                 return record
-            if not self._has_header(record_id):
+            if self._row(f"read the run {record_id}", "header FROM run", record_id) in (None, (None,)):
                 raise self._damaged(f"the record {record_id}")
         header, pieces = self.header(record_id), self.kept(record_id)
         damaged = sum(kept is None for _, kept in pieces) + (row is not None)
@@ -220,8 +206,7 @@ class Store:
         self._connection.execute("INSERT INTO run VALUES (?,?,?,?,?)", (record_id, when, state, header, total))
 
     def _set_state(self, record_id: str, state: str) -> None:
-        query = "SELECT created, header FROM run WHERE record_id=?"
-        row = self._connection.execute(query, (record_id,)).fetchone()
+        row = self._row(f"read the run {record_id}", "created, header FROM run", record_id)
         if row is None:
             raise StoreError(f"{self.path}: holds no run named {record_id}; `harness list` shows those it holds")
         total = checksum(record_id, str(row[0]), state, str(row[1] or ""))
@@ -237,9 +222,15 @@ class Store:
         row = (record_id, body, checksum(record_id, body))
         self._connection.execute("INSERT OR REPLACE INTO assessment VALUES (?,?,?)", row)
 
+    def _row(self, doing: str, columns: str, record_id: str) -> tuple[Any, ...] | None:
+        """`columns` (with their table) of a run, where it has a row there."""
+        with explained(self.path, doing):
+            query = f"SELECT {columns} WHERE record_id=?"
+            found: tuple[Any, ...] | None = self._connection.execute(query, (record_id,)).fetchone()
+        return found
+
     def _state(self, record_id: str) -> State:
-        with explained(self.path, f"read the run {record_id}"):
-            row = self._connection.execute("SELECT state FROM run WHERE record_id=?", (record_id,)).fetchone()
+        row = self._row(f"read the run {record_id}", "state FROM run", record_id)
         return "running" if row == ("running",) else "interrupted"
 
     def _ids(self) -> tuple[str, ...]:
@@ -247,12 +238,6 @@ class Store:
         with explained(self.path, "list the runs"):
             rows = self._connection.execute("SELECT record_id FROM run ORDER BY rowid DESC LIMIT 8").fetchall()
         return tuple(str(row[0]) for row in rows)
-
-    def _has_header(self, record_id: str) -> bool:
-        with explained(self.path, f"read the run {record_id}"):
-            query = "SELECT header IS NOT NULL FROM run WHERE record_id=?"
-            row = self._connection.execute(query, (record_id,)).fetchone()
-        return row is not None and bool(row[0])
 
     def _listed(self, row: tuple[object, ...]) -> Listed:
         record_id, state, has_header, observations = row
@@ -280,21 +265,15 @@ class Store:
         )
 
 
-def read_kept(record_id: str, cell: str, body: str, kept_sum: str) -> Kept | None:
-    """One stored observation, or None where it is not what was stored."""
-    if kept_sum != checksum(record_id, cell, body):
-        return None
-    try:
-        return from_json(Kept, body)
-    except ValidationError:
-        return None
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_document(record_id: str, body: str, kept_sum: str) -> Record | None:
-    """One stored record, or None where it is not what was stored."""
-    if kept_sum != checksum(record_id, body):
+def read_row(model: type[Model], *parts: str) -> Model | None:
+    """The content of a row, which ends with it and the checksum; None where it is not what was stored."""
+    *content, kept_sum = parts
+    if kept_sum != checksum(*content):
         return None
     try:
-        return from_json(Record, body)
+        return from_json(model, content[-1])
     except ValidationError:
         return None

@@ -24,6 +24,7 @@ from typing import IO, get_args
 from harness.catalog.models import preset
 from harness.model.spec import Spec
 from harness.model.weights import generate
+from harness.results.plan import Workload
 from harness.runtime.engine import Engine
 from harness.runtime.runner import Runner
 from harness.vocabulary import Phase, RunPrecision
@@ -93,10 +94,9 @@ def rate(samples: list[float], case: Case) -> float:
 
 def opened(engine: Engine, case: Case) -> Runner:
     _, phase, batch, tokens, depth = case
-    prefill = phase == "prefill"
-    return engine.open(
-        phase, batch=batch, prompt_tokens=tokens if prefill else 0, decode_tokens=tokens, depth=depth, seed=1
-    )
+    prompt = tokens if phase == "prefill" else 0
+    workload = Workload(phase=phase, batch=batch, prompt_tokens=prompt, decode_tokens=tokens, depth=depth)
+    return engine.open(workload, seed=1)
 
 
 def ours(engine: Engine, case: Case) -> list[float]:
@@ -118,7 +118,7 @@ def products(spec: Spec, precision: RunPrecision, threads: int, case: Case) -> l
     _, phase, batch, tokens, depth = case
     if phase == "prefill":
         return []
-    engine = Engine(spec, precision, threads, lambda progress: generate(spec, precision, 0, progress=progress))
+    engine = Engine(spec, precision, threads, partial(generate, spec, precision, 0))
     return [partial(timed_block, products_alone(engine, batch=batch, tokens=tokens, depth=depth))]
 
 

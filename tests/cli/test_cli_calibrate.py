@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare.calibration import PowerTrial
-from harness.compare.decision import ANALYSES
-from harness.compare.procedure import PROCEDURE
+from harness.compare.decision import ANALYSES, PROCEDURE
 from harness.measure.host import description
 from harness.store.calibration_log import CalibrationLog
 from tests.cli.test_cli_compare import run

@@ -72,7 +72,7 @@ def test_large_experts_of_many_sequences_equal_the_reference(name: str) -> None:
 def test_experts_cut_for_threads_equal_the_reference(name: str, threads: int, parts: int) -> None:
     """Those of few sequences in fp32: in parts of 64 at least, and as many threads for each."""
     spec = ARCHITECTURES[name].model_copy(update={"moe_intermediate_size": 256})
-    prompt, model = tokens(spec), Engine(spec, "fp32", threads, lambda _: generate(spec, "fp32", 7))
+    prompt, model = tokens(spec), Engine(spec, "fp32", threads, lambda: generate(spec, "fp32", 7))
     experts = [b for b in model.program("decode", 3).bindings if b.packing == "columns_apart"]
     assert {b.shape[0] // spec.n_routed_experts for b in experts} == {parts}
     assert scaled_error(model.decode(prompt), forward(spec, real(spec, "fp32"), prompt)[:, -1]) < FP32_TOLERANCE
@@ -118,7 +118,7 @@ def _sets(chosen: Chosen) -> list[frozenset[int]]:
 
 
 def _engine_of(spec: Spec, weights: Mapping[str, Stored]) -> Engine:
-    return Engine(spec, "fp32", 1, lambda _: dict(weights))
+    return Engine(spec, "fp32", 1, lambda: dict(weights))
 
 
 def test_choosing_all_experts_is_the_dense_mixture() -> None:

@@ -125,7 +125,7 @@ def _random_model(family: str, fields: dict[str, Any]) -> Any:
 
 
 def _engine(checkpoint: Checkpoint) -> Engine:
-    return Engine(checkpoint.spec, "fp32", 1, lambda progress: checkpoint.weights("fp32", progress))
+    return Engine(checkpoint.spec, "fp32", 1, lambda: checkpoint.weights("fp32"))
 
 
 def _prompt(checkpoint: Checkpoint) -> NDArray[np.int64]:

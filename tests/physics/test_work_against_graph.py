@@ -96,10 +96,14 @@ def ran(spec: Spec, precision: RunPrecision, phase: Phase, batch: int = 3, threa
     core, linear = closed.pop("attention_core"), math.fsum(closed.values())
     load = Workload(phase=phase, batch=batch, prompt_tokens=prompt, decode_tokens=0)
     if phase == "prefill":
-        executed = engine.profile(phase, batch=batch, prompt_tokens=prompt, decode_tokens=0, seed=0, steps=1)
+        executed = engine.profile(
+            Workload(phase=phase, batch=batch, prompt_tokens=prompt, decode_tokens=0), seed=0, steps=1
+        )
         linear += 2 * batch * spec.vocab_size * spec.hidden_size  # logits of the last position of each prompt
     else:  # the first of two steps is left out, so that the second fills the cache
-        executed = engine.profile(phase, batch=batch, prompt_tokens=0, decode_tokens=2, depth=depth, seed=0, steps=1)
+        executed = engine.profile(
+            Workload(phase=phase, batch=batch, prompt_tokens=0, decode_tokens=2, depth=depth), seed=0, steps=1
+        )
         load = Workload(phase=phase, batch=batch, prompt_tokens=0, decode_tokens=1, depth=depth + 1)
     found = count_work(engine.program(phase, batch).model, executed, decoded_behind=depth + 1)
     assert found.linear_flop == pytest.approx(linear, rel=1e-12)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.measure.sweep import Worker
 from harness.measure.sweep import run as run_plan
 from harness.results.assemble import assemble, case_round_key
 from harness.results.plan import Task, Workload
@@ -31,7 +32,7 @@ def run(path: Path) -> None:
             store.keep(RUN, task, workload, observation)
             os.write(1, case_round_key(task, workload).encode() + b"\n")
 
-        outcome = run_plan(made.plan, sink=sink, done=store.done(RUN), command=HURRIED)
+        outcome = run_plan(made.plan, sink=sink, done=store.done(RUN), worker=Worker(HURRIED))
         whole = [one for _, one in store.kept(RUN) if one is not None]
         store.finish(assemble(made, whole, state=outcome.kind))
 

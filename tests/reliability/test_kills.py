@@ -131,7 +131,8 @@ def test_the_worker_dies_with_a_killed_parent(tmp_path: Path) -> None:
     zoo = str(Path(__file__).parent / "zoo.py")
     program = (
         "import sys; from harness.measure import sweep; from tests.reliability import plans\n"
-        "sweep.run(plans.plan(plans.task(batches=(7,))), sink=print, command=(sys.executable, sys.argv[1], 'sleeps'))"
+        "worker = sweep.Worker((sys.executable, sys.argv[1], 'sleeps'))\n"
+        "sweep.run(plans.plan(plans.task(batches=(7,))), sink=print, worker=worker)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, zoo, str(tmp_path)], cwd=ROOT)
     try:

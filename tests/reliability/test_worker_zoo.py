@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.measure.sweep import Bounds, Outcome, run
+from harness.measure.sweep import Bounds, Outcome, Worker, run
 from harness.results.plan import Plan, Task, Timing, Workload
 from harness.results.record import CeilingObservation, Observation
 from tests.reliability import plans
@@ -26,7 +26,7 @@ def swept(animal: str, bounds: Bounds, batches: tuple[int, ...] = BATCHES) -> tu
         found[workload.batch] = observation
 
     plan: Plan = plans.plan(plans.task(batches=batches, timing=BRIEF))
-    outcome = run(plan, sink=sink, bounds=bounds, command=(sys.executable, str(ZOO), animal))
+    outcome = run(plan, sink=sink, bounds=bounds, worker=Worker((sys.executable, str(ZOO), animal)))
     assert not psutil.Process().children(recursive=True)
     assert not [p.pid for p in psutil.process_iter(["cmdline"]) if "grandchild-of-the-zoo" in (p.info["cmdline"] or [])]
     return outcome, found
@@ -35,10 +35,10 @@ def swept(animal: str, bounds: Bounds, batches: tuple[int, ...] = BATCHES) -> tu
 @pytest.mark.parametrize(
     ("animal", "reason"),
     [
-        ("segfaults", "killed by SIGSEGV; last words: about to fall"),
+        ("segfaults", "killed by SIGSEGV; last output: about to fall"),
         ("leaves", "ended without a result"),
         ("fails", "the runtime refused the graph"),
-        ("raises", "ended with exit code 1; last words: "),
+        ("raises", "ended with exit code 1; last output: "),
         ("breeds", "ended with exit code 3"),
     ],
 )
@@ -81,7 +81,9 @@ def test_a_model_that_does_not_load_fails_all_its_workloads_at_once(animal: str,
 
 def test_a_worker_that_cannot_start_is_a_reason() -> None:
     outcome = run(
-        plans.plan(plans.task()), sink=lambda *_: None, command=("/nonexistent/python", "-m", "harness.measure.worker")
+        plans.plan(plans.task()),
+        sink=lambda *_: None,
+        worker=Worker(("/nonexistent/python", "-m", "harness.measure.worker")),
     )
     assert outcome.failed == 3
 
@@ -93,7 +95,7 @@ def test_failures_beyond_the_limit_stop_the_run() -> None:
         plans.plan(*tasks),
         sink=lambda _task, _workload, observation: made.append(observation),
         bounds=Bounds(max_failures=2),
-        command=("/nonexistent/python",),
+        worker=Worker(("/nonexistent/python",)),
     )
     assert outcome.kind == "interrupted" and "the limit is 2" in (outcome.stopped or "")
     assert len(made) == outcome.failed < 15

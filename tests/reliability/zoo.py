@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UnfitHostError
 from harness.measure.worker import main
-from harness.results.plan import Task, Variant
-from harness.vocabulary import Phase
+from harness.results.plan import Task, Variant, Workload
 
 BAD_BATCH = 7
 
@@ -44,9 +43,9 @@ class Engine:
     def __init__(self, animal: str):
         self._animal = animal
 
-    def open(self, phase: Phase, *, batch: int, **_shape: int) -> Runner:
-        assert phase == "decode"
-        return Runner(self._animal, batch)
+    def open(self, workload: Workload, *, seed: int) -> Runner:
+        assert workload.phase == "decode" and seed >= 0
+        return Runner(self._animal, workload.batch)
 
 
 def behave(animal: str) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from harness.compare.calibration import settle
 from harness.compare.decision import ANALYSES
-from harness.compare.procedure import next_step
 from harness.compare.thresholds import Thresholds
 from harness.stats import Estimate, interleaved_ratio, median_estimate, paired_ratio, separate_ratio
 from tests.simulated_host import HOSTS, SimulatedHost
@@ -20,12 +20,7 @@ EDGE = math.log1p(0.03)
 
 def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> str:
     new, old = host.variants(rng, ANALYSES[-1], slow_down)
-    pairs = 0
-    while True:
-        step = next_step(new[:pairs], old[:pairs], 0.03, THRESHOLDS)
-        if step.decided is not None:
-            return step.decided.decision
-        pairs = step.pairs
+    return settle(new, old, THRESHOLDS).decision
 
 
 @pytest.mark.parametrize(("host", "alarms"), [("quiet", 0.002), ("unsteady", 0.005), ("busy", 0.01)])

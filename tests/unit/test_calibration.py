@@ -12,8 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.compare.calibration import PowerTrial, settle
-from harness.compare.decision import ANALYSES
-from harness.compare.procedure import PROCEDURE
+from harness.compare.decision import ANALYSES, PROCEDURE
 from harness.compare.thresholds import Thresholds
 from harness.errors import WorkerError
 from harness.measure.power_trial import SlowedRunner

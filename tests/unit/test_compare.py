@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare.calibration import Trial, calibrate
+from harness.compare.calibration import Trial, calibrate, settle
 from harness.compare.comparison import Comparison, compare
-from harness.compare.decision import ANALYSES, Decision, decide, decide_pairs
-from harness.compare.matching import interleaved_pairs, match, meant
-from harness.compare.procedure import next_step, order
+from harness.compare.decision import ANALYSES, Decision, decide, decide_pairs, order
+from harness.compare.matching import interleaved_pairs, match, resolve
 from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
 from harness.compare.thresholds import Thresholds, parse
 from harness.errors import UsageError
@@ -81,12 +80,7 @@ def test_the_rule(shown: Estimate, alarm: Estimate, word: Decision) -> None:
 def one_ab(rng: np.random.Generator, host: SimulatedHost, slow_down: float) -> Decision:
     """One comparison as it is run: 10 pairs, then 20, 40, 80 and 160 while undecided or only warned."""
     new, old = host.variants(rng, ANALYSES[-1], slow_down)
-    pairs_measured = 0
-    while True:
-        step = next_step(new[:pairs_measured], old[:pairs_measured], 0.03, THRESHOLDS)
-        if step.decided is not None:
-            return step.decided.decision
-        pairs_measured = step.pairs
+    return settle(new, old, THRESHOLDS).decision
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -235,10 +229,10 @@ def test_names_to_ignore_are_known_however_they_are_joined() -> None:
     fact = Attribute(kind="version", name="library build", value="x", binding=True)
     spaced = row("x", [1.0]).model_copy(update={"key": (Setting(name="parameter t", value="1"),)})
     one = table(spaced, facts=(fact,))
-    assert meant(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}
-    assert meant([], [one]) == frozenset()
+    assert resolve(["library-build", "parameter-t"], [one]) == {"library build", "parameter t"}
+    assert resolve([], [one]) == frozenset()
     with pytest.raises(UsageError, match=r"--ignore librarybuild: .* did you mean 'library-build'"):
-        meant(["librarybuild"], [one])
+        resolve(["librarybuild"], [one])
 
 
 def test_one_sample_decides_nothing() -> None:
@@ -392,11 +386,7 @@ def test_both_orders_occur_alike(count: int) -> None:
 
 
 def test_nothing_is_decided_between_two_analyses() -> None:
-    new, old = [2.0] * 15, [1.0] * 15
-    assert next_step([], [], 0.03, THRESHOLDS).pairs == ANALYSES[0]
-    between = next_step(new, old, 0.03, THRESHOLDS)
-    assert between.decided is None and between.pairs == 20
-    stopped = next_step(new, old, 0.03, THRESHOLDS, budget_left=False)
-    assert stopped.decided is not None and stopped.decided.decision == "faster"
-    at_analysis = next_step(new[:10], old[:10], 0.03, THRESHOLDS)
-    assert at_analysis.decided is not None and at_analysis.pairs == 10
+    settled = settle([2.0] * 15, [1.0] * 15, THRESHOLDS)
+    assert (settled.decision, settled.shown.n) == ("faster", ANALYSES[0])
+    early = settle([2.0] * 9, [1.0] * 9, THRESHOLDS)
+    assert early.shown.n == 9, "no analysis was reached: all pairs decide"

@@ -25,9 +25,9 @@ def test_this_environment_says_what_it_has_and_reads_what_it_is_told() -> None:
     ("script", "words"),
     [
         (None, "cannot be run as a Python interpreter"),
-        ("exit 3", "exit code 3: it said nothing"),
+        ("exit 3", "exit code 3: without output"),
         ("echo hello", "answered 'hello"),
-        ('echo \'{"python": "3.13", "packages": {"harness": "1"}}\'', "did not say how it talks"),
+        ('echo \'{"python": "3.13", "packages": {"harness": "1"}}\'', "does not state its exchange"),
     ],
 )
 def test_what_is_no_interpreter_is_named(tmp_path: Path, script: str | None, words: str) -> None:

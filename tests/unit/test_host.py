@@ -140,8 +140,8 @@ def test_processor_time_of_others_is_what_is_left(tmp_path: Path) -> None:
     seen = description.usage(stat)
     assert (seen.busy_s, seen.steal_s) == (4.0, 3.0)
     between = Usage(own_s=2.0, busy_s=5.0, steal_s=3.0).since(Usage(own_s=0.5, busy_s=1.0, steal_s=3.0))
-    assert between == Usage(own_s=1.5, busy_s=4.0, steal_s=0.0) and between.foreign_s == 2.5
-    assert description.usage(tmp_path / "none").foreign_s is None
+    assert between == Usage(own_s=1.5, busy_s=4.0, steal_s=0.0) and between.other_s == 2.5
+    assert description.usage(tmp_path / "none").other_s is None
 
 
 def test_peak_memory_is_this_processs_and_not_its_parents() -> None:

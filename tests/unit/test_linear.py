@@ -23,7 +23,7 @@ def relative_errors(precision: RunPrecision, *, uneven: bool) -> list[float]:
     stored = quantise(random.standard_normal((_OUT, _IN), dtype=np.float32), precision, tensor.block(precision))
     x = random.standard_normal((3, _IN), dtype=np.float32) * np.array([[1], [1e-3], [0]], dtype=np.float32)
     nodes = Nodes(precision, wide=True, byte=exact_byte())
-    linear(nodes, tensor, nodes.input("x", np.float32, ("R", _IN)), to=("y",), uneven=uneven)
+    linear(nodes, tensor, nodes.input("x", np.float32, ("R", _IN)), to="y", uneven=uneven)
     nodes.output("y", np.float32, ("R", _OUT))
     program = nodes.program("one product")
     arrays = {b.name: packed_array(tensor, stored, b.packing, precision, b.factor, b.dtype) for b in program.bindings}

@@ -14,12 +14,11 @@ from harness.errors import UnfitHostError
 from harness.measure.host import description
 from harness.measure.host.description import allowed_cpus
 from harness.measure.lock import run_lock
-from harness.measure.sweep import Bounds, Outcome, SweepProgress, run, worker_environment
+from harness.measure.sweep import Bounds, Outcome, Worker, run, worker_environment
 from harness.measure.worker import Message, carry_out, time_steps
 from harness.results.assemble import case_round_key, remaining
 from harness.results.plan import Plan, Task, Timing, Workload
 from harness.results.record import CeilingObservation, Observation
-from harness.vocabulary import Phase
 from tests.clock import ScriptedClock
 from tests.reliability import plans
 from tests.reliability.rig import HURRIED
@@ -76,7 +75,7 @@ def test_the_parent_sleeps_while_a_worker_measures() -> None:
     plan = plans.plan(plans.task(batches=(1, 2), timing=Timing(warmup_steps=1, min_time_s=1.0)))
     seen: list[Observation | CeilingObservation] = []
     before_s = time.process_time()
-    run(plan, sink=lambda *made: seen.append(made[2]), command=(sys.executable, str(ZOO), "tame"))
+    run(plan, sink=lambda *made: seen.append(made[2]), worker=Worker((sys.executable, str(ZOO), "tame")))
     spent_s = time.process_time() - before_s
     timed_s = sum(sum(o.durations_s) for o in seen if isinstance(o, Observation))
     assert timed_s > 1.9 and spent_s < 0.01 * timed_s
@@ -92,11 +91,11 @@ class Recorded:
         self._clock, self._fail_at = clock, fail_at
         self.tokens_per_step, self.outside_s, self.steps = 0, 0.0, 0
 
-    def open(self, phase: Phase, *, batch: int, **_shape: int) -> "Recorded":
-        assert phase == "decode"
-        if batch == self._fail_at:
+    def open(self, workload: Workload, *, seed: int) -> "Recorded":
+        assert workload.phase == "decode" and seed >= 0
+        if workload.batch == self._fail_at:
             raise UnfitHostError("too large for this host")
-        self.tokens_per_step, self.steps, self.outside_s = batch, 0, 0.0
+        self.tokens_per_step, self.steps, self.outside_s = workload.batch, 0, 0.0
         return self
 
     def step(self) -> None:
@@ -167,7 +166,7 @@ def swept(plan: Plan, **options: object) -> tuple[Outcome, list[Made]]:
     outcome = run(
         plan,
         sink=lambda task, workload, _: made.append((task, workload)),
-        command=HURRIED,
+        worker=Worker(HURRIED),
         **options,  # type: ignore[arg-type]
     )
     return outcome, made
@@ -202,19 +201,11 @@ def test_a_task_keeps_only_what_is_left() -> None:
 
 
 def test_no_round_starts_after_the_time_budget() -> None:
-    ticks = iter(range(0, 1000, 10))
+    ticks = iter(range(0, 1000, 40))
     outcome, made = swept(plans.rounds(5), bounds=Bounds(time_budget_s=35), clock=lambda: float(next(ticks)))
     assert outcome.kind == "interrupted" and "time budget" in (outcome.stopped or "")
     assert {t.round for t, _ in made} == {0}, "a round that was begun is finished"
     assert len(made) == 4
-
-
-def test_progress_counts_up_and_says_what_remains() -> None:
-    shown: list[SweepProgress] = []
-    swept(plans.rounds(2), progress=shown.append)
-    assert [p.done for p in shown] == list(range(8)) and all(p.total == 8 for p in shown)
-    assert shown[0].remaining_s is None and shown[-1].remaining_s is not None
-    assert shown[1].label == "small int8 decode batch 1" and shown[0].label == "this host's ceilings"
 
 
 def test_a_sink_that_fails_ends_the_run_and_the_worker() -> None:
@@ -222,7 +213,7 @@ def test_a_sink_that_fails_ends_the_run_and_the_worker() -> None:
         raise UnfitHostError("the disk is full")
 
     with pytest.raises(UnfitHostError):
-        run(plans.rounds(1), sink=sink, command=HURRIED)
+        run(plans.rounds(1), sink=sink, worker=Worker(HURRIED))
 
 
 def test_ctrl_c_ends_the_worker_and_passes_through() -> None:
@@ -234,7 +225,7 @@ def test_ctrl_c_ends_the_worker_and_passes_through() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(plans.rounds(1), sink=sink, command=HURRIED)
+        run(plans.rounds(1), sink=sink, worker=Worker(HURRIED))
     assert len(kept) == 2
 
 

@@ -45,6 +45,6 @@ def test_few_processors_are_noted() -> None:
 
 
 def test_processes_that_came_and_went_count(tmp_path: Path) -> None:
-    before, after = (QUIET.model_copy(update={"foreign_s": s}) for s in (10.0, 13.0))
+    before, after = (QUIET.model_copy(update={"other_s": s}) for s in (10.0, 13.0))
     found = named(signs(before, after, 3.0, [1.0, 1.01], tmp_path))["other processes"]
     assert found.state == "noisy" and "100 %" in found.found

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.measure.protocol import SPOKEN, VERSION, Terms, refusal, request, understood
+from harness.measure.protocol import SUPPORTED, VERSION, Terms, decode, refusal, request
 from harness.measure.worker import Message
 from harness.results.plan import Task, Timing, Variant, Workload
 from harness.results.record import Observation
@@ -59,8 +59,8 @@ def test_a_field_that_says_something_is_never_lost() -> None:
 
 
 def test_versions_too_far_apart_are_refused_with_the_way_out() -> None:
-    assert all(refusal(terms(protocol=version)) is None for version in SPOKEN)
-    said = refusal(terms(protocol=max(SPOKEN) + 1))
+    assert all(refusal(terms(protocol=version)) is None for version in SUPPORTED)
+    said = refusal(terms(protocol=max(SUPPORTED) + 1))
     assert said is not None and "too much newer; start the comparison with a newer harness" in said
 
 
@@ -69,7 +69,7 @@ def test_answers_with_unknown_fields_are_read_without_them() -> None:
     body = known.model_dump(mode="json")
     body["observation"]["weather"] = {"wind_m_s": 3}
     body["mood"] = "good"
-    assert understood(json.dumps(body).encode()) == known
+    assert decode(json.dumps(body).encode()) == known
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_answers_with_unknown_fields_are_read_without_them() -> None:
     ],
 )
 def test_what_is_no_answer_stays_none(line: bytes) -> None:
-    assert understood(line) is None
+    assert decode(line) is None

@@ -48,7 +48,7 @@ def state(repository: Repository) -> tuple[str, ...]:
 def test_names_and_merge_base(repository: Repository) -> None:
     head = repository.resolve("HEAD")
     base = repository.merge_base(head)
-    assert base.commit == git(repository.top, "rev-parse", "main~1") and "merge base with main" in base.said
+    assert base.commit == git(repository.top, "rev-parse", "main~1") and "merge base with main" in base.description
     assert repository.resolve("feature").commit == head.commit
     assert repository.text(base, Path("b.txt")) is None and repository.text(head, Path("b.txt")) == "new"
     with pytest.raises(UsageError, match="no revision of"):

@@ -10,11 +10,16 @@ from harness.model.graph.packing import code_of_zero
 from harness.model.operators import by_part, count_work, rows
 from harness.model.spec import Spec
 from harness.model.tensors import cache_token_bytes
+from harness.results.plan import Workload
 from harness.runtime.engine import Engine
 from harness.runtime.runner import Decoder
 from harness.vocabulary import Phase, RunPrecision
 
 SPEC = preset("moe-tiny")
+
+
+def workload(phase: Phase, batch: int, prompt_tokens: int, decode_tokens: int, depth: int = 0) -> Workload:
+    return Workload(phase=phase, batch=batch, prompt_tokens=prompt_tokens, decode_tokens=decode_tokens, depth=depth)
 
 
 @pytest.fixture(scope="module")
@@ -38,30 +43,31 @@ def test_experts_activated_follows_uniform_routing(phase: Phase) -> None:
     seen = []
     for seed in range(16):
         runner = engine.open(
-            phase, batch=1 if prefill else 8, prompt_tokens=8 if prefill else 0, decode_tokens=8, seed=seed
+            workload(phase, 1 if prefill else 8, 8 if prefill else 0, 8),
+            seed=seed,
         )
         seen.append(runner.experts_activated() or 0.0)
     assert sum(seen) / len(seen) == pytest.approx(expected_experts_activated(spec, 8), rel=0.03)
 
 
 def test_a_skew_lowers_experts_activated(engine: Engine) -> None:
-    even = engine.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).experts_activated()
+    even = engine.open(workload("prefill", 1, 32, 0), seed=0).experts_activated()
     skewed = Engine.load(SPEC, "int4", threads=1, seed=0, routing_skew=4.0)
-    uneven = skewed.open("prefill", batch=1, prompt_tokens=32, decode_tokens=0, seed=0).experts_activated()
+    uneven = skewed.open(workload("prefill", 1, 32, 0), seed=0).experts_activated()
     assert even is not None and uneven is not None
     assert uneven < 0.8 * even
 
 
 def test_a_dense_control_has_no_experts_activated() -> None:
     dense = Engine.load(preset("moe-tiny:equal-active"), "int4", threads=1, seed=0)
-    assert dense.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0).experts_activated() is None
+    assert dense.open(workload("prefill", 1, 4, 0), seed=0).experts_activated() is None
 
 
 def test_steps_are_the_same_for_the_same_seed(engine: Engine) -> None:
     for phase in ("prefill", "decode"):
         seen = []
         for _ in range(2):
-            runner = engine.open(phase, batch=2, prompt_tokens=5, decode_tokens=3, seed=4)
+            runner = engine.open(workload(phase, 2, 5, 3), seed=4)
             runner.step()
             runner.step()
             seen.append(runner.logits().copy())
@@ -69,7 +75,7 @@ def test_steps_are_the_same_for_the_same_seed(engine: Engine) -> None:
 
 
 def test_decoding_starts_over_when_the_cache_is_full(engine: Engine) -> None:
-    runner = engine.open("decode", batch=2, prompt_tokens=3, decode_tokens=2, depth=4, seed=0)
+    runner = engine.open(workload("decode", 2, 3, 2, 4), seed=0)
     logits = []
     for _ in range(4):
         runner.step()
@@ -79,7 +85,7 @@ def test_decoding_starts_over_when_the_cache_is_full(engine: Engine) -> None:
 
 
 def test_a_step_spends_little_outside_the_runtime(engine: Engine) -> None:
-    runner = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=64, seed=0)
+    runner = engine.open(workload("decode", 1, 0, 64), seed=0)
     for _ in range(50):
         runner.step()
     assert 0 < runner.outside_s < 50 * 500e-6
@@ -105,22 +111,14 @@ def test_both_copies_of_a_latent_agree_after_filling_and_stepping(engine: Engine
 
 
 def test_a_workload_that_lost_its_session_says_so(engine: Engine) -> None:
-    first = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0)
-    engine.open("decode", batch=2, prompt_tokens=0, decode_tokens=4, seed=0)
+    first = engine.open(workload("decode", 1, 0, 4), seed=0)
+    engine.open(workload("decode", 2, 0, 4), seed=0)
     with pytest.raises(ValueError, match="another one was opened"):
         first.step()
-    second = engine.open("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0)
-    engine.open("prefill", batch=1, prompt_tokens=4, decode_tokens=0, seed=0)
+    second = engine.open(workload("decode", 1, 0, 4), seed=0)
+    engine.open(workload("prefill", 1, 4, 0), seed=0)
     with pytest.raises(ValueError, match="closed"):
         second.step()
-
-
-def test_progress_is_reported() -> None:
-    seen: list[tuple[str, float]] = []
-    Engine.load(SPEC, "int4", threads=1, seed=0, progress=lambda what, share: seen.append((what, share)))
-    assert seen[-1] == ("session", 1.0)
-    shares = [share for what, share in seen if what == "weights"]
-    assert shares == sorted(shares) and shares[-1] == 1.0
 
 
 def test_a_model_larger_than_memory_is_refused_before_it_is_built() -> None:
@@ -135,7 +133,7 @@ def test_work_follows_the_active_parameters(phase: Phase, precision: RunPrecisio
     """Every matrix that a token meets is multiplied once: 2 operations a weight, for the chosen experts only. The head
     runs once a sequence; norms and selection biases are not products."""
     engine, batch, prompt = Engine.load(SPEC, precision, threads=1, seed=0, first=phase), 2, 8
-    executed = engine.profile(phase, batch=batch, prompt_tokens=prompt, decode_tokens=4, seed=0, steps=1)
+    executed = engine.profile(workload(phase, batch, prompt, 4), seed=0, steps=1)
     work = count_work(engine.program(phase, batch).model, executed)
     count = parameters(SPEC)
     tokens = batch * prompt if phase == "prefill" else batch
@@ -146,7 +144,7 @@ def test_work_follows_the_active_parameters(phase: Phase, precision: RunPrecisio
 
 
 def test_a_profile_names_every_part_and_adds_up(engine: Engine) -> None:
-    executed = engine.profile("decode", batch=1, prompt_tokens=0, decode_tokens=4, seed=0, steps=3)
+    executed = engine.profile(workload("decode", 1, 0, 4), seed=0, steps=3)
     profile = rows(executed, 3)
     assert sum(row.share for row in profile) == pytest.approx(1)
     assert sum(row.duration_s for row in profile) == pytest.approx(sum(run.duration_s for run in executed) / 3)

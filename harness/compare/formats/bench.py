@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.compare.formats.record import RATE, TOOL
 from harness.compare.formats.source import ToolObject, decode, decode_lines, read, refuse
-from harness.compare.table import Attribute, ResultTable, Row, Sample, Setting, key, plain
+from harness.compare.table import Attribute, ResultTable, Row, Sample, Setting, attributes, key, plain
 
 _Pair = Annotated[tuple[str, str], Field(strict=False)]
 
@@ -65,13 +65,14 @@ def _facts(rows: list[_Row]) -> tuple[Attribute, ...]:
         return ", ".join(sorted(v for v in values if v))
 
     versions = sorted({pair for r in rows for pair in r.versions})
-    found = [
-        Attribute(kind="host", name="cpu", value=stated({r.host for r in rows}), binding=True),
-        Attribute(kind="host", name="fingerprint", value=stated({r.host_fingerprint for r in rows}), binding=True),
+    return (
+        *attributes(
+            ("host", "cpu", stated({r.host for r in rows}), True),
+            ("host", "fingerprint", stated({r.host_fingerprint for r in rows}), True),
+        ),
         *(Attribute(kind="version", name=n, value=stated({v for m, v in versions if m == n})) for n in dict(versions)),
-        Attribute(kind="run", name="created", value=min((r.created for r in rows if r.created), default="")),
-    ]
-    return tuple(f for f in found if f.value)
+        *attributes(("run", "created", min((r.created for r in rows if r.created), default=None), False)),
+    )
 
 
 def _row(row: _Row) -> Row:

@@ -1,4 +1,4 @@
-"""Which tool wrote a text, and its table. The one place that knows all formats; it reads no file."""
+"""Which tool wrote a text, and its table."""
 
 import json
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from harness.compare.formats import record as own
 from harness.compare.formats.source import decode, refuse
 from harness.compare.table import ResultTable
 from harness.errors import UsageError
+from harness.files import strict
 from harness.results import reportfile
 
 _JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]], ...] = (
@@ -34,8 +35,7 @@ def parse(text: str, name: str) -> ResultTable:
     try:
         return _parsed(text, name)
     except ValidationError as error:  # a file of the right form whose values no measurement gives
-        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        refuse(name, f"{'.'.join(map(str, found['loc'])) or 'a row'}: {found['msg']}")
+        refuse(name, strict.reasons(error, "a row")[0])
 
 
 def _parsed(text: str, name: str) -> ResultTable:

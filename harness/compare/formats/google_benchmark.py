@@ -12,7 +12,18 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.compare.formats.source import ToolObject, decode, figure, read, refuse, table
-from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, key, plain
+from harness.compare.table import (
+    Attribute,
+    AttributeKind,
+    Metric,
+    ResultTable,
+    Row,
+    Sample,
+    Setting,
+    Summary,
+    key,
+    plain,
+)
 
 TOOL = "google-benchmark"
 _REAL = Metric(name="real time", unit="s", better="lower")
@@ -29,6 +40,7 @@ _OWN_NUMBERS = frozenset(
 )
 # A frequency read once on a virtual machine says little; a debug build says all.
 _BINDING = ("num_cpus", "library_build_type")
+_OF_A_RUN = ("date", "executable", "json_schema_version")
 _NAMES = {"host_name": "host name", "num_cpus": "cores", "library_version": TOOL, "library_build_type": "library build"}
 
 
@@ -138,17 +150,14 @@ def _split(name: str, names: set[str]) -> tuple[str, str | None]:
 
 
 def _facts(context: dict[str, Any]) -> tuple[Attribute, ...]:
-    found = []
-    for name, value in context.items():
-        if isinstance(value, dict | list) or name in ("load_avg",):
-            continue
-        kind: Literal["host", "version", "run"] = "host"
-        if name.startswith("library"):
-            kind = "version"
-        elif name in ("date", "executable", "json_schema_version"):
-            kind = "run"
-        found.append(Attribute(kind=kind, name=_NAMES.get(name, name), value=plain(value), binding=name in _BINDING))
-    return tuple(found)
+    def kind(name: str) -> AttributeKind:
+        return "version" if name.startswith("library") else "run" if name in _OF_A_RUN else "host"
+
+    return tuple(
+        Attribute(kind=kind(name), name=_NAMES.get(name, name), value=plain(value), binding=name in _BINDING)
+        for name, value in context.items()
+        if not isinstance(value, dict | list) and name != "load_avg"
+    )
 
 
 def _rows(benchmarks: Sequence[_Benchmark]) -> tuple[Row, ...]:
@@ -163,23 +172,17 @@ def _rows(benchmarks: Sequence[_Benchmark]) -> tuple[Row, ...]:
 
 
 def _row(group: _Group, entries: list[_Benchmark]) -> Row:
-    samples: tuple[Sample, ...] = ()
-    summary = None
     runs = [_seconds(e) for e in entries if e.run_type == "iteration"]
     means = {e.aggregate_name: e for e in entries if e.run_type == "aggregate"}
     centre = means.get("median") or means.get("mean")
-    values = runs or ([_seconds(centre)] if centre else [])
-    problem = _problem(entries, values)
-    if problem is None and runs:
-        samples = tuple(Sample(value=v) for v in runs if v is not None)
-    elif problem is None and centre is not None:
-        summary = _summary(centre, means.get("stddev"))
+    problem = _problem(entries, runs or ([_seconds(centre)] if centre else []))
+    averaged = problem is None and not runs and centre is not None
     return Row(
         key=key(benchmark=group[0], label=group[1]),  # the number of threads is part of the name
         metric=_REAL,
         sampled="inside",
-        samples=samples,
-        summary=summary,
+        samples=tuple(Sample(value=v) for v in runs if v is not None) if problem is None else (),
+        summary=_summary(centre, means.get("stddev")) if averaged and centre else None,
         outcomes=_steady_counters(entries),
         problem=problem,
     )

@@ -9,7 +9,18 @@ import json
 from pydantic import Field
 
 from harness.compare.formats.source import ToolObject, decode, decode_lines, figure, read, refuse, table
-from harness.compare.table import Attribute, AttributeKind, Metric, ResultTable, Row, Sample, Summary, key, plain
+from harness.compare.table import (
+    Attribute,
+    AttributeKind,
+    Metric,
+    ResultTable,
+    Row,
+    Sample,
+    Summary,
+    attributes,
+    key,
+    plain,
+)
 
 TOOL = "llama-bench"
 _RATE = Metric(name="rate", unit="tok/s", better="higher")
@@ -80,26 +91,23 @@ def parse_csv(text: str, name: str) -> ResultTable:
 def _table(entries: list[object], name: str, notes: tuple[str, ...]) -> ResultTable:
     if not entries:
         refuse(name, "holds no results")
-    rows = []
-    for i, entry in enumerate(entries):
+    results: list[dict[str, object]] = []
+    for i, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
-            refuse(name, f"result {i + 1} is no object")
-        rows.append(_row(entry, f"{name} (result {i + 1})"))
-    return ResultTable(
-        tool=TOOL, name=name, facts=_facts([e for e in entries if isinstance(e, dict)]), rows=tuple(rows), notes=notes
-    )
+            refuse(name, f"result {i} is no object")
+        results.append(entry)
+    rows = tuple(_row(entry, f"{name} (result {i})") for i, entry in enumerate(results, 1))
+    return ResultTable(tool=TOOL, name=name, facts=_facts(results), rows=rows, notes=notes)
 
 
 def _facts(entries: list[dict[str, object]]) -> tuple[Attribute, ...]:
-    found = []
-    for column, kind, binding in _HOST:
-        values = sorted({plain(e[column]) for e in entries if e.get(column) not in (None, "")})
-        if values:
-            found.append(Attribute(kind=kind, name=column, value=", ".join(values), binding=binding))
-    started = min((plain(e["test_time"]) for e in entries if e.get("test_time")), default=None)
-    if started is not None:
-        found.append(Attribute(kind="run", name="time", value=started))
-    return tuple(found)
+    def stated(column: str) -> list[str]:
+        return sorted({plain(e[column]) for e in entries if e.get(column) not in (None, "")})
+
+    return attributes(
+        *((kind, column, ", ".join(stated(column)), binding) for column, kind, binding in _HOST),
+        ("run", "time", min(stated("test_time"), default=None), False),
+    )
 
 
 def _row(entry: dict[str, object], where: str) -> Row:
@@ -121,12 +129,12 @@ def _summary(result: _Result) -> Summary:
 
 
 def _is_samples(value: object) -> bool:
-    """Whether a column that nobody knows holds numbers, one a repetition: a result, no setting."""
+    """Whether an unknown column holds numbers, one a repetition: a result, no setting."""
     return isinstance(value, list) and bool(value) and all(isinstance(v, int | float) for v in value)
 
 
 def _canonical(column: str, value: object) -> object:
-    """One value for one setting, whichever format it came by, and wherever a model's file lies."""
+    """One value for one setting, whichever format it came by, and whatever folder a model's file is in."""
     if isinstance(value, bool):  # JSON writes true and false, CSV 1 and 0
         return "1" if value else "0"
     if isinstance(value, dict | list):

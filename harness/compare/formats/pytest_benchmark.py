@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.compare.formats.source import ToolObject, decode, read
-from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, key, plain
+from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, attributes, key, plain
 
 TOOL = "pytest-benchmark"
 TOKENS = "harness_tokens"
@@ -62,8 +62,8 @@ def _facts(file: _File) -> tuple[Attribute, ...]:
     cpu = machine.get("cpu") if isinstance(machine.get("cpu"), dict) else {}
     assert isinstance(cpu, dict)
     prints = {b.extra_info.get(FINGERPRINT) for b in file.benchmarks} - {None}
-    found = [
-        ("host", "cpu", cpu.get("brand_raw") or cpu.get("brand"), True),  # py-cpuinfo before 5 says brand
+    stated = attributes(
+        ("host", "cpu", cpu.get("brand_raw") or cpu.get("brand"), True),  # py-cpuinfo before 5 writes brand
         ("host", "cores", cpu.get("count"), True),
         ("host", "architecture", machine.get("machine"), True),
         ("host", "host name", machine.get("node"), False),
@@ -75,11 +75,6 @@ def _facts(file: _File) -> tuple[Attribute, ...]:
         ("version", "commit", _commit(commit), False),
         ("run", "branch", None if commit.get("branch") in _NO_BRANCH else commit.get("branch"), False),
         ("run", "time", file.datetime, False),
-    ]
-    stated = tuple(
-        Attribute(kind=kind, name=fact, value=plain(value), binding=binding)  # type: ignore[arg-type]
-        for kind, fact, value, binding in found
-        if value is not None and value != ""
     )
     return stated + _versions(file.benchmarks)
 
@@ -106,11 +101,8 @@ def _row(benchmark: _Benchmark) -> Row:
     stats, info = benchmark.stats, benchmark.extra_info
     tokens = _tokens(info)
     problem = "a duration that is not positive" if min(stats.data or (stats.median,)) <= 0 else None
-    samples: tuple[Sample, ...] = ()
-    summary = None
-    if not problem and stats.data:
-        samples = tuple(Sample(value=tokens / t if tokens else t) for t in stats.data)
-    elif not problem:
+    samples, summary = stats.data if stats.data and not problem else (), None
+    if not problem and not samples:
         scale = tokens / stats.median if tokens else stats.median
         deviation = scale * stats.stddev / stats.mean if stats.mean > 0 else 0.0
         summary = Summary(point=scale, centre="median", deviation=deviation, n=stats.rounds)
@@ -118,7 +110,7 @@ def _row(benchmark: _Benchmark) -> Row:
         key=key(test=benchmark.fullname, group=benchmark.group),
         metric=_RATE if tokens else _TIME,
         sampled="inside",
-        samples=samples,
+        samples=tuple(Sample(value=tokens / t if tokens else t) for t in samples),
         summary=summary,
         inputs=_settings(info, ours=True),
         outcomes=_settings(info, ours=False),

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from harness.compare.table import Attribute, AttributeKind, Metric, ResultTable, Row, Sample, Setting, key, plain
+from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, attributes, key, plain
 from harness.results.disturbance import disturbed, judge_run
 from harness.results.plan import Variant
 from harness.results.record import Host, Measurement, Record
@@ -38,20 +38,18 @@ def _facts(record: Record) -> tuple[Attribute, ...]:
 
 
 def _host(host: Host) -> tuple[Attribute, ...]:
-    found: tuple[tuple[str, object, bool], ...] = (
-        ("cpu", host.cpu, True),
-        ("architecture", host.architecture, True),
-        ("cores", host.cores, True),
-        ("last-level cache (bytes)", host.last_level_cache_bytes, True),
-        ("fingerprint", host.fingerprint, True),
-        ("memory (bytes)", host.memory_bytes, False),
-        ("system", host.system, False),
-        ("kernel", host.kernel, False),
-        ("virtual", host.virtual, False),
-        ("frequency (Hz)", host.frequency_hz, False),
+    return attributes(
+        ("host", "cpu", host.cpu, True),
+        ("host", "architecture", host.architecture, True),
+        ("host", "cores", host.cores, True),
+        ("host", "last-level cache (bytes)", host.last_level_cache_bytes, True),
+        ("host", "fingerprint", host.fingerprint, True),
+        ("host", "memory (bytes)", host.memory_bytes, False),
+        ("host", "system", host.system, False),
+        ("host", "kernel", host.kernel, False),
+        ("host", "virtual", host.virtual, False),
+        ("host", "frequency (Hz)", host.frequency_hz, False),
     )
-    kind: AttributeKind = "host"
-    return tuple(Attribute(kind=kind, name=n, value=plain(v), binding=b) for n, v, b in found if v is not None)
 
 
 def _row(m: Measurement, record: Record) -> Row:
@@ -66,13 +64,15 @@ def _row(m: Measurement, record: Record) -> Row:
             for o in good
             if o.median_s and o.tokens_per_step
         ),
-        inputs=_inputs(
-            next((a for a in variants if (a.model, a.precision, a.threads) == (m.model, m.precision, m.threads)), None)
-        ),
+        inputs=_inputs(next((v for v in variants if _same(v, m)), None)),
         outcomes=(Setting(name="output digest", value=", ".join(sorted(digests))),) if digests else (),
         problem=m.error or "; ".join(m.invalid) or None,
         disturbed=disturbed(m, RuleContext(host=record.host)),
     )
+
+
+def _same(variant: Variant, m: Measurement) -> bool:
+    return (variant.model, variant.precision, variant.threads) == (m.model, m.precision, m.threads)
 
 
 def _inputs(variant: Variant | None) -> tuple[Setting, ...]:

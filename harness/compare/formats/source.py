@@ -1,6 +1,6 @@
-"""A foreign file's text, decoded strictly and checked against the few fields that a reader needs.
+"""Another tool's file as text, decoded strictly (JSON, JSON lines, CSV) and checked against the fields a reader needs.
 
-Knows JSON, JSON lines and CSV, no tool. Everything that is wrong becomes a UsageError that names file and place.
+Every mistake becomes a UsageError that names file and place.
 """
 
 import csv
@@ -69,10 +69,9 @@ def read(model: type[Model], data: Any, where: str, *, tool: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        texts = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in found[:_ERRORS_SHOWN]]
+        found = strict.reasons(error, "file")
         more = f" and {len(found) - _ERRORS_SHOWN} more" if len(found) > _ERRORS_SHOWN else ""
-        refuse(where, f"not a result file of {tool} as known here: {'; '.join(texts)}{more}")
+        refuse(where, f"not a result file of {tool} as known here: {'; '.join(found[:_ERRORS_SHOWN])}{more}")
 
 
 def figure(cell: str, column: str, where: str) -> float | None:

@@ -1,4 +1,5 @@
 """The best rates that this host reaches: matrix products at each precision, and reading memory.
+
 A ceiling has to lie above everything that a model run here can reach, so it is the best of several kernels, those that
 the runtime uses for models among them, and of each kernel the best of many runs. One process measures all of them one
 after the other, in one to two seconds.
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from harness.errors import UnfitHostError
+from harness.model.graph.nodes import CONTRIB, IR_VERSION, OPSET, external
 from harness.model.graph.packing import code_of_zero
 from harness.results.record import CeilingObservation
 from harness.runtime.session import Session, exact_byte, open_session
@@ -36,8 +38,6 @@ Shape = tuple[int, int, int]
 
 PRODUCT_SHAPES: tuple[Shape, ...] = ((512, 1024, 1024), (1024, 2048, 2048))
 """Both hundreds of rows deep, where every kernel is bound by arithmetic; which of them is faster differs by host."""
-
-_ELEMENTS = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 
 
 @dataclass(frozen=True)
@@ -93,26 +93,17 @@ def graph_of(kernel: Kernel, shape: Shape) -> onnx.ModelProto:
     attributes: dict[str, Any] = {}
     if kernel.operator == "MatMulNBits":
         attributes = {"K": k, "N": n, "bits": kernel.bits, "block_size": kernel.block, "accuracy_level": 4}
-    domain = "" if kernel.operator == "MatMul" else "com.microsoft"
+    domain = "" if kernel.operator == "MatMul" else CONTRIB
     node = helper.make_node(kernel.operator, ["x", *weights], ["y"], domain=domain, **attributes)
     graph = helper.make_graph(
         [node],
         "probe",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [m, k])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [m, n])],
-        [_declared(name, array) for name, array in weights.items()],
+        [external(name, array.shape, array.dtype) for name, array in weights.items()],
     )
-    opsets = [helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
-
-
-def _declared(name: str, array: NDArray[np.generic]) -> onnx.TensorProto:
-    """An initialiser whose data the session gets in memory: only its type and shape are written down."""
-    tensor = TensorProto(name=name, data_type=_ELEMENTS[array.dtype.name], dims=array.shape)
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", "memory"), ("offset", "0"), ("length", str(array.nbytes))):
-        tensor.external_data.add(key=key, value=value)
-    return tensor
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
 def _opened(kernel: Kernel, shape: Shape, threads: int) -> tuple[Session, int]:

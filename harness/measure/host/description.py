@@ -1,16 +1,10 @@
-"""What this host is and how busy: processor, usable cores, cache, memory, versions, processor time. Changes nothing.
+"""What this host is (processor, usable cores, cache, memory, versions) and how it is at one moment: processor time,
+frequency, memory stall (PSI).
 
 A container's limits count: cores are those that this process may use, memory is what its control group allows. Files
-are read below `root`, so that a test can describe a host that is not there. What cannot be read is None.
-
-MERGED: How this host is at one moment: how fast its processors run, and how long tasks have waited for memory. Changes
-nothing, and takes well under a millisecond; what the host hides is None.
-
- Files are read below `root`, so that
-a test can describe a host that is not there.
+are read below `root`, so that a test can use a fixture host. What cannot be read is None.
 """
 
-import contextlib
 import os
 import platform
 import re
@@ -34,7 +28,7 @@ INSTRUCTION_SETS = (
     # x86, as /proc/cpuinfo spells them: what matrix kernels choose by
     *("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16"),
     *("avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
-    # Variant
+    # Arm
     *("asimd", "asimddp", "fphp", "sve", "sve2", "i8mm", "bf16", "sme"),
 )
 
@@ -161,8 +155,8 @@ class Usage(Frozen):
     steal_s: float | None = None
 
     @property
-    def foreign_s(self) -> float | None:
-        """Processor time of all others on the host. The kernel counts `busy_s` in ticks, so small values are rough."""
+    def other_s(self) -> float | None:
+        """CPU time of other processes. The kernel counts `busy_s` in ticks, so small values are rough."""
         return None if self.busy_s is None else max(0.0, self.busy_s - self.own_s)
 
     def since(self, earlier: "Usage") -> "Usage":
@@ -181,10 +175,7 @@ def difference(now: float | None, then: float | None) -> float | None:
 def usage(stat: Path = Path("/proc/stat")) -> Usage:
     """Processor time of this process (all threads) and of the whole host so far."""
     own_s = time.process_time()
-    try:
-        fields = stat.read_text(encoding="ascii").split("\n", 1)[0].split()
-    except OSError:
-        return Usage(own_s=own_s)
+    fields = (read_text(stat) or "").split("\n", 1)[0].split()
     # proc(5): cpu user nice system idle iowait irq softirq steal guest guest_nice; guest is inside user already
     if len(fields) < 9 or fields[0] != "cpu":
         return Usage(own_s=own_s)
@@ -217,13 +208,8 @@ def rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
 
 def _status_bytes(status: Path, name: str) -> int | None:
     """A size of proc_pid_status(5), which counts in KiB."""
-    try:
-        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+    lines = (read_text(status) or "").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def _cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
@@ -276,8 +262,13 @@ def _size(text: str) -> int:
 
 
 def _read(folder: Path, name: str) -> str | None:
+    return read_text(folder / name)
+
+
+def read_text(path: Path) -> str | None:
+    """A file of the kernel's, None where it is not there or may not be read."""
     try:
-        return (folder / name).read_text(encoding="utf-8", errors="replace").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
 
@@ -302,28 +293,20 @@ def memory_stall_s(root: Path = Path("/")) -> float | None:
     The line `some` of pressure stall information, in microseconds (kernel documentation, accounting/psi). None on
     kernels without it.
     """
-    try:
-        stalled = _STALLED.search((root / "proc/pressure/memory").read_text(encoding="ascii", errors="replace"))
-    except OSError:  # the file is there and refuses to be read where the kernel was started with psi=0
-        return None
+    stalled = _STALLED.search(_read(root, "proc/pressure/memory") or "")
     return int(stalled[1]) / 1e6 if stalled else None
 
 
 def _khz(path: Path) -> float | None:
     """Hertz from a file that holds kilohertz; a driver that does not know writes 0 or '<unknown>'."""
-    with contextlib.suppress(OSError, ValueError):
-        return int(path.read_text(encoding="ascii", errors="replace")) * 1e3 or None
-    return None
+    text = read_text(path) or ""
+    return int(text) * 1e3 or None if text.isascii() and text.isdigit() else None
 
 
 def _listed(path: Path) -> dict[int, float]:
     """Hertz of each processor that /proc/cpuinfo gives megahertz for."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
     found, cpu = {}, 0
-    for name, value in _CPUINFO.findall(text):
+    for name, value in _CPUINFO.findall(read_text(path) or ""):
         if name == "processor":
             cpu = int(value)
         elif float(value) > 0:

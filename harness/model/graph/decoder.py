@@ -29,14 +29,13 @@ def build(
     byte: Byte = "int8",
     threads: int = 1,
 ) -> Program:
-    """The graph of one phase. `positions` bounds the rotary tables; `experts` is how routed ones are computed (see
-    `way`); `byte` is how 8-bit codes lie; `threads` is how many will run it.
+    """The graph of one phase. `positions` bounds the rotary tables; `experts` is the dispatch strategy of routed ones
+    (see `dispatch`); `byte` is the type of 8-bit codes; `threads` is how many will run it.
 
     Inputs of prefill: tokens int64 [B, S]. Of decode: tokens int64 [B, 1], each layer's cache, and where it ends:
-    positions int64 [B, 1], rows int64 [B] and mask fp32 [T] for latent attention, lengths int32 [B] and total
-    int32 [1] for grouped. Outputs: logits fp32 [B, V], and of each layer
-    with experts the scores [tokens, E] by which it selects them, as selection_LAYER.
-    Raises UsageError for an architecture that is not computed here.
+    positions int64 [B, 1], rows int64 [B] and mask fp32 [T] for MLA, lengths int32 [B] and total int32 [1] for GQA.
+    Outputs: logits fp32 [B, V], and of each layer with experts the scores [tokens, E] by which it selects them, as
+    selection_LAYER. Raises UsageError for an architecture that is not computed here.
     """
     if (why := why_not_run(spec)) is not None:
         raise UsageError(f"{spec.model_type} {why}")
@@ -60,14 +59,13 @@ def build(
     if phase == "prefill":
         hidden, residual = (_last(nodes, x) for x in (hidden, residual or hidden))
     normed, _ = norm(nodes, tensors["norm"], hidden, residual, eps)
-    rows = nodes("Reshape", normed, nodes.constant(np.array([-1, d], dtype=np.int64)))
-    linear(nodes, tensors["embedding" if spec.tie_word_embeddings else "head"], rows, to=("logits",))
+    rows = nodes("Reshape", normed, nodes.ints(-1, d))
+    linear(nodes, tensors["embedding" if spec.tie_word_embeddings else "head"], rows, to="logits")
     nodes.output("logits", np.float32, ("B", spec.vocab_size))
     return nodes.program(f"{spec.model_type}-{phase}-{precision}")
 
 
 def _last(nodes: Nodes, hidden: str) -> str:
     """[B, S, d] -> [B, 1, d]: only the last position's logits are needed."""
-    ends = [nodes.constant(np.array([v], dtype=np.int64)) for v in (-1, np.iinfo(np.int64).max, 1)]
-    sliced: str = nodes("Slice", hidden, *ends)
-    return sliced
+    ends = [nodes.ints(v) for v in (-1, np.iinfo(np.int64).max, 1)]
+    return nodes("Slice", hidden, *ends)

@@ -1,13 +1,11 @@
 """Tensors of the decode graph that are made from several of a model's own (DeepSeek-V2, arXiv:2405.04434, section 2.1).
 
-Folded queries: what a head's query is multiplied by on its way to the latent space, first [n, q] and then [n, r],
-becomes one matrix [r, q]. It is rounded once, to 8 bits where weights are quantised, and what lies between the two is
-rounded no more.
-Joint inputs: router and shared expert read the same tokens, and where both have 8 bits their matrices are one, because
+Absorbed queries: what a head's query is multiplied by on its way to the latent space, first [n, q] and then [n, r],
+becomes one matrix [r, q]. It is rounded once, to 8 bits where weights are quantised; the intermediate is not rounded.
+Fused inputs: router and shared expert read the same tokens, and where both have 8 bits their matrices are one, because
 a product of a single row takes about 8 us to come up to speed, whatever its size (two Zen 4 cores).
 Key scales: the step of rotary keys in the 8-bit cache, from the weights that make them; and what queries' rotary
 numbers are multiplied by, so that one scale serves the whole product of a query and a cached token.
-Knows how to make them, not what multiplies by them.
 Letters: H heads, E experts, f shared experts' width, d hidden, q query rank, r latent rank, p rotary and n plain head
 width.
 """
@@ -60,7 +58,7 @@ def fused_input(spec: Spec, layer: int) -> Tensor:
 
 
 def fuses(spec: Spec, precision: RunPrecision) -> bool:
-    """Whether router and shared expert have one packing."""
+    """Whether router and shared expert are one matrix."""
     return precision == "int8" and spec.is_sparse and bool(spec.n_shared_experts) and not spec.moe_bias
 
 

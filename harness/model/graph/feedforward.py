@@ -5,8 +5,6 @@ Letters: T tokens (all sequences' together), E routed experts, k chosen, d hidde
 
 from typing import Any
 
-import numpy as np
-
 from harness.model.graph.derived import fused_input, fuses
 from harness.model.graph.dispatch import Strategy, parts, sorted_experts
 from harness.model.graph.nodes import Nodes
@@ -17,7 +15,7 @@ from harness.model.spec import Spec
 from harness.model.tensors import Tensor
 
 
-def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str, way: Strategy) -> str:
+def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: int, x: str, strategy: Strategy) -> str:
     """[B, S, d] -> [B, S, d]"""
     at = f"layers.{layer}"
     if layer < spec.dense_layers:
@@ -27,22 +25,22 @@ def feed_forward(spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], layer: in
     nodes.part = "router"
     if not nodes.wide and fuses(spec, nodes.precision):
         f = (spec.moe_intermediate_size or 0) * spec.n_shared_experts
-        widths = nodes.constant(np.array([spec.n_routed_experts, f, f]))
-        logits, *halves = nodes("Split", linear(nodes, fused_input(spec, layer), x), widths, outputs=3, axis=-1)
+        widths = nodes.ints(spec.n_routed_experts, f, f)
+        logits, *halves = nodes.many("Split", linear(nodes, fused_input(spec, layer), x), widths, outputs=3, axis=-1)
         shared = halves[0], halves[1]
     else:
         logits = router_logits(spec, nodes, tensors, layer, x)
     routing = route(spec, nodes, tensors, layer, logits)
     nodes.part = "routed experts"
-    routed = _experts(spec, nodes, tensors, at, x, routing, way)
+    routed = _experts(spec, nodes, tensors, at, x, routing, strategy)
     if routing.total:
-        flat = nodes("Reshape", routed, nodes.constant(np.array([-1, spec.hidden_size], dtype=np.int64)))
+        flat = nodes("Reshape", routed, nodes.ints(-1, spec.hidden_size))
         routed = nodes("Reshape", nodes("Mul", flat, routing.total), nodes("Shape", x))
     if not spec.n_shared_experts:
         return routed
     nodes.part = "shared expert"
     gate, up = shared or _gate_and_up(nodes, tensors, f"{at}.shared", x)
-    return str(nodes("Add", _down(nodes, tensors, f"{at}.shared", gate, up), routed))
+    return nodes("Add", _down(nodes, tensors, f"{at}.shared", gate, up), routed)
 
 
 def gated(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> str:
@@ -51,7 +49,7 @@ def gated(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> str:
 
 
 def _gate_and_up(nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str) -> tuple[str, str]:
-    gate, up = nodes("Split", linear(nodes, tensors[f"{at}.in"], x), outputs=2, axis=-1, num_outputs=2)
+    gate, up = nodes.many("Split", linear(nodes, tensors[f"{at}.in"], x), outputs=2, axis=-1, num_outputs=2)
     return gate, up
 
 
@@ -68,7 +66,7 @@ def _activation(spec: Spec) -> dict[str, float]:
 
 
 def _experts(
-    spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, way: Strategy
+    spec: Spec, nodes: Nodes, tensors: dict[str, Tensor], at: str, x: str, routing: Routing, strategy: Strategy
 ) -> str:
     """The weighted sum of the chosen experts' outputs. Routed scaling is absorbed into the down projections.
 
@@ -79,7 +77,7 @@ def _experts(
     parts of one expert and some of another could be taken.
     """
     inner, outer, scale = tensors[f"{at}.experts.in"], tensors[f"{at}.experts.out"], spec.routed_scaling_factor
-    if way == "sorted":
+    if strategy == "sorted":
         return sorted_experts(spec, nodes, inner, outer, x, routing)
     biases = ["", ""]
     if spec.moe_bias:
@@ -97,24 +95,16 @@ def _experts(
         narrow = nodes.weight(outer, "columns_apart", scale * cuts, parts=cuts)
         scores = nodes("Concat", *[routing.selection] * cuts, axis=-1) if cuts > 1 else routing.selection
         attributes["k"] *= cuts
-        return str(nodes.ms("MoE", x, scores, wide, biases[0], narrow, biases[1], **attributes))
-    return str(
-        nodes.ms(
-            "QMoE",
-            x,
-            routing.selection,
-            nodes.weight(inner, "expert_codes"),
-            nodes.weight(inner, "expert_scales"),
-            biases[0],
-            nodes.weight(outer, "expert_codes"),
-            nodes.weight(outer, "expert_scales", scale),
-            biases[1],
-            *[""] * 6,
-            routing.mixing,
-            expert_weight_bits=4 if nodes.precision == "int4" else 8,
-            block_size=operator_block(inner, nodes.precision),
-            accuracy_level=ACCURACY_LEVEL,
-            weights_prepacked=0,
-            **attributes,
-        )
+        return nodes.ms("MoE", x, scores, wide, biases[0], narrow, biases[1], **attributes)
+    return nodes.ms(
+        "QMoE",
+        *(x, routing.selection),
+        *(nodes.weight(inner, "expert_codes"), nodes.weight(inner, "expert_scales"), biases[0]),
+        *(nodes.weight(outer, "expert_codes"), nodes.weight(outer, "expert_scales", scale), biases[1]),
+        *("", "", "", "", "", "", routing.mixing),
+        expert_weight_bits=4 if nodes.precision == "int4" else 8,
+        block_size=operator_block(inner, nodes.precision),
+        accuracy_level=ACCURACY_LEVEL,
+        weights_prepacked=0,
+        **attributes,
     )

@@ -1,6 +1,6 @@
 """Grouped-query attention (Ainslie et al., 2023) as ONNX operators, for both phases: Mixtral, Qwen3-MoE, gpt-oss.
 
-The operator rotates queries and keys of widths that it knows, extends the cache in place and applies windows and sinks.
+The operator rotates queries and keys of some widths, extends the cache in place and applies windows and sinks.
 Letters: B sequences, S tokens, T capacity of the cache, H heads, G key and value heads, c head width.
 """
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.model.graph.nodes import Nodes
-from harness.model.graph.parts import linear, norm
+from harness.model.graph.nodes import CONTRIB, Nodes
+from harness.model.graph.parts import linear, norm, rotated
 from harness.model.spec import Spec
 from harness.model.tensors import Tensor
 from harness.vocabulary import Phase
@@ -34,10 +34,10 @@ class GroupedAttention:
         if self.phase == "decode":
             self._lengths = nodes.input("lengths", np.int32, ("B",)), nodes.input("total", np.int32, (1,))
             if not self._rotates_itself:
-                column = nodes.constant(np.array([-1, 1], dtype=np.int64))
+                column = nodes.ints(-1, 1)
                 self._positions = nodes("Reshape", nodes("Cast", self._lengths[0], to_type=np.int64), column)
             return
-        self._positions = nodes.constant(np.array([0], dtype=np.int64))
+        self._positions = nodes.ints(0)
         batch = nodes("Shape", "tokens", start=0, end=1)
         total = nodes("Cast", nodes("Shape", "tokens", start=1, end=2), to_type=np.int32)
         last = nodes("Sub", total, nodes.constant(np.array([1], dtype=np.int32)))
@@ -55,8 +55,8 @@ class GroupedAttention:
         assert groups is not None and width is not None
         bias = self.tensors.get(f"{at}.in_bias")
         fused = linear(nodes, self.tensors[f"{at}.in"], x, bias=bias)
-        sizes = nodes.constant(np.array([heads * width, groups * width, groups * width], dtype=np.int64))
-        query, key, value = nodes("Split", fused, sizes, outputs=3, axis=-1)
+        sizes = nodes.ints(heads * width, groups * width, groups * width)
+        query, key, value = nodes.many("Split", fused, sizes, outputs=3, axis=-1)
         if spec.use_qk_norm:
             query = self._normed(query, self.tensors[f"{at}.q_norm"], heads, width)
             key = self._normed(key, self.tensors[f"{at}.k_norm"], groups, width)
@@ -68,21 +68,12 @@ class GroupedAttention:
     def _normed(self, x: str, gain: Tensor, heads: int, width: int) -> str:
         """RMS norm of each head of x [B, S, heads*c]."""
         nodes = self.nodes
-        split = nodes("Reshape", x, nodes.constant(np.array([0, 0, heads, width], dtype=np.int64)))
+        split = nodes("Reshape", x, nodes.ints(0, 0, heads, width))
         normed, _ = norm(nodes, gain, split, None, self.spec.rms_norm_eps)
-        return str(nodes("Reshape", normed, nodes.constant(np.array([0, 0, heads * width], dtype=np.int64))))
+        return nodes("Reshape", normed, nodes.ints(0, 0, heads * width))
 
     def _rotated(self, x: str, heads: int) -> str:
-        rotated: str = self.nodes.ms(
-            "RotaryEmbedding",
-            x,
-            self._positions,
-            *self.tables,
-            num_heads=heads,
-            rotary_embedding_dim=self.spec.head_dim,
-            interleaved=int(self.spec.rope_interleave),
-        )
-        return rotated
+        return rotated(self.nodes, self.spec, x, self._positions, self.tables, heads)
 
     def _mixed(self, layer: int, query: str, key: str, value: str) -> str:
         """[B, S, H*c] from queries, keys and values, and the cache where there is one."""
@@ -96,10 +87,11 @@ class GroupedAttention:
         sinks = self.tensors.get(f"layers.{layer}.attention.sinks")
         tail = ["", "", nodes.weight(sinks, "values")] if sinks is not None else []
         mixed = f"{nodes.part}/mixed_{layer}"
-        nodes.ms(
+        nodes.many(
             "GroupQueryAttention",
             *(query, key, value, *past, *self._lengths, *(self.tables if self._rotates_itself else ("", "")), *tail),
-            to=(mixed, *(f"{name}_new" for name in names)),
+            outputs=(mixed, *(f"{name}_new" for name in names)),
+            domain=CONTRIB,
             num_heads=spec.num_attention_heads,
             kv_num_heads=groups,
             scale=1 / math.sqrt(width),

@@ -1,10 +1,9 @@
-"""Latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1) as ONNX operators, for both phases.
+"""Multi-head latent attention (MLA: DeepSeek-V2, arXiv:2405.04434, section 2.1) as ONNX operators, for both phases.
 
 Prefill expands the latent to keys and values of each head. Decode absorbs the up-projections instead: the query is
 brought into the latent space, so that all heads read one cache row of r + p numbers a token.
 Letters: B sequences, S tokens, T cached tokens, H heads, r latent rank, p rotary and n plain head width, v value width.
-A head's query is laid out [p | n], because the rotary operator rotates the first p numbers of a head and copies the
-rest.
+A head's query is laid out [p | n], because the RoPE operator rotates the first p numbers of a head and copies the rest.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 
 from harness.model.graph.derived import absorbed_query, absorbs, key_scale, query_balance, score_scale
 from harness.model.graph.nodes import Nodes
-from harness.model.graph.parts import CausalBlocks, integer_product, linear, norm
+from harness.model.graph.parts import CausalBlocks, integer_product, linear, norm, rotated
 from harness.model.spec import Spec
 from harness.model.tensors import Cache, Tensor, layer_cache
 from harness.vocabulary import Phase
@@ -70,47 +69,32 @@ class MLAttention:
         heads, r, p, n, _ = self._dims
         nodes, eps, rank = self.nodes, LATENT_EPS, self.spec.q_lora_rank
         fused = linear(nodes, self.tensors[f"{at}.in"], x)
-        widths = np.array([rank or heads * (p + n), r, p], dtype=np.int64)
-        query, latent, key = nodes("Split", fused, nodes.constant(widths), outputs=3, axis=-1)
+        widths = nodes.ints(rank or heads * (p + n), r, p)
+        query, latent, key = nodes.many("Split", fused, widths, outputs=3, axis=-1)
         if rank:
             query, _ = norm(nodes, self.tensors[f"{at}.q_norm"], query, None, eps)
             up = absorbed_query(self.spec, layer) if self._query_absorbed else self.tensors[f"{at}.q"]
             query = linear(nodes, up, query)
         latent, _ = norm(nodes, self.tensors[f"{at}.kv_norm"], latent, None, eps)
-        return self._rotated(query, positions, heads), self._rotated(key, positions, 1), latent
-
-    def _rotated(self, x: str, positions: str, heads: int) -> str:
-        rotated: str = self.nodes.ms(
-            "RotaryEmbedding",
-            x,
-            positions,
-            *self.tables,
-            num_heads=heads,
-            rotary_embedding_dim=self._dims[2],
-            interleaved=int(self.spec.rope_interleave),
-        )
-        return rotated
+        query = rotated(nodes, self.spec, query, positions, self.tables, heads)
+        return query, rotated(nodes, self.spec, key, positions, self.tables, 1), latent
 
     def _reshape(self, x: str, *shape: int) -> str:
-        reshaped: str = self.nodes("Reshape", x, self.nodes.constant(np.array(shape, dtype=np.int64)))
-        return reshaped
+        return self.nodes("Reshape", x, self.nodes.ints(*shape))
 
     def _prefill(self, layer: int, at: str, x: str) -> str:
         heads, _, p, n, v = self._dims
         nodes = self.nodes
-        start = nodes.constant(np.array([0], dtype=np.int64))
+        start = nodes.ints(0)
         query, key, latent = self._projected(layer, x, start)
-        up = self._reshape(linear(nodes, self._flat_kv(at), latent), 0, 0, heads, n + v)
-        plain, value = nodes("Split", up, nodes.constant(np.array([n, v], dtype=np.int64)), outputs=2, axis=-1)
-        copies = nodes.constant(np.array([1, 1, heads, 1], dtype=np.int64))
+        up = self._reshape(linear(nodes, self.tensors[f"{at}.kv"], latent), 0, 0, heads, n + v)
+        plain, value = nodes.many("Split", up, nodes.ints(n, v), outputs=2, axis=-1)
+        copies = nodes.ints(1, 1, heads, 1)
         key = nodes("Tile", self._reshape(key, 0, 0, 1, p), copies)
         keys = self._reshape(nodes("Concat", key, plain, axis=-1), 0, 0, heads * (p + n))
         assert self._blocks is not None
         values = self._reshape(value, 0, 0, heads * v)
         return self._blocks.attend(nodes, query, keys, values, heads=heads, scale=self._scale)
-
-    def _flat_kv(self, at: str) -> Tensor:
-        return self.tensors[f"{at}.kv"]
 
     def _decode(self, layer: int, at: str, x: str) -> str:
         heads, _, _, _, v = self._dims
@@ -124,31 +108,26 @@ class MLAttention:
         """[B, H, r]: the cached latents of all tokens, weighed by each head."""
         nodes, (latents_of, keys_of) = self.nodes, layer_cache(self.spec, "fp32", layer)
         keys = self._extended(keys_of, self._reshape(key, 0, keys_of.width, 1))  # [B, p, T]
-        rotated, absorbed = self._absorbed(query, up)
-        rotary = nodes.ms("FusedMatMul", rotated, keys, alpha=1.0 if self._query_absorbed else self._scale)
+        rotary, absorbed = self._absorbed(query, up)
+        rotary = nodes.ms("FusedMatMul", rotary, keys, alpha=1.0 if self._query_absorbed else self._scale)
         latents = self._extended(latents_of, latent)  # [B, T, r]
         scores = nodes.ms("FusedMatMul", absorbed, latents, transB=1)
         weights = nodes("Softmax", nodes("Sum", scores, rotary, "mask"), axis=-1)
-        return str(nodes("MatMul", weights, latents))
+        return nodes("MatMul", weights, latents)
 
     def _absorbed(self, query: str, up: Tensor) -> tuple[str, str]:
-        """Turned queries [B, H, p], and those in the latent space [B, H, r], scaled as scores are."""
+        """Rotated queries [B, H, p], and those in the latent space [B, H, r], scaled as scores are."""
         heads, r, p, n, _ = self._dims
         width = r if self._query_absorbed else n
-        rotated, other = self.nodes(
-            "Split",
-            self._reshape(query, 0, heads, p + width),
-            self.nodes.constant(np.array([p, width], dtype=np.int64)),
-            outputs=2,
-            axis=-1,
-        )
+        by_head, widths = self._reshape(query, 0, heads, p + width), self.nodes.ints(p, width)
+        rotary, other = self.nodes.many("Split", by_head, widths, outputs=2, axis=-1)
         if not self._query_absorbed:
             other = self.nodes("Transpose", self._by_head(other, up, "key"), perm=[1, 0, 2])
-        return rotated, other
+        return rotary, other
 
     def _mixed_int8(self, layer: int, query: str, key: str, latent: str, up: Tensor) -> str:
-        """The same from products of integers with the 8-bit cache. Each head's weights are brought to a largest one
-        of 1 before they are rounded to 8 bits, or a head that attends evenly would vanish beside one that does not."""
+        """The same from products of integers with the 8-bit cache. Each head's weights are scaled to a largest one of 1
+        before they are rounded to 8 bits, or a head that attends evenly would vanish beside one that does not."""
         nodes, (rows, columns) = self.nodes, layer_cache(self.spec, self.nodes.precision, layer)
         scale = nodes.weight(self.tensors[f"layers.{layer}.attention.kv_norm"], "cache_scale")
         zero = nodes.zero()
@@ -158,20 +137,20 @@ class MLAttention:
         cached = self._extended(columns, column)  # [B, p+r, T]
         scores = integer_product(nodes, self._balanced(layer, query, up), cached, scale, "mask")
         weights = nodes("Softmax", scores, axis=-1)
-        last = nodes.constant(np.array([-1], dtype=np.int64))
+        last = nodes.ints(-1)
         largest = nodes("ReduceMax", weights, last, keepdims=1)
         even = nodes("Mul", weights, nodes("Reciprocal", largest))
         mixed = integer_product(nodes, even, self._extended(rows, codes), scale)
-        return str(nodes("Mul", mixed, largest))
+        return nodes("Mul", mixed, largest)
 
     def _balanced(self, layer: int, query: str, up: Tensor) -> str:
         """[B, H, p+r]: queries that meet rotary keys and latents in one product, whose scale is the latents'."""
         heads, r, p, _, _ = self._dims
         if self._query_absorbed:
             return self._reshape(query, 0, heads, p + r)
-        rotated, absorbed = self._absorbed(query, up)
-        rotated = self.nodes("Mul", rotated, self.nodes.weight(query_balance(layer), "values", self._scale))
-        return str(self.nodes("Concat", rotated, absorbed, axis=-1))
+        rotary, absorbed = self._absorbed(query, up)
+        rotary = self.nodes("Mul", rotary, self.nodes.weight(query_balance(layer), "values", self._scale))
+        return self.nodes("Concat", rotary, absorbed, axis=-1)
 
     def _by_head(self, x: str, up: Tensor, side: Literal["key", "value"]) -> str:
         """[B, H, a] x [H, a, b] -> [H, B, b], with the keys times the scores' scale. In fp32 transBatchA reads the
@@ -180,7 +159,7 @@ class MLAttention:
         nodes, scale = self.nodes, self._scale if side == "key" else 1.0
         if nodes.precision == "fp32":
             weight = nodes.weight(up, "absorb_key" if side == "key" else "absorb_value")
-            return str(nodes.ms("FusedMatMul", x, weight, transBatchA=1, alpha=scale))
+            return nodes.ms("FusedMatMul", x, weight, transBatchA=1, alpha=scale)
         codes = nodes.weight(up, "absorb_key_codes" if side == "key" else "absorb_value_codes")
         scales = nodes.weight(up, "absorb_key_scales" if side == "key" else "absorb_value_scales", scale)
         return integer_product(nodes, nodes("Transpose", x, perm=[1, 0, 2]), codes, scales)
@@ -191,6 +170,6 @@ class MLAttention:
         element = nodes.byte.type if cache.bits == 8 else np.float32
         shape, to = cache.shape("B", "T"), f"{cache.name}_new"
         past = nodes.input(cache.name, element, shape)
-        extended = nodes("TensorScatter", past, new, "rows", axis=cache.token_axis, to=(to,))
+        extended = nodes("TensorScatter", past, new, "rows", axis=cache.token_axis, to=to)
         nodes.output(to, element, shape)
         return str(extended)

@@ -1,9 +1,11 @@
-"""A graph under construction: operators by call, weights as external initialisers. Knows ONNX, no architecture.
+"""A graph under construction: operators by call, weights as external initialisers; independent of architectures.
 
 No weight enters the model's protobuf: an initialiser only declares its type and shape, and `Binding` says which stored
 tensor, in which packing, the runtime hands over. So a graph of any size is built at once from a spec alone.
 """
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +58,7 @@ class Program:
 
 
 class Nodes:
-    """Collects operators. Each call adds one and returns the names of its outputs."""
+    """Collects operators. Each call adds one and returns the name of its output, or the names of its outputs."""
 
     def __init__(self, precision: RunPrecision, *, wide: bool = False, byte: Byte = "int8", threads: int = 1) -> None:
         self.precision = precision
@@ -85,10 +87,15 @@ class Nodes:
         array = np.asarray(value)
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        key = f"const_{array.dtype}_{'x'.join(map(str, array.shape))}_{abs(hash(array.tobytes())):x}"
+        content = hashlib.sha256(array.tobytes()).hexdigest()[:16]
+        key = f"const_{array.dtype}_{'x'.join(map(str, array.shape))}_{content}"
         if key not in self._constants:
             self._constants[key] = onnx.numpy_helper.from_array(array, key)
         return key
+
+    def ints(self, *values: int) -> str:
+        """A constant int64 [n]: a shape, axes or counts."""
+        return self.constant(np.array(values, dtype=np.int64))
 
     def zero(self) -> str:
         """The 8-bit code of zero, []."""
@@ -106,33 +113,29 @@ class Nodes:
             self._bindings[name] = Binding(name, tensor.name, packing, made.shape, dtype, factor, one, parts)
         return name
 
-    def __call__(
-        self, op: str, *inputs: str, outputs: int = 1, to: tuple[str, ...] | None = None, **attributes: Any
-    ) -> Any:
-        """Add operator `op` of the standard domain and name its outputs; `ms` adds one of the contributed domain."""
-        return self._add(op, "", inputs, outputs, to, attributes)
+    def __call__(self, op: str, *inputs: str, to: str | None = None, domain: str = "", **attributes: Any) -> str:
+        """Add operator `op` of the standard domain; its one output is named `to` where that is given."""
+        return self.many(
+            op, *inputs, outputs=(to or f"{self.part}/{op}_{len(self._nodes)}",), domain=domain, **attributes
+        )[0]
 
-    def ms(self, op: str, *inputs: str, outputs: int = 1, to: tuple[str, ...] | None = None, **attributes: Any) -> Any:
-        return self._add(op, CONTRIB, inputs, outputs, to, attributes)
+    def ms(self, op: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
+        """The same from the contributed domain."""
+        return self(op, *inputs, to=to, domain=CONTRIB, **attributes)
 
-    def _add(
-        self,
-        op: str,
-        domain: str,
-        inputs: Sequence[str],
-        outputs: int,
-        to: tuple[str, ...] | None,
-        attributes: dict[str, Any],
-    ) -> Any:
+    def many(
+        self, op: str, *inputs: str, outputs: int | tuple[str, ...], domain: str = "", **attributes: Any
+    ) -> Sequence[str]:
+        """Add operator `op` with so many outputs, or with outputs of these names."""
         stem = f"{self.part}/{op}_{len(self._nodes)}"
-        names = list(to) if to else [stem if outputs == 1 else f"{stem}.{i}" for i in range(outputs)]
+        names = tuple(f"{stem}.{i}" for i in range(outputs)) if isinstance(outputs, int) else outputs
         if "to_type" in attributes:
             attributes = {"to": _ELEMENT[np.dtype(attributes["to_type"])]}
         self._nodes.append(helper.make_node(op, inputs, names, name=stem, domain=domain, **attributes))
-        return names[0] if len(names) == 1 else names
+        return names
 
     def program(self, name: str) -> Program:
-        initialisers = [_external(b) for b in self._bindings.values()]
+        initialisers = [external(b.name, b.shape, b.dtype) for b in self._bindings.values()]
         graph = helper.make_graph(
             self._nodes, name, self._inputs, self._outputs, [*self._constants.values(), *initialisers]
         )
@@ -145,12 +148,11 @@ class Nodes:
         return Program(model, tuple(self._bindings.values()))
 
 
-def _external(binding: Binding) -> onnx.TensorProto:
-    """Declare an initialiser whose data the runtime is given in memory. The location is never opened."""
-    tensor = TensorProto(name=binding.name, data_type=_ELEMENT[binding.dtype], dims=binding.shape)
+def external(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> onnx.TensorProto:
+    """An initialiser whose data the runtime is given in memory. The location is never opened."""
+    tensor = TensorProto(name=name, data_type=_ELEMENT[dtype], dims=shape)
     tensor.data_location = TensorProto.EXTERNAL
-    length = int(np.prod(binding.shape)) * binding.dtype.itemsize
+    length = math.prod(shape) * dtype.itemsize
     for key, value in (("location", "memory"), ("offset", "0"), ("length", str(length))):
-        entry = tensor.external_data.add()
-        entry.key, entry.value = key, value
+        tensor.external_data.add(key=key, value=value)
     return tensor

@@ -1,6 +1,6 @@
-"""The packings in which a stored tensor enters an operator: as it is, its codes, its scales, or split for absorption.
+"""Weight layouts: how a stored tensor enters an operator, as it is, as codes or scales, or split for absorption.
 
-Knows how operators want their weights laid out, and no operator. Each packing is a view or a cheap copy.
+Each packing is a view or a cheap copy.
 """
 
 import math
@@ -37,8 +37,8 @@ Packing = Literal[
 ]
 
 Byte = Literal["int8", "uint8"]
-"""How 8-bit codes around zero lie in memory: as they are, or 128 higher, as products of integers need them on
-processors whose product of an unsigned and a signed byte does not hold the sum of two in 16 bits."""
+"""Type of 8-bit codes around zero: signed, or unsigned and 128 higher, as products of integers need them on processors
+whose product of an unsigned and a signed byte does not hold the sum of two in 16 bits."""
 
 CACHE_DEVIATIONS = 6.0
 """Range of what is cached in 8 bits, in units of its largest deviation, which is a norm's largest gain for latents: of
@@ -71,22 +71,20 @@ def pack(tensor: Tensor, packing: Packing, precision: RunPrecision, parts: int =
     shape, width, out = tensor.shape, tensor.shape[-1], math.prod(tensor.shape[:-1])
     bits = 4 if tensor.bits(precision) == 4 else 8
     f32, u8, i8 = np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int8)
-    if packing == "values":
-        return PackedPart(shape, f32, lambda s: np.ascontiguousarray(dequantise(s)))
-    if packing == "transposed":
-        return PackedPart((width, out), f32, lambda s: np.ascontiguousarray(dequantise(s).reshape(out, width).T))
-    if packing == "halves":
-        return PackedPart(shape, f32, _halves)
+    whole: dict[Packing, PackedPart] = {
+        "values": PackedPart(shape, f32, lambda s: np.ascontiguousarray(dequantise(s))),
+        "transposed": PackedPart((width, out), f32, lambda s: _transposed(dequantise(s), out)),
+        "halves": PackedPart(shape, f32, _halves),
+        "cache_scale": PackedPart((1,), f32, _cache_scale),
+        "columns": PackedPart((width, out), i8, lambda s: _transposed(_by_row(s)[0], out)),
+        "column_scales": PackedPart((out,), f32, lambda s: np.ascontiguousarray(_by_row(s)[1].reshape(out))),
+    }
+    if packing in whole:
+        return whole[packing]
     if packing in ("rows_apart", "columns_apart"):
         return _apart(tensor, packing, parts)
-    if packing == "cache_scale":
-        return PackedPart((1,), f32, _cache_scale)
     if packing.startswith("absorb"):
         return _absorbed(tensor, packing)
-    if packing == "columns":
-        return PackedPart((width, out), i8, lambda s: np.ascontiguousarray(_by_row(s)[0].reshape(out, width).T))
-    if packing == "column_scales":
-        return PackedPart((out,), f32, lambda s: np.ascontiguousarray(_by_row(s)[1].reshape(out)))
     block = operator_block(tensor, precision)
     if packing == "codes":
         grid = (out, width // block, block * bits // 8)
@@ -113,6 +111,10 @@ def _absorbed(tensor: Tensor, packing: Packing) -> PackedPart:
             columns, np.dtype(np.float32), lambda s: np.repeat(_row_scales(s)[:, :1, None], shape[-1], axis=2)
         )
     return PackedPart(shape, np.dtype(np.float32), lambda s: part(dequantise(s)))
+
+
+def _transposed(values: NDArray[Any], out: int) -> NDArray[Any]:
+    return np.ascontiguousarray(values.reshape(out, -1).T)
 
 
 def _halves(stored: Stored) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.graph.nodes import Nodes
+from harness.model.graph.nodes import CONTRIB, Nodes
 from harness.model.graph.packing import operator_block
 from harness.model.spec import RopeScaling, Spec
 from harness.model.tensors import Tensor
@@ -30,7 +30,7 @@ def linear(
     x: str,
     *,
     bias: Tensor | None = None,
-    to: tuple[str, ...] | None = None,
+    to: str | None = None,
     uneven: bool = False,
 ) -> str:
     """[..., in] -> [..., out], with the weights at the graph's precision. `uneven`: rows of x differ in size, as where
@@ -42,12 +42,9 @@ def linear(
     if nodes.wide and tensor.role != "router":  # which one scale for all activations would make choose otherwise
         return _linear_wide(nodes, tensor, x, added, to, uneven)
     out, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
-    y: str = nodes.ms(
+    return nodes.ms(
         "MatMulNBits",
-        x,
-        nodes.weight(tensor, "codes"),
-        nodes.weight(tensor, "scales"),
-        *(("", "", added) if added else ()),
+        *(x, nodes.weight(tensor, "codes"), nodes.weight(tensor, "scales"), *(("", "", added) if added else ())),
         to=to,
         K=width,
         N=out,
@@ -55,10 +52,9 @@ def linear(
         block_size=operator_block(tensor, nodes.precision),
         accuracy_level=ACCURACY_LEVEL,
     )
-    return y
 
 
-def _linear_wide(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str, ...] | None, uneven: bool) -> str:
+def _linear_wide(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: str | None, uneven: bool) -> str:
     """Many rows go through a product of 8-bit integers with one scale a row of the weights, 4-bit ones widened when
     they are loaded: twice as fast as MatMulNBits (754 against 422 GFLOP/s for 8 bits and 344 for 4, at 512 rows on two
     Zen 4 cores). It rounds all activations on one scale, where MatMulNBits has one for each block: an error of 0.9 % of
@@ -69,22 +65,20 @@ def _linear_wide(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str,
     if not uneven:
         return integer_product(nodes, x, columns, scales, bias, to=to)
     ones = nodes.constant(np.ones(tensor.shape[-1], dtype=np.float32))
-    even, inverse = nodes("SimplifiedLayerNormalization", x, ones, outputs=2, axis=-1, epsilon=_TINY)
+    even, inverse = nodes.many("SimplifiedLayerNormalization", x, ones, outputs=2, axis=-1, epsilon=_TINY)
     product = integer_product(nodes, even, columns, scales)
     if not bias:
-        return str(nodes("Div", product, inverse, to=to))
-    return str(nodes("Add", nodes("Div", product, inverse), bias, to=to))
+        return nodes("Div", product, inverse, to=to)
+    return nodes("Add", nodes("Div", product, inverse), bias, to=to)
 
 
-def integer_product(
-    nodes: Nodes, x: str, codes: str, scales: str, bias: str = "", *, to: tuple[str, ...] | None = None
-) -> str:
+def integer_product(nodes: Nodes, x: str, codes: str, scales: str, bias: str = "", *, to: str | None = None) -> str:
     """[..., in] x 8-bit codes [..., in, out] times their scales -> [..., out], with x rounded on one scale."""
-    return str(nodes.ms("DynamicQuantizeMatMul", x, codes, scales, nodes.zero(), *((bias,) if bias else ()), to=to))
+    return nodes.ms("DynamicQuantizeMatMul", x, codes, scales, nodes.zero(), *((bias,) if bias else ()), to=to)
 
 
-def _linear_fp32(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: tuple[str, ...] | None) -> str:
-    y: str = nodes("MatMul", x, nodes.weight(tensor, "transposed"), to=None if bias else to)
+def _linear_fp32(nodes: Nodes, tensor: Tensor, x: str, bias: str, to: str | None) -> str:
+    y = nodes("MatMul", x, nodes.weight(tensor, "transposed"), to=None if bias else to)
     return nodes("Add", y, bias, to=to) if bias else y
 
 
@@ -93,8 +87,25 @@ def norm(nodes: Nodes, gain: Tensor, x: str, residual: str | None, eps: float) -
     weight = nodes.weight(gain, "values")
     if residual is None:
         return nodes("SimplifiedLayerNormalization", x, weight, axis=-1, epsilon=eps), x
-    normed, _, _, total = nodes.ms("SkipSimplifiedLayerNormalization", x, residual, weight, outputs=4, epsilon=eps)
+    inputs = ("SkipSimplifiedLayerNormalization", x, residual, weight)
+    normed, _, _, total = nodes.many(*inputs, outputs=4, domain=CONTRIB, epsilon=eps)
     return normed, total
+
+
+def rotated(nodes: Nodes, spec: Spec, x: str, positions: str, tables: tuple[str, str], heads: int) -> str:
+    """The first numbers of each head of x [B, S, heads*c] rotated (RoPE), the others as they are."""
+    return nodes.ms(
+        "RotaryEmbedding",
+        *(x, positions, *tables),
+        num_heads=heads,
+        rotary_embedding_dim=rotary_width(spec),
+        interleaved=int(spec.rope_interleave),
+    )
+
+
+def rotary_width(spec: Spec) -> int:
+    """How many numbers of a head are rotated."""
+    return (spec.qk_rope_head_dim if spec.attention == "mla" else spec.head_dim) or 0
 
 
 def rope_tables(spec: Spec, nodes: Nodes, positions: int) -> tuple[str, str]:
@@ -104,8 +115,7 @@ def rope_tables(spec: Spec, nodes: Nodes, positions: int) -> tuple[str, str]:
 
 
 def rope_angles(spec: Spec, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    dim = spec.qk_rope_head_dim if spec.attention == "mla" else spec.head_dim
-    assert dim is not None
+    dim = rotary_width(spec)
     frequency = spec.rope_theta ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)
     if spec.rope_scaling is not None:
         kept = _kept_share(spec.rope_scaling, dim, spec.rope_theta)
@@ -116,7 +126,7 @@ def rope_angles(spec: Spec, positions: int) -> tuple[NDArray[np.float32], NDArra
 
 
 def _kept_share(scaling: RopeScaling, dim: int, theta: float) -> NDArray[np.float64]:
-    """Of each frequency, the share that YaRN leaves unstretched: falls from 1 to 0 between the frequencies that turn
+    """Of each frequency, the share that YaRN leaves unstretched: falls from 1 to 0 between the frequencies that rotate
     beta_fast and beta_slow times over the original context (arXiv:2309.00071, section 3.2)."""
     context = scaling.original_max_position_embeddings
     ends = [
@@ -130,7 +140,7 @@ def _kept_share(scaling: RopeScaling, dim: int, theta: float) -> NDArray[np.floa
 
 
 def rope_gain(spec: Spec) -> float:
-    """Factor of turned queries and keys under YaRN, unless told: its equation 22, or DeepSeek's ratio of two such."""
+    """Factor of rotated queries and keys under YaRN, unless given: its equation 22, or DeepSeek's ratio of two such."""
     scaling = spec.rope_scaling
     if scaling is None:
         return 1.0
@@ -141,7 +151,7 @@ def rope_gain(spec: Spec) -> float:
 
 
 def score_gain(spec: Spec) -> float:
-    """Factor of the scores of latent attention under YaRN (DeepSeek-V2 and V3, `mscale_all_dim`)."""
+    """Factor of the scores of MLA under YaRN (DeepSeek-V2 and V3, `mscale_all_dim`)."""
     scaling = spec.rope_scaling
     return 1.0 if scaling is None else (1 + 0.1 * (scaling.mscale_all_dim or 0.0) * math.log(scaling.factor)) ** 2
 
@@ -161,12 +171,12 @@ class CausalBlocks:
 
     @classmethod
     def of(cls, nodes: Nodes, tokens: str) -> "CausalBlocks":
-        length, count = nodes("Shape", tokens, start=1, end=2), nodes.constant(np.array([_BLOCKS]))
+        length, count = nodes("Shape", tokens, start=1, end=2), nodes.ints(_BLOCKS)
         zero, one = (nodes.constant(np.array(v, dtype=np.int64)) for v in (0, 1))
-        first, second = (nodes.constant(np.array([v], dtype=np.int64)) for v in (0, 1))
+        first, second = (nodes.ints(v) for v in (0, 1))
         hidden, seen = (nodes.constant(np.array(v, dtype=np.float32)) for v in (_HIDDEN, 0))
         bounds = [first]
-        bounds += [nodes("Div", nodes("Mul", length, nodes.constant(np.array([i]))), count) for i in range(1, _BLOCKS)]
+        bounds += [nodes("Div", nodes("Mul", length, nodes.ints(i)), count) for i in range(1, _BLOCKS)]
         bounds.append(length)
         edges = [nodes("Squeeze", bound, first) for bound in bounds]
         masks = []
@@ -174,12 +184,12 @@ class CausalBlocks:
             queries = nodes("Unsqueeze", nodes("Range", start, end, one), second)
             keys = nodes("Unsqueeze", nodes("Range", zero, end, one), first)
             mask = nodes("Where", nodes("Greater", keys, queries), hidden, seen)  # [Q, K]
-            masks.append(nodes("Unsqueeze", mask, nodes.constant(np.array([0, 1]))))
+            masks.append(nodes("Unsqueeze", mask, nodes.ints(0, 1)))
         return cls(tuple(bounds[1:]), tuple(masks))
 
     def attend(self, nodes: Nodes, query: str, keys: str, values: str, *, heads: int, scale: float) -> str:
         """[B, S, H*v] from queries and keys [B, S, H*c] and values [B, S, H*v]."""
-        start, axis = (nodes.constant(np.array([v], dtype=np.int64)) for v in (0, 1))
+        start, axis = (nodes.ints(v) for v in (0, 1))
         mixed, begin = [], start
         for end, mask in zip(self.ends, self.masks, strict=True):
             part = nodes("Slice", query, begin, end, axis)
@@ -188,4 +198,4 @@ class CausalBlocks:
                 seen = [nodes("Slice", x, start, end, axis) for x in seen]
             mixed.append(nodes.ms("MultiHeadAttention", part, *seen, "", "", mask, num_heads=heads, scale=scale))
             begin = end
-        return str(nodes("Concat", *mixed, axis=1))
+        return nodes("Concat", *mixed, axis=1)
