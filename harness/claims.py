@@ -65,7 +65,7 @@ class ClaimBase(Frozen):
     statement: Text = Field(description="in our own words")
     attributed_to: Text | None = Field(default=None, description="whom the source names for it")
     attribution: Identifier | None = Field(
-        default=None, description="topic of the facts catalog on whether the one named said so"
+        default=None, description="topic of the facts catalog on whether the person named made the statement"
     )
     hedge: Hedge = "exactly"
     conditions: StatedConditions = StatedConditions()

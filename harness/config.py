@@ -1,4 +1,4 @@
-"""What a user may ask for: the types of a config file. Inert: building one reads no file and probes no machine.
+"""The types of a config file. Building one reads no file and probes no machine.
 
 Paths are kept as they were written. The command line reads `sheet` and `catalog` from the config's own folder, so that
 a config and its sheet travel together, and writes `outputs` below the folder that it was started in.
@@ -31,7 +31,7 @@ class Measure(Frozen):
         min_length=1,
         max_length=32,
         description="presets ('auto' picks the article's scale model for this host); "
-        "a counterpart is a sparse model's name with ':equal-total' or ':equal-active'",
+        "a dense counterpart is a mixture-of-experts model's name with ':equal-total' or ':equal-active'",
     )
     phases: tuple[Phase, ...] = Field(
         default=("prefill", "decode"), min_length=1, description="read prompts, generate tokens, or both"

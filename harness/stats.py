@@ -23,7 +23,7 @@ told otherwise, hyperfine ten."""
 
 
 class Interval(Frozen):
-    """A closed interval with the probability that it is meant to hold."""
+    """A closed interval with the probability that it holds the true value."""
 
     low: float
     high: float

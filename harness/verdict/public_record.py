@@ -79,7 +79,7 @@ def attribution(topic: str, knowledge: Knowledge) -> tuple[tuple[Flag, ...], tup
     flags: tuple[Flag, ...] = ("misattributed",) if fact.misattributed or fact.holds is False else ()
     evidence = tuple(
         Evidence(
-            quantity=f"who said it: {t.shows}",
+            quantity=f"who made the statement: {t.shows}",
             basis="published",
             source=t.source.graded,
             url=t.source.url,

@@ -35,7 +35,7 @@ Kind = Literal[
     "an eighth, batch and time independent",
     "active and total swapped",
     "bits for bytes",
-    "prefill told as decode",
+    "prefill given as decode",
     "model changed, number kept",
     "weights do not fit",
     "unsupported precision",
@@ -166,7 +166,7 @@ def _of_rate(rate: PublishedRate, knowledge: Knowledge) -> Iterator[SeededError]
             yield seed(kind, factor, tpot_s=stated, tpot_independent=True)
     if rate.phase == "prefill" and given.prompt_tokens is not None:
         context = given.prompt_tokens
-        yield seed("prefill told as decode", phase="decode", context_tokens=context, mtp_drafts=0, batch=64)
+        yield seed("prefill given as decode", phase="decode", context_tokens=context, mtp_drafts=0, batch=64)
     chip = knowledge.chip(rate.chip)
     if chip is not None and chip.supports("fp8") is False:
         yield seed("unsupported precision", precision="fp8")

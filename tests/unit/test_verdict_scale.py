@@ -75,7 +75,7 @@ def test_absolute_rates_never_transfer(measured: Assessment) -> None:
 
 
 def test_a_chain_leads_from_here_to_the_reported_figure(measured: Assessment) -> None:
-    """Each number of the chain follows from those before it; one link says that it may not be walked."""
+    """Each number of the chain follows from those before it; one link says that it does not transfer."""
     chain = row(measured, "cloudmatrix-prefill-per-package").chain
     assert chain[0].basis == "measured" and chain[-1].value == 6688
     rate, host, fraction = (chain[i].value for i in range(3))
