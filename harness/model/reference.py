@@ -103,8 +103,8 @@ def _mla(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
     n, rank = spec.qk_nope_head_dim, spec.q_lora_rank
     assert r is not None and p is not None and n is not None
     assert w["in"] is not None and w["kv"] is not None and w["kv_norm"] is not None
-    joint = x @ w["in"].T
-    query, latent, key = np.split(joint, [joint.shape[-1] - r - p, joint.shape[-1] - p], axis=-1)
+    fused = x @ w["in"].T
+    query, latent, key = np.split(fused, [fused.shape[-1] - r - p, fused.shape[-1] - p], axis=-1)
     if rank is not None:
         assert w["q"] is not None and w["q_norm"] is not None
         query = _norm(query, w["q_norm"], spec, _LATENT_EPS) @ w["q"].T
@@ -119,13 +119,13 @@ def _grouped(spec: Spec, w: _Weight, x: Real) -> tuple[Real, Real, Real, float]:
     """Grouped-query attention (Ainslie et al., 2023): consecutive heads share a key and a value."""
     heads, shared, width = spec.num_attention_heads, spec.num_key_value_heads, spec.head_dim
     assert shared is not None and width is not None and w["in"] is not None
-    joint = x @ w["in"].T
+    fused = x @ w["in"].T
     if w["in_bias"] is not None:
-        joint = joint + w["in_bias"]
-    joint = joint.reshape(*x.shape[:2], heads + 2 * shared, width)
+        fused = fused + w["in_bias"]
+    fused = fused.reshape(*x.shape[:2], heads + 2 * shared, width)
     query: Real
     key: Real
-    query, key, value = np.split(joint, [heads, heads + shared], axis=2)
+    query, key, value = np.split(fused, [heads, heads + shared], axis=2)
     if w["q_norm"] is not None and w["k_norm"] is not None:
         query, key = _norm(query, w["q_norm"], spec), _norm(key, w["k_norm"], spec)
     copies = heads // shared

@@ -192,5 +192,5 @@ def why_not_run(spec: Spec) -> str | None:
             "model with full attention"
         )
     if spec.attention == "gqa" and (spec.head_dim or 0) % 8:
-        return f"has a head_dim of {spec.head_dim}; grouped attention runs with heads of a multiple of 8"
+        return f"has a head_dim of {spec.head_dim}; grouped-query attention (GQA) runs with heads of a multiple of 8"
     return None

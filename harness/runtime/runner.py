@@ -93,7 +93,7 @@ class _MLAPosition:
 
 
 class _GQAPosition:
-    """Where grouped attention's cache ends: each sequence's length before this token, and the longest with it."""
+    """Where the cache of GQA ends: each sequence's length before this token, and the longest with it."""
 
     def __init__(self, batch: int, _capacity: int) -> None:
         self._lengths = np.zeros(batch, dtype=np.int32)

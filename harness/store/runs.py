@@ -73,7 +73,7 @@ class Store:
     def keep(
         self, record_id: str, task: Task, workload: Workload | None, observation: Observation | CeilingObservation
     ) -> None:
-        """Keep one observation; when this returns it is on the disk. A later one of the same cell and round wins."""
+        """Keep one observation; when this returns it is on the disk. A later one of the same case and round wins."""
         cell = case_round_key(task, workload)
         kept = (
             Kept(ceiling=observation)

@@ -176,13 +176,12 @@ def _row(group: _Group, entries: list[_Benchmark]) -> Row:
     means = {e.aggregate_name: e for e in entries if e.run_type == "aggregate"}
     centre = means.get("median") or means.get("mean")
     problem = _problem(entries, runs or ([_seconds(centre)] if centre else []))
-    averaged = problem is None and not runs and centre is not None
     return Row(
         key=key(benchmark=group[0], label=group[1]),  # the number of threads is part of the name
         metric=_REAL,
         sampled="inside",
         samples=tuple(Sample(value=v) for v in runs if v is not None) if problem is None else (),
-        summary=_summary(centre, means.get("stddev")) if averaged and centre else None,
+        summary=_summary(centre, means.get("stddev")) if centre and not (problem or runs) else None,
         outcomes=_steady_counters(entries),
         problem=problem,
     )

@@ -111,9 +111,9 @@ def _facts(entries: list[dict[str, object]]) -> tuple[Attribute, ...]:
 
 
 def _row(entry: dict[str, object], where: str) -> Row:
-    settings = {n: v for n, v in entry.items() if n not in _RESULTS and n not in _CONTEXT and not _is_samples(v)}
+    settings = {n: v for n, v in entry.items() if n not in _RESULTS | _CONTEXT and not _is_samples(v)}
     named = key(**{n: _canonical(n, v) for n, v in settings.items()})
-    if entry.get("avg_ts") is None or entry.get("avg_ts") == 0:
+    if entry.get("avg_ts") in (None, 0):
         return Row(key=named, metric=_RATE, sampled="inside", problem="the test failed: no rate")
     result = read(_Result, entry, where, tool=TOOL)
     if result.avg_ts < 0 or any(s <= 0 for s in result.samples_ts or ()):

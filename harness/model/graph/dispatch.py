@@ -54,8 +54,8 @@ def sorted_experts(spec: Spec, nodes: Nodes, inner: Tensor, outer: Tensor, x: st
     counts = _counts(nodes, owners, spec.n_routed_experts)
     rows = nodes("Reshape", x, nodes.ints(-1, d))
     tokens = nodes("Div", order, nodes.constant(np.array(k)))
-    joint = _products(nodes, nodes("Gather", rows, tokens, axis=0), counts, inner)  # [A, 2f]
-    gate, up = nodes.many("Split", joint, outputs=2, axis=-1, num_outputs=2)
+    fused = _products(nodes, nodes("Gather", rows, tokens, axis=0), counts, inner)  # [A, 2f]
+    gate, up = nodes.many("Split", fused, outputs=2, axis=-1, num_outputs=2)
     active = nodes("Mul", nodes.ms("QuickGelu", gate, alpha=1.0), up)
     out = _products(nodes, active, counts, outer)  # [A, d]
     back, _ = _sorted(nodes, order)
