@@ -157,7 +157,7 @@ def _roofline(roofs: tuple[Roof, ...], points: tuple[RoofPoint, ...]) -> Chart:
 
 
 def reported_chart(assessment: Assessment) -> Chart | None:
-    """Reported rates against their ceilings and bands; None where no claim has either."""
+    """Reported rates against their ceilings and usual ranges; None where no claim has either."""
     rates = tuple(_reported_rates(assessment))
     if not rates:
         return None

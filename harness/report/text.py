@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wcwidth import wcswidth, wcwidth
 
+from harness import units
 from harness.files.text import printable_line, printable_lines
 from harness.report.blocks import (
     Block,
@@ -142,6 +143,8 @@ def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]
     for first, *others in rows:
         lines = [part for t in first for part in wrap(t, width)]
         for name, cell in zip(names[1:], others, strict=True):
+            if cell == (units.UNKNOWN,):
+                continue
             parts = [part for t in cell for part in wrap(t, max(1, width - left - 4))]
             pads = [name + " " * (left - cells(name)), *[" " * left] * (len(parts) - 1)]
             lines += [f"  {pad}  {part}" for pad, part in zip(pads, parts, strict=False)]

@@ -53,8 +53,10 @@ const marks = (d, w) => [...d.querySelectorAll('svg g[class*="mark-"] > *')].fil
     return [e.parentElement.className.baseVal, (a + 0.05) / (b + 0.05)]; });
 const shown = d => [...d.querySelectorAll('[data-outcome]')].filter(e => e.getClientRects().length)
   .map(e => e.tagName + ' ' + e.dataset.outcome);
+const empty = d => [...d.querySelectorAll('.table:has([data-outcome])')].filter(t => t.getClientRects().length
+  && ![...t.querySelectorAll('tr[data-outcome]')].some(e => e.getClientRects().length)).length;
 const filtered = d => Object.fromEntries([...d.querySelectorAll('.filter input')].reverse().map(input => {
-  input.checked = true; return [input.id.replace('show-', ''), shown(d)]; }));
+  input.checked = true; return [input.id.replace('show-', ''), [...shown(d), ...Array(empty(d)).fill('EMPTY')]]; }));
 const links = d => [...d.querySelectorAll('a[href^="#"]')].map(a => [a.hash, !!d.getElementById(a.hash.slice(1))]);
 const wide = (d, w) => [...d.querySelectorAll('body *')].filter(e => !e.closest('.scroll > *') && !e.closest('svg')
   && e.getBoundingClientRect().right > w.innerWidth + 1).map(e => e.tagName + '.' + e.className);
