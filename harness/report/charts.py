@@ -58,12 +58,7 @@ def _throughput(data: ThroughputData) -> Drawing:
     import altair as alt
 
     rows: list[Row] = [
-        {
-            "series": i,
-            "name": printable_line(s.name),
-            "batch": p.batch,
-            **_spread(p.rate_tok_s),
-        }
+        {"series": i, "name": printable_line(s.name), "batch": p.batch, **_spread(p.rate_tok_s)}
         for i, s in enumerate(data.series)
         for p in s.points
     ]

@@ -22,12 +22,7 @@ _OPTIONS = {
     "mtp": "--mtp",
     "acceptance": "--acceptance",
 }
-_BINDINGS = {
-    "compute": "arithmetic",
-    "memory": "memory bandwidth",
-    "link": "the links",
-    "capacity": "memory capacity",
-}
+_BINDINGS = {"compute": "arithmetic", "memory": "memory bandwidth", "link": "the links", "capacity": "memory capacity"}
 
 
 def build(model: str, found: Projection) -> Report:
