@@ -204,7 +204,9 @@ def test_a_link_to_evidence_opens_it(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(page(), encoding="utf-8")
     address = f"{(tmp_path / 'page.html').as_uri()}#evidence-ratio-to-h100"
     dom = browse(tmp_path, "--dump-dom", address).stdout
-    opened = [part.split("</summary>")[0] for part in dom.split("<details")[1:] if "open=" in part.split(">")[0]]
+    opened = [
+        part.split("</summary>")[0] for part in dom.split("<details data-outcome")[1:] if "open=" in part.split(">")[0]
+    ]
     assert len(opened) == 1 and "ratio-to-h100" in opened[0]
 
 
