@@ -20,7 +20,7 @@ from harness.report.blocks import (
     columns,
 )
 from harness.report.verdicts import interval
-from harness.results.assessment import Assessment, Scaled
+from harness.results.assessment import Assessment, Scaled, Verdict
 from harness.results.gains import ROLES, MeasuredRow, measured_rows
 from harness.results.record import Record
 from harness.stats import LEVEL, Interval
@@ -157,7 +157,7 @@ def _roofline(roofs: tuple[Roof, ...], points: tuple[RoofPoint, ...]) -> Chart:
 
 
 def reported_chart(assessment: Assessment) -> Chart | None:
-    """Reported rates against their ceilings and bands; None where no claim has either."""
+    """Reported rates against their ceilings and usual ranges; None where no claim has either."""
     rates = tuple(_reported_rates(assessment))
     if not rates:
         return None
@@ -190,18 +190,27 @@ def reported_chart(assessment: Assessment) -> Chart | None:
 
 def _reported_rates(assessment: Assessment) -> Iterable[ReportedRate]:
     """Throughput claims that have a usual range or a ceiling, then rates that a claim implies for another chip."""
-    scaled = [s for s in assessment.scaled if s.unit == "tok/s" and s.ceiling and s.reported > 0]
+    scaled = list(filter(_drawable, assessment.scaled))
     claims = [v for v in assessment.verdicts if v.unit == "tok/s" and v.claimed]
-    # The rows of a claim's own figure; shares and multiples of it say nothing that it does not, with ceilings as range.
-    own = {v.id: [s for s in scaled if s.claim == v.id and s.reported == v.claimed] for v in claims}
     for v in claims:
-        if v.claimed and (own[v.id] or v.interval):
-            yield _rate(v.id, v.outcome, v.claimed, own[v.id][0].ceiling if own[v.id] else None, v.interval)
-    drawn = {s.id for rows in own.values() for s in rows}
+        ceiling = next((s.ceiling for s in _own(v, scaled)), None)
+        if v.claimed and (ceiling or v.interval):
+            yield _rate(v.id, v.outcome, v.claimed, ceiling, v.interval)
+    drawn = {s.id for v in claims for s in _own(v, scaled)}
     yield from (_rate(s.quantity, None, s.reported, s.ceiling, s.hardware) for s in _implied(scaled, drawn))
 
 
+def _drawable(s: Scaled) -> bool:
+    return s.unit == "tok/s" and s.ceiling is not None and s.reported > 0
+
+
+def _own(v: Verdict, scaled: Iterable[Scaled]) -> list[Scaled]:
+    """The rows of a claim's own figure."""
+    return [s for s in scaled if s.claim == v.id and s.reported == v.claimed]
+
+
 def _implied(scaled: Iterable[Scaled], drawn: set[str]) -> Iterable[Scaled]:
+    """Shares and multiples of a rate say nothing that the rate does not: they carry ceilings in place of a range."""
     return (s for s in scaled if s.id not in drawn and (s.hardware is None or s.hardware.level == LEVEL))
 
 

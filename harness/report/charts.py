@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import units
 from harness.files.text import printable_line
 from harness.report.blocks import Chart, ReportedData, Roof, RooflineData, ThroughputData
-from harness.stats import LEVEL
+from harness.stats import LEVEL, Estimate
 from harness.vocabulary import ModelRole
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 ROW_HEIGHT = 46
 ASIDE = 5
 
-_COLOURS: dict[ModelRole, str] = {
-    "moe": "var(--sparse)",
-    "equal-total": "var(--equal-total)",
-    "equal-active": "var(--equal-active)",
-    "other": "var(--other)",
-}
 _SHAPES: dict[ModelRole, str] = {
     "moe": "circle",
     "equal-total": "square",
@@ -64,14 +58,7 @@ def _throughput(data: ThroughputData) -> Drawing:
     import altair as alt
 
     rows: list[Row] = [
-        {
-            "series": i,
-            "name": printable_line(s.name),
-            "batch": p.batch,
-            "rate": p.rate_tok_s.point,
-            "low": p.rate_tok_s.low,
-            "high": p.rate_tok_s.high,
-        }
+        {"series": i, "name": printable_line(s.name), "batch": p.batch, **_spread(p.rate_tok_s)}
         for i, s in enumerate(data.series)
         for p in s.points
     ]
@@ -88,12 +75,7 @@ def _throughput(data: ThroughputData) -> Drawing:
         aside = ASIDE * (i - (len(names) - 1) / 2)
         layers += [
             shown.mark_line(strokeWidth=2, xOffset=aside).encode(x=x, y=y, color=colour, strokeDash=dash),
-            shown.transform_filter("isValid(datum.low)")
-            .mark_rule(strokeWidth=2, xOffset=aside, x2Offset=aside)
-            .encode(x=x, y="low:Q", y2="high:Q", color=colour),
-            shown.mark_point(size=60, filled=True, opacity=1, xOffset=aside).encode(
-                x=x, y=y, color=colour, shape=shape
-            ),
+            *_measured_marks(shown, x, y, colour, shape, aside),
         ]
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
 
@@ -102,13 +84,7 @@ def _roofline(data: RooflineData) -> Drawing:
     import altair as alt
 
     rows: list[Row] = [
-        {
-            "name": f"{printable_line(p.name)}, {p.phase}",
-            "intensity": p.flop_per_byte,
-            "rate": p.flop_s.point,
-            "low": p.flop_s.low,
-            "high": p.flop_s.high,
-        }
+        {"name": f"{printable_line(p.name)}, {p.phase}", "intensity": p.flop_per_byte, **_spread(p.flop_s)}
         for p in data.points
     ]
     names = list(dict.fromkeys((f"{printable_line(p.name)}, {p.phase}", p.role) for p in data.points))
@@ -120,14 +96,23 @@ def _roofline(data: RooflineData) -> Drawing:
     x = alt.X("intensity:Q", title="FLOP a byte", scale=x_scale, axis=_axis(_ticks(left, right)))
     y = alt.Y("rate:Q", title="FLOP a second", **_log_axis([*rows, *roofs], "rate", "low", "high", "roof"))
     colour, shape, _ = _by_name(names, other_shape="prefill")
-    points = _chart(rows)
-    return alt.layer(
-        *_roof_marks(data.roofs, roofs, x),
-        points.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2)
-        .encode(x=x, y="low:Q", y2="high:Q", color=colour),
-        points.mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
-    ).properties(width=WIDTH, height=HEIGHT)
+    marks = (*_roof_marks(data.roofs, roofs, x), *_measured_marks(_chart(rows), x, y, colour, shape))
+    return alt.layer(*marks).properties(width=WIDTH, height=HEIGHT)
+
+
+def _spread(e: Estimate) -> Row:
+    return {"rate": e.point, "low": e.low, "high": e.high}
+
+
+def _measured_marks(
+    shown: Drawing, x: "alt.X", y: "alt.Y", colour: "alt.Color", shape: "alt.Shape", aside: float = 0
+) -> tuple[Drawing, Drawing]:
+    """An interval where there is one, and the point on it."""
+    known = shown.transform_filter("isValid(datum.low)")
+    return (
+        known.mark_rule(strokeWidth=2, xOffset=aside, x2Offset=aside).encode(x=x, y="low:Q", y2="high:Q", color=colour),
+        shown.mark_point(size=60, filled=True, opacity=1, xOffset=aside).encode(x=x, y=y, color=colour, shape=shape),
+    )
 
 
 def _roofs(roofs: Sequence[Roof], left: float, right: float) -> list[Row]:
@@ -173,7 +158,7 @@ def _reported(data: ReportedData) -> Drawing:
     ]
     scale = _log(_reach(rows, "reported", "ceiling", "low", "high"), 1.3)
     left, right = scale.domain
-    # A logarithmic scale has no zero: a band from nothing begins at the edge.
+    # A logarithmic scale has no zero: a range from nothing begins at the edge.
     rows = [{**row, "low": left if row["low"] == 0 else row["low"]} for row in rows]
     x_axis = _axis(_ticks(left, right))
     y = alt.Y("row:O", axis=None)
@@ -201,10 +186,10 @@ def _reported(data: ReportedData) -> Drawing:
     ).properties(width=WIDTH, height=alt.Step(ROW_HEIGHT))
 
 
-def _key(reported: str, band: str, ceiling: str) -> "alt.Color":
+def _key(reported: str, usual: str, ceiling: str) -> "alt.Color":
     import altair as alt
 
-    colours = {reported: "var(--reported)", band: "var(--band)", ceiling: "var(--roof)"}
+    colours = {reported: "var(--reported)", usual: "var(--usual)", ceiling: "var(--roof)"}
     legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolType="square", symbolOpacity=1)
     return alt.Color("what:N", scale=alt.Scale(domain=[*colours], range=[*colours.values()]), legend=legend)
 
@@ -216,21 +201,14 @@ def _by_name(
     import altair as alt
 
     domain = [name for name, _ in names]
-    legend = alt.Legend(
-        title=None,
-        orient="top",
-        direction="vertical",
-        columns=1,
-        labelLimit=WIDTH,
-        symbolStrokeWidth=2,
-        symbolOpacity=1,
-    )
+    looks: Any = {"direction": "vertical", "columns": 1, "symbolStrokeWidth": 2, "symbolOpacity": 1}
+    legend = alt.Legend(title=None, orient="top", labelLimit=WIDTH, **looks)
     seen: dict[ModelRole, int] = {}
     dashes = []
     for _, role in names:
         dashes.append(_DASHES[seen.get(role, 0) % len(_DASHES)])
         seen[role] = seen.get(role, 0) + 1
-    colours = [_COLOURS[role] for _, role in names]
+    colours = [f"var(--{role})" for _, role in names]
     shapes = ["triangle-up" if other_shape and name.endswith(other_shape) else _SHAPES[role] for name, role in names]
     return (
         alt.Color("name:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),

@@ -18,10 +18,7 @@ _FLAGS: dict[Flag, str] = {
     "unit-trap": "unit unclear",
 }
 _SIDES = re.compile(rf" over ({'|'.join(COUNTERPARTS)}) dense, (prefill|decode),")
-_SIZES = {
-    "equal-total": "a dense model of equal total size",
-    "equal-active": "one of equal active size",
-}
+_SIZES = {"equal-total": "a dense model of equal total size", "equal-active": "one of equal active size"}
 
 
 def by_weight(evidence: Iterable[Evidence], outcome: Outcome) -> list[Evidence]:

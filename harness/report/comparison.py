@@ -27,7 +27,9 @@ def build(comparisons: Sequence[Comparison], calibration: Calibration | None = N
     if calibration is not None:
         blocks.append(Text(text=f"Reliability: side by side, {calibration.sentence}."))
     elif any(r.way == "interleaved" for c in comparisons for r in c.rows):
-        blocks.append(Text(text="Reliability: this host's false alarms were not measured; harness calibrate does."))
+        blocks.append(
+            Text(text="Reliability: the false-positive rate on this host was not measured; harness calibrate does.")
+        )
     return Report(title=title, blocks=tuple(blocks))
 
 
@@ -145,13 +147,11 @@ def _after(comparison: Comparison, *, named: bool = False) -> list[Block]:
 
 def _missing(comparison: Comparison) -> Table:
     common = _shared((comparison,))
+    sides = {"a": comparison.a, "b": comparison.b}
     return Table(
         title=f"Rows that only one table has ({len(comparison.lone)})",
         columns=columns("only in", "case", "metric"),
-        rows=tuple(
-            (comparison.a if lone.only_in == "a" else comparison.b, _case(lone, common), lone.metric)
-            for lone in comparison.lone
-        ),
+        rows=tuple((sides[lone.only_in], _case(lone, common), lone.metric) for lone in comparison.lone),
         narrow="cards",
     )
 
@@ -168,11 +168,8 @@ def _note(comparison: Comparison) -> str:
     rows = len(comparison.compared)
     if rows > 1:
         text += f" Alarms and warnings are decided for {rows} rows together, so that many rows raise no more by chance."
-    for side, bases in (
-        ("First", [r.a_basis for r in comparison.rows]),
-        ("second", [r.b_basis for r in comparison.rows]),
-    ):
-        text += f"{' ' if side == 'First' else '; '}{side}: {_bases(bases)}"
+    text += f" First: {_bases([r.a_basis for r in comparison.rows])}"
+    text += f"; second: {_bases([r.b_basis for r in comparison.rows])}"
     return f"{text}."
 
 
@@ -192,24 +189,16 @@ def _case(row: RowComparison | LoneRow, common: frozenset[Setting]) -> str:
 
 
 def _value(estimate: Estimate | None, unit: str) -> str:
-    if estimate is None:
-        return UNKNOWN
-    bounds = "" if estimate.low is None else f" {interval(estimate.low, estimate.high, unit)}"
-    return (
-        f"{quantity(estimate.point, unit)}{bounds}"
-        if not bounds or unit == "s"
-        else f"{number(estimate.point)}{bounds}"
-    )
+    if estimate is None or estimate.low is None:
+        return quantity(estimate.point if estimate else None, unit)
+    point = quantity(estimate.point, unit) if unit == "s" else number(estimate.point)
+    return f"{point} {interval(estimate.low, estimate.high, unit)}"
 
 
 def _ratio(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return UNKNOWN
-    return (
-        times(estimate.point)
-        if estimate.low is None
-        else f"{times(estimate.point)} {interval(estimate.low, estimate.high)}"
-    )
+    if estimate is None or estimate.low is None:
+        return times(estimate.point if estimate else None)
+    return f"{times(estimate.point)} {interval(estimate.low, estimate.high)}"
 
 
 def _why(row: RowComparison) -> str:
@@ -219,16 +208,8 @@ def _why(row: RowComparison) -> str:
 
 # What a reader looks for first; every other setting follows by name.
 _FIRST = (
-    "model",
-    "model_filename",
-    "model_type",
-    "test",
-    "benchmark",
-    "command",
-    "phase",
-    "batch",
-    "n_prompt",
-    "n_gen",
+    *("model", "model_filename", "model_type", "test", "benchmark"),
+    *("command", "phase", "batch", "n_prompt", "n_gen"),
 )
 
 

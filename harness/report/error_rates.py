@@ -12,15 +12,18 @@ from harness.verdict.selftest import Detection, SelfTest
 
 
 def self_test_blocks(found: SelfTest, *, missed: bool = False) -> Report:
-    """The report on the controls; `missed` also names each seeded error that passed."""
+    """The report on the self-test; `missed` also names each seeded error that passed."""
     blocks: list[Block] = [Text(text=_lead(found), lead=True)]
     if found.false_alarms:
-        blocks += [Callout(tone="warning", text="True rates that were damned:"), Bullets(items=found.false_alarms)]
+        blocks += [
+            Callout(tone="warning", text="True rates that were called false:"),
+            Bullets(items=found.false_alarms),
+        ]
     blocks.append(_table(found))
     passed = [f"{d.kind}: {', '.join(d.missed)}" for d in found.detections if d.missed]
     if missed and passed:
         blocks += [Text(text="Not caught:"), Bullets(items=tuple(passed))]
-    return Report(title="Controls of the judges", blocks=tuple(blocks))
+    return Report(title="Self-test of the judges", blocks=tuple(blocks))
 
 
 def _lead(found: SelfTest) -> str:
@@ -38,7 +41,7 @@ def _table(found: SelfTest) -> Table:
         columns=columns("Kind", ">Seeded", ">Caught", ">Share", ">By a flag alone", ">Required", "Reached"),
         rows=tuple(_row(d) for d in found.detections),
         note="Caught: refuted, implausible, or flagged with the very trap. Without a required share a kind is measured "
-        "only. Plants and usual range come from the same kind of rate; new publications may do otherwise.",
+        "only. Seeded errors and the usual range come from the same kind of rate; new publications may do otherwise.",
     )
 
 

@@ -1,6 +1,6 @@
 """A report as GitHub-flavoured markdown that pastes into a pull request: tables, and evidence folded into <details>.
 
-Names and statements are foreign text: nothing in them may become markup, a mention or an HTML element. Charts are not
+Names and statements are untrusted text: nothing in them may become markup, a mention or an HTML element. Charts are not
 drawn; the table of a chart's numbers is folded.
 """
 
@@ -59,7 +59,7 @@ def table(block: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Foreign text on one line, in which nothing is markup: punctuation, HTML, mentions and bare addresses."""
+    """Untrusted text on one line, in which nothing is markup: punctuation, HTML, mentions and bare addresses."""
     kept = html.escape(printable_line(text), quote=False)
     kept = _MARKUP.sub(r"\\\1", kept)
     kept = _OPENING.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", kept)

@@ -1,5 +1,4 @@
-"""A projection as blocks and as JSON: limits, times, memory, the usual range and what made it. Computes no limit
-itself."""
+"""A projection as blocks and as JSON: limits, times, memory, the usual range and what made it."""
 
 from typing import Any
 
@@ -23,19 +22,14 @@ _OPTIONS = {
     "mtp": "--mtp",
     "acceptance": "--acceptance",
 }
-_BINDINGS = {
-    "compute": "arithmetic",
-    "memory": "memory bandwidth",
-    "link": "the links",
-    "capacity": "memory capacity",
-}
+_BINDINGS = {"compute": "arithmetic", "memory": "memory bandwidth", "link": "the links", "capacity": "memory capacity"}
 
 
 def build(model: str, found: Projection) -> Report:
     """The report on what `model` could do, as projected."""
     blocks: list[Block] = [Text(text=_lead(found), lead=True), *_open(found)]
     if found.fits is False:
-        blocks.append(Callout(tone="warning", text=_misfit(found)))
+        blocks.append(Callout(tone="warning", text=_does_not_fit(found)))
     blocks += [
         _limits(found),
         Heading(level=2, text="Where the time goes"),
@@ -94,7 +88,7 @@ def _conditions(of: Deployment) -> tuple[tuple[str, str | None], ...]:
     )
 
 
-def _misfit(found: Projection) -> str:
+def _does_not_fit(found: Projection) -> str:
     return (
         f"It does not fit: {units.binary(found.memory_bytes)} a package are needed, "
         f"{units.binary(found.memory_limit_bytes)} are there. The rates below are of the speed alone."
@@ -102,18 +96,15 @@ def _misfit(found: Projection) -> str:
 
 
 def _limits(found: Projection) -> Table:
-    of_best = "best of the scenarios, " if found.missing else ""
+    overlap = "best of the scenarios, " if found.missing else ""
+    overlap += f"all parts at once at their peaks; bound by {_BINDINGS[found.binding]}"
     rows: list[tuple[str, str, str]] = [
         (
             "most generous ceiling",
             number(found.generous_tok_s, 4),
             "a claim above it is refuted; no system can pass it",
         ),
-        (
-            "overlap ceiling",
-            number(found.ceiling_tok_s, 4),
-            f"{of_best}all parts at once at their peaks; bound by {_BINDINGS[found.binding]}",
-        ),
+        ("overlap ceiling", number(found.ceiling_tok_s, 4), overlap),
         ("99 % usual range", _span(found.usual99_tok_s), "a claim above it is implausible"),
         ("90 % usual range", _span(found.usual90_tok_s), f"middle {number(found.usual90_tok_s.mid)}; what is usual"),
         ("serial point", number(found.serial_tok_s, 4), "one part after another; an estimate, no bound"),
@@ -276,7 +267,7 @@ def _document(model: str, found: Projection) -> dict[str, Any]:
         },
         "fits": found.fits,
         "components": {
-            s.name: {"compute_s": s.compute_s, "memory_s": s.memory_s, "link_s": s.link_s} for s in found.components
+            s.name: {k: getattr(s, k) for k in ("compute_s", "memory_s", "link_s")} for s in found.components
         },
         "time_s": {
             "compute": limits.compute_s,

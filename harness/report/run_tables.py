@@ -208,12 +208,10 @@ def _remarks(record: Record) -> tuple[str, ...]:
     for m in record.measurements:
         case = f"{m.model}, {m.phase}, batch {units.whole(m.batch)}, {m.precision}"
         found += [f"{case}: set aside, not used as evidence: {reason}" for reason in m.invalid]
-        if m.error:
-            found.append(f"{case}: not measured: {m.error}")
-        failed = [o for o in m.observations if o.error and m.good]
-        if failed:
-            runs = f"{units.whole(len(failed))} of {units.whole(len(m.observations))} runs failed"
-            found.append(f"{case}: {runs}: {failed[0].error}")
+        found += [f"{case}: not measured: {m.error}"] if m.error else []
+        failed = [o.error for o in m.observations if o.error and m.good]
+        runs = f"{units.whole(len(failed))} of {units.whole(len(m.observations))} runs failed"
+        found += [f"{case}: {runs}: {failed[0]}"] if failed else []
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wcwidth import wcswidth, wcwidth
 
+from harness import units
 from harness.files.text import printable_line, printable_lines
 from harness.report.blocks import (
     Block,
@@ -66,7 +67,10 @@ def table(block: Table, width: int = WIDTH) -> str:
     addresses = tuple(dict.fromkeys(c.url for row in block.rows for c in row if isinstance(c, Link)))
     cells = [[_words(cell, addresses) for cell in row] for row in block.rows]
     parts = wrap(block.title, width)
-    parts += [grid(block.columns, cells, width)] if cells else ["(none)"]
+    if block.narrow == "cards" and not _keeps_words(cells, width):
+        parts += ["", _stacked(block.columns, cells, width), ""]
+    else:
+        parts += [grid(block.columns, cells, width)] if cells else ["(none)"]
     if block.note:
         parts += wrap(block.note, width)
     parts += [out for i, url in enumerate(addresses, 1) for out in wrap(f"[{i}] {url}", width)]
@@ -125,6 +129,29 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], w
     return "\n".join(out.rstrip() for out in text.split("\n"))
 
 
+def _keeps_words(rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> bool:
+    """Whether every column could be as wide as its longest word."""
+    columns = _columns(rows)
+    return sum(_least_widths(columns)[0]) + _GAP * (len(columns) - 1) <= width
+
+
+def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
+    """Each row under its first cell, a line or more for every other: where side by side there is no room."""
+    names = [printable_line(c.name) for c in columns]
+    left = max(map(cells, names[1:]), default=0)
+    out = []
+    for first, *others in rows:
+        lines = [part for t in first for part in wrap(t, width)]
+        for name, cell in zip(names[1:], others, strict=True):
+            if cell == (units.UNKNOWN,):
+                continue
+            parts = [part for t in cell for part in wrap(t, max(1, width - left - 4))]
+            pads = [name + " " * (left - cells(name)), *[" " * left] * (len(parts) - 1)]
+            lines += [f"  {pad}  {part}" for pad, part in zip(pads, parts, strict=False)]
+        out.append("\n".join(lines))
+    return "\n\n".join(out)
+
+
 def _spaced(body: list[list[str]]) -> list[list[str]]:
     """Rows with an empty line between them where they are tall: without it, one would run into the next."""
     if max((cell.count("\n") for row in body for cell in row), default=0) < _TALL:
@@ -150,11 +177,16 @@ def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
     Every column starts at its longest word; what is left goes, cell by cell, to the column that makes the table's
     tallest rows tallest, until all are at their natural width. Heights are estimated, not wrapped: that is enough.
     """
-    columns = [[t for row in grid for t in row[i]] for i in range(len(grid[0]))]
+    columns = _columns(grid)
     natural = [max(1, *map(cells, column), 1) for column in columns]
     if sum(natural) <= budget:
         return natural
-    widths = _least_widths(columns, natural, budget)
+    wanted, floors = _least_widths(columns)
+    widths = [min(n, max(w, _LEAST)) for n, w in zip(natural, wanted, strict=True)]
+    while sum(widths) > budget and max(widths) > 1:
+        spare = [w - f for w, f in zip(widths, floors, strict=True)]
+        slack = spare if max(spare) > 0 else widths
+        widths[slack.index(max(slack))] -= 1
     lengths = [[[cells(t) for t in cell] for cell in row] for row in grid]
     for _ in range(budget - sum(widths)):
         gains = [_pressure(lengths, widths, i) if widths[i] < natural[i] else -1.0 for i in range(len(widths))]
@@ -162,18 +194,17 @@ def _widths(grid: Sequence[Sequence[Sequence[str]]], budget: int) -> list[int]:
     return widths
 
 
-def _least_widths(columns: list[list[str]], natural: list[int], budget: int) -> list[int]:
-    """Each column at its longest word, or less; an interval keeps its line as long as another column can give way."""
-    widths, floors = [], []
-    for column, most in zip(columns, natural, strict=True):
-        words = [word for t in column for word in _WORD.findall(t)]
-        floors.append(max((cells(w) for w in words if w.startswith("[")), default=1))
-        widths.append(min(most, max(min(max(map(cells, words), default=1), _WORD_CAP), floors[-1], _LEAST)))
-    while sum(widths) > budget and max(widths) > 1:
-        spare = [w - f for w, f in zip(widths, floors, strict=True)]
-        slack = spare if max(spare) > 0 else widths
-        widths[slack.index(max(slack))] -= 1
-    return widths
+def _columns(rows: Sequence[Sequence[Sequence[str]]]) -> list[list[str]]:
+    """The lines of each column."""
+    return [[t for row in rows for t in row[i]] for i in range(len(rows[0]))] if rows else []
+
+
+def _least_widths(columns: list[list[str]]) -> tuple[list[int], list[int]]:
+    """What each column needs for its longest word, and for its longest interval, which gives way last."""
+    words = [[word for t in column for word in _WORD.findall(t)] for column in columns]
+    floors = [max((cells(w) for w in column if w.startswith("[")), default=1) for column in words]
+    longest = [min(max(map(cells, column), default=1), _WORD_CAP) for column in words]
+    return [max(pair) for pair in zip(longest, floors, strict=True)], floors
 
 
 def _pressure(lengths: list[list[list[int]]], widths: list[int], column: int) -> float:

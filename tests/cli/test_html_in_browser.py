@@ -53,8 +53,10 @@ const marks = (d, w) => [...d.querySelectorAll('svg g[class*="mark-"] > *')].fil
     return [e.parentElement.className.baseVal, (a + 0.05) / (b + 0.05)]; });
 const shown = d => [...d.querySelectorAll('[data-outcome]')].filter(e => e.getClientRects().length)
   .map(e => e.tagName + ' ' + e.dataset.outcome);
+const empty = d => [...d.querySelectorAll('.table:has([data-outcome])')].filter(t => t.getClientRects().length
+  && ![...t.querySelectorAll('tr[data-outcome]')].some(e => e.getClientRects().length)).length;
 const filtered = d => Object.fromEntries([...d.querySelectorAll('.filter input')].reverse().map(input => {
-  input.checked = true; return [input.id.replace('show-', ''), shown(d)]; }));
+  input.checked = true; return [input.id.replace('show-', ''), [...shown(d), ...Array(empty(d)).fill('EMPTY')]]; }));
 const links = d => [...d.querySelectorAll('a[href^="#"]')].map(a => [a.hash, !!d.getElementById(a.hash.slice(1))]);
 const wide = (d, w) => [...d.querySelectorAll('body *')].filter(e => !e.closest('.scroll > *') && !e.closest('svg')
   && e.getBoundingClientRect().right > w.innerWidth + 1).map(e => e.tagName + '.' + e.className);
@@ -202,7 +204,9 @@ def test_a_link_to_evidence_opens_it(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(page(), encoding="utf-8")
     address = f"{(tmp_path / 'page.html').as_uri()}#evidence-ratio-to-h100"
     dom = browse(tmp_path, "--dump-dom", address).stdout
-    opened = [part.split("</summary>")[0] for part in dom.split("<details")[1:] if "open=" in part.split(">")[0]]
+    opened = [
+        part.split("</summary>")[0] for part in dom.split("<details data-outcome")[1:] if "open=" in part.split(">")[0]
+    ]
     assert len(opened) == 1 and "ratio-to-h100" in opened[0]
 
 

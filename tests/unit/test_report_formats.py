@@ -1,6 +1,7 @@
 """Markdown and the page: foreign text never becomes markup, the page loads and runs nothing, charts say it in words."""
 
 import html as stdlib_html
+import platform
 import re
 from html.parser import HTMLParser
 
@@ -102,6 +103,14 @@ def test_a_chart_has_words_and_takes_its_colours_from_the_page(chart: Chart) -> 
 def test_every_number_of_a_chart_is_finite_and_every_mark_inside(chart: Chart) -> None:
     svg = charts.svg(chart)
     assert "NaN" not in svg and "Infinity" not in svg
+
+
+def test_a_page_can_be_published() -> None:
+    """Neither the machine's name nor a path of it: the config is not shown, and nothing else knows either."""
+    record = factories.record().model_copy(update={"config_text": "sheet: /home/somebody/sheets/a.yaml"})
+    page = html.render(build(record, factories.assessment()))
+    assert "/home/" not in page
+    assert len(platform.node()) < 6 or platform.node() not in page  # a shorter name may be a word
 
 
 def test_a_drawing_is_the_same_every_time() -> None:

@@ -50,6 +50,23 @@ def test_the_whole_report_fits_one_hundred_columns() -> None:
         fits(text.render(report, width=width), width)
 
 
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_interval_is_broken_at_the_width_of_a_terminal(width: int) -> None:
+    out = text.render(build(factories.record(), factories.assessment()), width=width, details=True)
+    fits(out, width)
+    assert all(line.count("[") == line.count("]") for line in out.split("\n"))
+
+
+def test_rows_are_stacked_where_words_would_be_broken() -> None:
+    columns = tuple(Column(name=name) for name in ("quantity", "reported", "allowed", "basis"))
+    row = ("instantaneous rate", "[4,160, 8,759] tok/s", "[2,310, 2,458] tok/s", "–")
+    cards = Table(title="t", columns=columns, rows=(row,), narrow="cards")
+    wide, narrow = text.table(cards, 100).split("\n"), text.table(cards, 40).split("\n")
+    assert wide[1].split() == ["quantity", "reported", "allowed", "basis"]
+    assert narrow[2:5] == ["instantaneous rate", "  reported  [4,160, 8,759] tok/s", "  allowed   [2,310, 2,458] tok/s"]
+    assert "basis" not in "".join(narrow)
+
+
 def test_long_names_and_wide_characters_fit() -> None:
     for word in NASTY:
         record = factories.record(model=printable_line(word)[:200] or "m", batches=(1,))
