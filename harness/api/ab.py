@@ -7,12 +7,12 @@ from harness.api.compare import Choices
 from harness.api.result import Compared
 from harness.api.session import Session, put_together
 from harness.api.sides import Side, Wanted, sides
-from harness.compare import decision
-from harness.compare.comparison import compare as compare_tables
-from harness.compare.decision import ANALYSES
-from harness.compare.formats import record
-from harness.compare.table import ResultTable, key
-from harness.compare.thresholds import Thresholds
+from harness.comparison import decision
+from harness.comparison.decision import ANALYSES
+from harness.comparison.formats import record
+from harness.comparison.table import ResultTable, key
+from harness.comparison.tables import compare as compare_tables
+from harness.comparison.thresholds import Thresholds
 from harness.errors import StoppedError
 from harness.measure.ab import ABDesign, ABRun, check_alike, run_ab
 from harness.measure.host import description

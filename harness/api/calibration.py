@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.api.result import Calibrated
 from harness.api.session import Session, harness_version
-from harness.compare.calibration import SMALLEST_NO_OP_COUNT, Calibration, PowerTrial
-from harness.compare.calibration import calibrate as rates_of
-from harness.compare.decision import ANALYSES, PROCEDURE
-from harness.compare.thresholds import Thresholds
+from harness.comparison.calibration import SMALLEST_NO_OP_COUNT, Calibration, PowerTrial
+from harness.comparison.calibration import calibrate as rates_of
+from harness.comparison.decision import ANALYSES, PROCEDURE
+from harness.comparison.thresholds import Thresholds
 from harness.config import Config, Measure
 from harness.files.installed import installed_version
 from harness.measure import planner

@@ -10,15 +10,15 @@ from harness.api.calibration import known
 from harness.api.loading import load_table
 from harness.api.result import Compared, Tracked
 from harness.api.session import STORE
-from harness.compare import export as exports
-from harness.compare.comparison import compare as compare_tables
-from harness.compare.gate import Gate
-from harness.compare.gate import parse as parse_gate
-from harness.compare.history import changes, gather, searchable
-from harness.compare.matching import resolve
-from harness.compare.table import ResultTable
-from harness.compare.thresholds import Thresholds
-from harness.compare.thresholds import parse as parse_thresholds
+from harness.comparison import export as exports
+from harness.comparison.gate import Gate
+from harness.comparison.gate import parse as parse_gate
+from harness.comparison.history import changes, gather, searchable
+from harness.comparison.matching import resolve
+from harness.comparison.table import ResultTable
+from harness.comparison.tables import compare as compare_tables
+from harness.comparison.thresholds import Thresholds
+from harness.comparison.thresholds import parse as parse_thresholds
 from harness.errors import UsageError
 from harness.files.text import is_file, read_bounded
 from harness.store.runs import Store

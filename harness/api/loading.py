@@ -13,9 +13,9 @@ from typing import TypeVar
 from harness.api.session import STORE
 from harness.catalog.collection import Catalog, CatalogFile, builtin
 from harness.claims import Sheet
-from harness.compare.formats import detect
-from harness.compare.formats import record as own
-from harness.compare.table import ResultTable
+from harness.comparison.formats import detect
+from harness.comparison.formats import record as own
+from harness.comparison.table import ResultTable
 from harness.config import Config, Outputs
 from harness.errors import PlanError, UsageError, unknown
 from harness.files import installed, validation

@@ -4,11 +4,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness import units
-from harness.compare import document
-from harness.compare.calibration import Calibration
-from harness.compare.comparison import Comparison
-from harness.compare.gate import Gate, exit_code
-from harness.compare.history import Change, Series
+from harness.comparison import document
+from harness.comparison.calibration import Calibration
+from harness.comparison.gate import Gate, exit_code
+from harness.comparison.history import Change, Series
+from harness.comparison.tables import Comparison
 from harness.errors import UsageError
 from harness.files import strict
 from harness.report import bench, comparison, error_rates, history, junit, order, projection
@@ -92,8 +92,9 @@ class Judged(Reported):
     def verdicts(self) -> tuple[Verdict, ...]:
         return self.assessment.verdicts if self.assessment is not None else ()
 
-    def to_json(self) -> str:
-        return reportfile.document(self.record, self.assessment)
+    def to_json(self, *, whole: bool = False) -> str:
+        """What `--json` writes: without the folders of absolute paths, unless `whole`."""
+        return reportfile.document(self.record, self.assessment, whole=whole)
 
     def report(self) -> Report:
         return order.build(self.record, self.assessment)

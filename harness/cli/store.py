@@ -64,7 +64,7 @@ def export_run(
     target = Target(output, "--output") if output is not None else None
     writable([target] if target else [])
     record, assessment = load_run(name, store=path)
-    text = Judged(record=record, assessment=assessment).to_json()
+    text = Judged(record=record, assessment=assessment).to_json(whole=True)
     if target is not None:
         write_target(target, text)
     else:

@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import ANALYSES, FINAL, Side, decide_pairs, order
-from harness.compare.thresholds import Thresholds
+from harness.comparison.decision import ANALYSES, FINAL, Side, decide_pairs, order
+from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.measure.pairing import Process, fit_together, one_after_another, side_by_side
 from harness.measure.protocol import Terms

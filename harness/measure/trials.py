@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from harness.compare.calibration import settle
-from harness.compare.decision import ANALYSES, FINAL, Side, order
-from harness.compare.thresholds import Thresholds
+from harness.comparison.calibration import settle
+from harness.comparison.decision import ANALYSES, FINAL, Side, order
+from harness.comparison.thresholds import Thresholds
 from harness.errors import WorkerError
 from harness.measure.pairing import Process, side_by_side
 from harness.measure.power_trial import power_trial_command

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from harness import units
-from harness.compare.export import harmless
+from harness.comparison.export import harmless
 from harness.files import strict
 from harness.model.operators import ProfileRow, by_part
 from harness.report.markdown import escape

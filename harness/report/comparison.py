@@ -6,9 +6,9 @@ Of a row's settings, what names a case is said first, then the rest by name; wha
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.compare.calibration import Calibration
-from harness.compare.comparison import Comparison, Difference, LoneRow, RowComparison
-from harness.compare.table import Basis, Setting
+from harness.comparison.calibration import Calibration
+from harness.comparison.table import Basis, Setting
+from harness.comparison.tables import Comparison, Difference, LoneRow, RowComparison
 from harness.report.blocks import Block, Bullets, Callout, Column, Report, Table, Text, columns
 from harness.stats import Estimate, drift_half_width
 from harness.units import UNKNOWN, interval, number, percent, quantity, times

@@ -3,7 +3,7 @@
 import json
 
 from harness import units
-from harness.compare.calibration import Calibration
+from harness.comparison.calibration import Calibration
 from harness.files import strict
 from harness.report.blocks import Block, Bullets, Callout, Report, Table, Text, columns
 from harness.stats import Estimate

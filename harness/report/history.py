@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from harness.compare.history import FEWEST_RUNS, Change, Point, Series, host_changes
-from harness.compare.table import Setting
+from harness.comparison.history import FEWEST_RUNS, Change, Point, Series, host_changes
+from harness.comparison.table import Setting
 from harness.files import strict
 from harness.report.blocks import Block, Callout, Report, Table, Text, columns
 from harness.report.comparison import described, shared, titled

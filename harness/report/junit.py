@@ -4,8 +4,8 @@ that could not be compared or decided is skipped, not passed."""
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from harness.compare.comparison import Comparison, RowComparison
-from harness.compare.gate import Gate, tripping
+from harness.comparison.gate import Gate, tripping
+from harness.comparison.tables import Comparison, RowComparison
 from harness.files.text import printable_line
 from harness.units import interval, times
 

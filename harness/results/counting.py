@@ -6,13 +6,13 @@ weight that it needs once.
 
 import math
 
+from harness.model.context import over_context
 from harness.model.counts import head_products, parameters, token_products
+from harness.model.routing import experts_touched, touched_deviation
 from harness.model.spec import Spec
 from harness.model.tensors import cache_token_bytes, stored_bytes, tensor_bytes, tensor_layout
 from harness.results.plan import Variant, Workload, traced_prompts
 from harness.results.record import Counts, Measurement
-from harness.roofline.attention import over_context
-from harness.roofline.routing import experts_touched, touched_deviation
 from harness.vocabulary import RunPrecision
 
 

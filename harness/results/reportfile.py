@@ -7,6 +7,7 @@ from the raw durations.
 
 import datetime as dt
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
@@ -36,6 +37,10 @@ _READ = range(1, SCHEMA + 1)
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases of a thousand processes stay far below it
 _ERRORS_SHOWN = 10
 _ADVICE = "Write the file again from the stored run, or name another one."
+
+
+_FOLDERS = re.compile(r"(?<![\w./:-])(?:/|[A-Za-z]:[\\/])(?:[^\s/\\\"'\[\]{},:]+[/\\])*(?=[\w.-])")
+"""The folders of an absolute path; not the slashes of an address or of a relative path."""
 
 
 class Run(Frozen):
@@ -133,8 +138,13 @@ class ReportFile(Frozen):
         return Assessment.model_validate({**named, **judged, "inconsistent_sets": sets})
 
 
-def document(record: Record | None, assessment: Assessment | None) -> str:
-    """The JSON text of a run, of a judged sheet, or of both; indented, with its checksum and a final newline."""
+def document(record: Record | None, assessment: Assessment | None, *, whole: bool = False) -> str:
+    """The JSON text of a run, of a judged sheet, or of both; indented, with its checksum and a final newline.
+
+    People publish it: without `whole`, the folders of absolute paths in the config's text are left out.
+    """
+    if record is not None and not whole:
+        record = record.model_copy(update={"config_text": _FOLDERS.sub("", record.config_text)})
     return output.with_checksum(_file(record, assessment).model_dump_json(by_alias=True))
 
 

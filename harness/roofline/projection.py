@@ -11,11 +11,11 @@ from typing import Literal
 from harness.catalog.chips import Chip
 from harness.catalog.collection import Catalog
 from harness.errors import UsageError
+from harness.model.routing import RoutingCase, routing_cases
 from harness.model.spec import Spec
 from harness.roofline.achieved import AchievedRange, achieved_range, reference_tok_s
 from harness.roofline.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, most_generous, runs
 from harness.roofline.deployment import Deployment
-from harness.roofline.routing import RoutingCase, routing_cases
 from harness.roofline.scenarios import scenarios
 from harness.roofline.work import PREFILL_TOKENS_PER_PACKAGE
 from harness.vocabulary import MIXED_PHASES, Frozen, RatePhase

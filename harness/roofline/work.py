@@ -10,6 +10,7 @@ import math
 from typing import Literal, TypeVar
 
 from harness.errors import UsageError
+from harness.model.context import over_context
 from harness.model.counts import (
     attention_parameters,
     attention_products,
@@ -18,11 +19,10 @@ from harness.model.counts import (
     parameters,
     router_parameters,
 )
+from harness.model.routing import experts_touched
 from harness.model.spec import Spec
-from harness.roofline.attention import over_context
 from harness.roofline.deployment import Deployment, number_format
 from harness.roofline.overheads import activation_bytes
-from harness.roofline.routing import experts_touched
 from harness.vocabulary import Frozen, RatePhase
 
 ComponentName = Literal[

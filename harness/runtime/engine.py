@@ -31,7 +31,7 @@ from harness.model.tensors import stored_bytes, tensor_layout
 from harness.model.weights import Stored, generate, one_of
 from harness.results.plan import Variant, Workload
 from harness.runtime.runner import Choices, Decoder, DecodeRunner, PrefillRunner, Runner, run_traced
-from harness.runtime.session import Array, Session, exact_byte, open_session, read_profile
+from harness.runtime.session import Array, BoundSession, exact_byte, open_session, read_profile
 from harness.vocabulary import Phase, RunPrecision
 
 if TYPE_CHECKING:  # a measuring process draws its weights: what it does not import, it does not hold
@@ -54,7 +54,7 @@ class Engine:
         self.weight_bytes = stored_bytes(spec, precision)
         self.load_s = 0.0
         self._source = source
-        self._session: Session | None = None
+        self._session: BoundSession | None = None
         self._built: tuple[Phase, Strategy] | None = None
 
     @classmethod
@@ -112,7 +112,7 @@ class Engine:
         self.close()
         return executed[len(executed) // (steps + 1) :]
 
-    def session(self, phase: Phase, *, batch: int | None = None) -> Session:
+    def session(self, phase: Phase, *, batch: int | None = None) -> BoundSession:
         """The session of `phase`, opened now if it is not the one alive. `load_s` is how long that took.
 
         In fp32 steps of few sequences and of many have graphs of their own where experts are large. Without a `batch`
@@ -152,7 +152,7 @@ class Engine:
             threads=self.threads,
         )
 
-    def opened(self, program: Program, profile: str | None = None) -> Session:
+    def opened(self, program: Program, profile: str | None = None) -> BoundSession:
         """A session of `program` with this model's weights, beside the one alive."""
         weights, tensors = self._source(), {t.name: t for t in tensor_layout(self.spec)}
         for tensor, stored in derived(self.spec, self.precision, weights, {b.tensor for b in program.bindings}):

@@ -13,7 +13,7 @@ from harness.model.graph.packing import CACHE_DEVIATIONS, code_of_zero
 from harness.model.spec import Spec
 from harness.model.tensors import Cache, layer_cache
 from harness.results.plan import PROMPTS, Workload, traced_prompts
-from harness.runtime.session import Array, Session
+from harness.runtime.session import Array, BoundSession
 from harness.vocabulary import RunPrecision
 
 Choices = dict[int, NDArray[np.int64]]
@@ -23,7 +23,9 @@ Choices = dict[int, NDArray[np.int64]]
 class Decoder:
     """A decode session bound to one cache, which each step extends in place by one token of each sequence."""
 
-    def __init__(self, spec: Spec, precision: RunPrecision, session: Session, *, batch: int, capacity: int) -> None:
+    def __init__(
+        self, spec: Spec, precision: RunPrecision, session: BoundSession, *, batch: int, capacity: int
+    ) -> None:
         self._session = session
         session.unbind()
         self._number = session.binding_number
@@ -111,7 +113,7 @@ class _GQAPosition:
 class PrefillRunner:
     """A step reads `batch` prompts of `prompt_tokens` each, without a past."""
 
-    def __init__(self, spec: Spec, session: Session, workload: Workload, seed: int) -> None:
+    def __init__(self, spec: Spec, session: BoundSession, workload: Workload, seed: int) -> None:
         random, batch, prompt_tokens = np.random.default_rng([seed, 0]), workload.batch, workload.prompt_tokens
         self._spec, self._session = spec, session
         self._prompts = random.integers(0, spec.vocab_size, (PROMPTS, batch, prompt_tokens), dtype=np.int64)
@@ -155,7 +157,9 @@ class DecodeRunner:
     latents have.
     """
 
-    def __init__(self, spec: Spec, precision: RunPrecision, session: Session, workload: Workload, seed: int) -> None:
+    def __init__(
+        self, spec: Spec, precision: RunPrecision, session: BoundSession, workload: Workload, seed: int
+    ) -> None:
         random, batch, steps = np.random.default_rng([seed, 1]), workload.batch, workload.decode_tokens
         self._spec, self._session, self._depth = spec, session, workload.depth + workload.prompt_tokens
         self._ids = random.integers(0, spec.vocab_size, (steps, batch), dtype=np.int64)
@@ -189,18 +193,18 @@ class DecodeRunner:
         return sum(steps) / len(steps)
 
 
-def _check_owner(session: Session, number: int) -> None:
+def _check_owner(session: BoundSession, number: int) -> None:
     """Raise ValueError where another workload was bound to the session since."""
     if session.binding_number != number:
         raise ValueError("this workload is no longer bound: another one was opened on its session")
 
 
-def _experts_activated(spec: Spec, session: Session, step: Callable[[], None]) -> float:
+def _experts_activated(spec: Spec, session: BoundSession, step: Callable[[], None]) -> float:
     distinct = [len(np.unique(experts)) for experts in run_traced(spec, session, step).values()]
     return sum(distinct) / len(distinct)
 
 
-def run_traced(spec: Spec, session: Session, step: Callable[[], None]) -> Choices:
+def run_traced(spec: Spec, session: BoundSession, step: Callable[[], None]) -> Choices:
     """The experts [tokens, k] that each layer's router chooses in `step`, in no order."""
     layers = range(spec.dense_layers, spec.num_hidden_layers)
     names = [f"selection_{layer}" for layer in layers]

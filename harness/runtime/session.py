@@ -43,7 +43,7 @@ def _explained(doing: str, error: Exception) -> UnfitHostError:
     return UnfitHostError(f"ONNX Runtime {ort.__version__} could not {doing}: {reason}; {advice}")
 
 
-class Session:
+class BoundSession:
     """One ONNX Runtime session whose inputs and outputs are bound to memory before it runs."""
 
     def __init__(self, inner: ort.InferenceSession) -> None:
@@ -120,7 +120,7 @@ class Session:
 
 def open_session(
     model: onnx.ModelProto, weights: Mapping[str, Array], threads: int, *, profile: str | None = None
-) -> Session:
+) -> BoundSession:
     """Load `model` with its external initialisers taken from `weights`. The caller may drop them afterwards.
 
     `profile` is the prefix of a file to which each operator's time is written.
@@ -137,7 +137,9 @@ def open_session(
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
     options.add_external_initializers(list(weights), values)
     try:
-        return Session(ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))
+        return BoundSession(
+            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        )
     except _FAILURES as error:
         raise _explained("load the model", error) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.compare.calibration import PowerTrial
+from harness.comparison.calibration import PowerTrial
 from harness.errors import StoreError
 from harness.results.record import from_json
 

@@ -2,9 +2,9 @@
 
 from harness.catalog.models import ReleasedModel
 from harness.claims import Architecture, Hedge, Sheet
+from harness.model.context import kv_bytes
 from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Flag
-from harness.roofline.attention import kv_bytes
 from harness.stats import Interval
 from harness.units import quantity
 from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, around, claimed, flagged, tally

@@ -7,13 +7,13 @@ that was measured is one scenario. Without a record only the architecture is cou
 from collections.abc import Sequence
 
 from harness.claims import Design, Sheet
+from harness.model.context import kv_bytes
 from harness.model.counts import parameters
+from harness.model.routing import experts_touched
 from harness.model.spec import Spec
 from harness.results.assessment import Evidence, Outcome
 from harness.results.gains import EXCLUDED_LEVEL, GainRow, gains, moe_models, paired
 from harness.results.record import Measurement, Record
-from harness.roofline.attention import kv_bytes
-from harness.roofline.routing import experts_touched
 from harness.stats import Estimate, Interval
 from harness.units import times
 from harness.verdict.finding import (

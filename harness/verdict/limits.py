@@ -6,10 +6,10 @@ from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
 from harness.catalog.models import ReleasedModel
 from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
+from harness.model.context import kv_bytes
 from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Outcome
 from harness.roofline.achieved import AchievedRange, reference_tok_s
-from harness.roofline.attention import kv_bytes
 from harness.roofline.ceiling import ceiling, most_generous, runs
 from harness.roofline.deployment import number_format
 from harness.stats import Interval

@@ -2,8 +2,8 @@
 
 from harness.catalog.models import ReleasedModel
 from harness.claims import ModelRatio
+from harness.model.context import flop_per_token, kv_bytes
 from harness.results.assessment import Evidence, Outcome
-from harness.roofline.attention import flop_per_token, kv_bytes
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import times

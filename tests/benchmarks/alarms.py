@@ -25,8 +25,8 @@ from pydantic import Field
 from scipy.stats import bootstrap, ttest_ind_from_stats
 
 from harness.api.calibration import plan_of_trials, power_trial
-from harness.compare.calibration import PowerTrial
-from harness.compare.thresholds import Thresholds
+from harness.comparison.calibration import PowerTrial
+from harness.comparison.thresholds import Thresholds
 from harness.measure.host import description
 from harness.measure.trials import HereBench, Rounds, trial
 from harness.results.record import Observation

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.calibration import PowerTrial
-from harness.compare.decision import ANALYSES, PROCEDURE
+from harness.comparison.calibration import PowerTrial
+from harness.comparison.decision import ANALYSES, PROCEDURE
 from harness.measure.host import description
 from harness.store.calibration_log import CalibrationLog
 from tests.cli.test_cli_compare import run
@@ -51,7 +51,7 @@ def test_what_is_kept_counts_where_it_speaks_for_now(tmp_path: Path) -> None:
 
 FEW_ANALYSES = (10, 20)
 PROGRAM = f"""
-from harness.compare import decision
+from harness.comparison import decision
 decision.ANALYSES = {FEW_ANALYSES}
 from harness.cli.main import main
 main()

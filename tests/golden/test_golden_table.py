@@ -8,8 +8,8 @@ import pytest
 
 from harness.catalog.chips import chip
 from harness.catalog.models import released
+from harness.model.context import flop_per_token, kv_bytes
 from harness.model.counts import parameters
-from harness.roofline.attention import flop_per_token, kv_bytes
 from harness.roofline.ceiling import ceiling
 from harness.roofline.deployment import Deployment
 

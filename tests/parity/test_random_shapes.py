@@ -169,5 +169,5 @@ def test_fp32_takes_any_width(fields: dict[str, object]) -> None:
 
 def test_heads_that_no_operator_takes_are_refused() -> None:
     spec = Spec.model_validate({**ODD, **ODD_EXPERTS, **ODD_GROUPED, "head_dim": 20})
-    with pytest.raises(UsageError, match="head_dim of 20; .*GQA.* runs with heads of a multiple of 8"):
+    with pytest.raises(UsageError, match=r"head_dim of 20; .*GQA.* runs with heads of a multiple of 8"):
         Engine.load(spec, "fp32", threads=1, seed=1)

@@ -12,13 +12,13 @@ from harness.catalog.chips import Chip, chip, chips
 from harness.catalog.citation import Figure
 from harness.catalog.models import released, released_names
 from harness.errors import UsageError
+from harness.model.context import over_context
+from harness.model.routing import experts_touched, skewed, touched_deviation
 from harness.roofline.achieved import reference_tok_s
-from harness.roofline.attention import over_context
 from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
 from harness.roofline.deployment import Deployment
 from harness.roofline.overheads import activation_bytes
 from harness.roofline.projection import Spread, project
-from harness.roofline.routing import experts_touched, skewed, touched_deviation
 from harness.roofline.scenarios import missing, scenarios
 from harness.roofline.work import work
 from harness.vocabulary import RatePhase

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.catalog.models import preset, preset_names, released, released_names
+from harness.model.context import over_context
 from harness.model.spec import Spec
-from harness.roofline.attention import over_context
 from harness.roofline.deployment import Deployment
 from harness.roofline.work import work
 

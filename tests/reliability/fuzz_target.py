@@ -15,7 +15,7 @@ from harness.files.reader import parse
 with atheris.instrument_imports(include=["harness"]):
     from harness.catalog.collection import CatalogFile
     from harness.claims import Sheet
-    from harness.compare.formats import detect
+    from harness.comparison.formats import detect
     from harness.config import Config
     from harness.errors import UsageError
     from harness.files import validation

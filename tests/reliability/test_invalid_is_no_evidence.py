@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.claims import Sheet
-from harness.compare.formats import record as own
+from harness.comparison.formats import record as own
 from harness.files import validation
 from harness.report import text
 from harness.report.order import build

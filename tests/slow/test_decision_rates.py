@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from harness.compare.calibration import settle
-from harness.compare.decision import ANALYSES
-from harness.compare.thresholds import Thresholds
+from harness.comparison.calibration import settle
+from harness.comparison.decision import ANALYSES
+from harness.comparison.thresholds import Thresholds
 from harness.stats import Estimate, interleaved_ratio, median_estimate, paired_ratio, separate_ratio
 from tests.simulated_host import HOSTS, SimulatedHost
 

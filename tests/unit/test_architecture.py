@@ -18,7 +18,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("catalog", "config"),
     ("roofline",),
     ("results",),
-    ("verdict", "compare", "runtime"),
+    ("verdict", "comparison", "runtime"),
     ("measure", "report", "store"),
     ("api", "pytest_plugin"),
     ("cli",),

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.compare.calibration import PowerTrial, settle
-from harness.compare.decision import ANALYSES, PROCEDURE
-from harness.compare.thresholds import Thresholds
+from harness.comparison.calibration import PowerTrial, settle
+from harness.comparison.decision import ANALYSES, PROCEDURE
+from harness.comparison.thresholds import Thresholds
 from harness.errors import WorkerError
 from harness.measure.power_trial import SlowedRunner
 from harness.measure.trials import Seen, trial

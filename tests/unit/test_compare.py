@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare.calibration import Trial, calibrate, settle
-from harness.compare.comparison import Comparison, compare
-from harness.compare.decision import ANALYSES, Decision, decide, decide_pairs, order
-from harness.compare.matching import interleaved_pairs, match, resolve
-from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
-from harness.compare.thresholds import Thresholds, parse
+from harness.comparison.calibration import Trial, calibrate, settle
+from harness.comparison.decision import ANALYSES, Decision, decide, decide_pairs, order
+from harness.comparison.matching import interleaved_pairs, match, resolve
+from harness.comparison.table import Attribute, Better, Metric, ResultTable, Row, Sample, Setting, Summary, key
+from harness.comparison.tables import Comparison, compare
+from harness.comparison.thresholds import Thresholds, parse
 from harness.errors import UsageError
 from harness.stats import Estimate
 from tests.simulated_host import HOSTS, SimulatedHost

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.compare import document, export, gate
-from harness.compare.comparison import Comparison, compare
-from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, key
-from harness.compare.thresholds import Thresholds
+from harness.comparison import document, export, gate
+from harness.comparison.table import Attribute, Metric, ResultTable, Row, Sample, key
+from harness.comparison.tables import Comparison, compare
+from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.report import comparison as blocks
 from harness.report import html, junit, markdown, text

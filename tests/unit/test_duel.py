@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from harness.compare.decision import ANALYSES, Side
+from harness.comparison.decision import ANALYSES, Side
 from harness.errors import UsageError
 from harness.measure.ab import ABDesign, ABSide, Taken, run_ab
 from harness.results.assemble import Kept

@@ -5,11 +5,11 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from harness.compare.comparison import Comparison, compare
-from harness.compare.decision import Decided, decide, decide_pairs
-from harness.compare.multiple_testing import decide_together
-from harness.compare.table import Metric, ResultTable, Row, Sample, key
-from harness.compare.thresholds import Thresholds
+from harness.comparison.decision import Decided, decide, decide_pairs
+from harness.comparison.multiple_testing import decide_together
+from harness.comparison.table import Metric, ResultTable, Row, Sample, key
+from harness.comparison.tables import Comparison, compare
+from harness.comparison.thresholds import Thresholds
 from harness.stats import Estimate
 
 RATE = Metric(name="rate", unit="tok/s", better="higher")

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.compare.history import Series, changes, gather, host_changes
-from harness.compare.table import Attribute, Better, Metric, ResultTable, Row, Sample, key
+from harness.comparison.history import Series, changes, gather, host_changes
+from harness.comparison.table import Attribute, Better, Metric, ResultTable, Row, Sample, key
 from harness.report import history, text
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.formats.detect import parse
+from harness.comparison.formats.detect import parse
 from harness.pytest_plugin import case, cases
 
 SUITE = """

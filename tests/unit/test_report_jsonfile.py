@@ -169,3 +169,14 @@ def test_unreadable_files_are_usage_errors(tmp_path: Path) -> None:
 def test_a_figure_that_is_no_number_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="finite"):
         factories.verdict(claimed=float("nan"))
+
+
+def test_what_people_publish_holds_no_folder_of_this_machine() -> None:
+    """The words of a config stay; folders of absolute paths go, those of relative ones and addresses do not."""
+    text = (
+        "sheet: /home/me/work/s.yaml\ncatalog: [../c.yaml, C:\\Users\\me\\d.yaml]  # see https://a.example/b/c.html\n"
+    )
+    record = factories.record().model_copy(update={"config_text": text})
+    published = json.loads(reportfile.document(record, None))["run"]["config_text"]
+    assert published == "sheet: s.yaml\ncatalog: [../c.yaml, d.yaml]  # see https://a.example/b/c.html\n"
+    assert json.loads(reportfile.document(record, None, whole=True))["run"]["config_text"] == text

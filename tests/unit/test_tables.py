@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare.comparison import compare
-from harness.compare.formats import record as own
-from harness.compare.formats.detect import parse
-from harness.compare.table import ResultTable, Row
-from harness.compare.thresholds import Thresholds
+from harness.comparison.formats import record as own
+from harness.comparison.formats.detect import parse
+from harness.comparison.table import ResultTable, Row
+from harness.comparison.tables import compare
+from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.report import bench
 from harness.results.bench import rows as bench_rows

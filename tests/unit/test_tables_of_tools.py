@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.comparison import compare
-from harness.compare.formats.detect import parse
-from harness.compare.table import ResultTable, Row
-from harness.compare.thresholds import Thresholds
+from harness.comparison.formats.detect import parse
+from harness.comparison.table import ResultTable, Row
+from harness.comparison.tables import compare
+from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 
 FILES = Path(__file__).parent.parent / "golden" / "tables"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.compare.comparison import Comparison, RowComparison
-from harness.compare.decision import Decision, decide_pairs
-from harness.compare.gate import exit_code, parse
-from harness.compare.thresholds import Thresholds
+from harness.comparison.decision import Decision, decide_pairs
+from harness.comparison.gate import exit_code, parse
+from harness.comparison.tables import Comparison, RowComparison
+from harness.comparison.thresholds import Thresholds
 from harness.results.disturbance import disturbed
 from harness.results.record import Observation
 from harness.results.rules import RuleContext

@@ -20,7 +20,7 @@ from harness.errors import UnfitHostError
 from harness.model.graph.nodes import CONTRIB, IR_VERSION, OPSET, external
 from harness.model.graph.packing import code_of_zero
 from harness.results.record import CeilingObservation
-from harness.runtime.session import Session, exact_byte, open_session
+from harness.runtime.session import BoundSession, exact_byte, open_session
 from harness.vocabulary import RunPrecision
 
 KERNEL_TIME_S = 0.06
@@ -106,7 +106,7 @@ def graph_of(kernel: Kernel, shape: Shape) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
-def _opened(kernel: Kernel, shape: Shape, threads: int) -> tuple[Session, int]:
+def _opened(kernel: Kernel, shape: Shape, threads: int) -> tuple[BoundSession, int]:
     """A session with its input and output bound, and the bytes of its weights."""
     weights = weights_of(kernel, shape)
     session = open_session(graph_of(kernel, shape), weights, threads)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from harness.compare.table import ResultTable, Row, Setting
+from harness.comparison.table import ResultTable, Row, Setting
 from harness.errors import UsageError, unknown
 from harness.vocabulary import Frozen
 

@@ -8,8 +8,8 @@ import json
 
 from pydantic import Field
 
-from harness.compare.formats.source import ToolObject, decode, decode_lines, figure, read, refuse, table
-from harness.compare.table import (
+from harness.comparison.formats.source import ToolObject, decode, decode_lines, figure, read, refuse, table
+from harness.comparison.table import (
     Attribute,
     AttributeKind,
     Metric,

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 
-from harness.compare.table import Better, ResultTable, Row
+from harness.comparison.table import Better, ResultTable, Row
 from harness.errors import UsageError
 from harness.files import strict
 from harness.stats import Estimate

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from harness.compare.formats import bench, google_benchmark, hyperfine, llama_bench, pytest_benchmark
-from harness.compare.formats import record as own
-from harness.compare.formats.source import decode, refuse
-from harness.compare.table import ResultTable
+from harness.comparison.formats import bench, google_benchmark, hyperfine, llama_bench, pytest_benchmark
+from harness.comparison.formats import record as own
+from harness.comparison.formats.source import decode, refuse
+from harness.comparison.table import ResultTable
 from harness.errors import UsageError
 from harness.files import strict
 from harness.results import reportfile

@@ -5,8 +5,8 @@ CSV keeps neither the runs nor their number nor their exit codes.
 
 from pydantic import Field
 
-from harness.compare.formats.source import ToolObject, decode, figure, read, table
-from harness.compare.table import Metric, ResultTable, Row, Sample, Summary, key
+from harness.comparison.formats.source import ToolObject, decode, figure, read, table
+from harness.comparison.table import Metric, ResultTable, Row, Sample, Summary, key
 
 TOOL = "hyperfine"
 _WALL = Metric(name="wall time", unit="s", better="lower")

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from harness.compare.comparison import Comparison, RowComparison
+from harness.comparison.tables import Comparison, RowComparison
 from harness.errors import UsageError, unknown
 from harness.vocabulary import Frozen
 

@@ -4,11 +4,11 @@ import csv
 import io
 from collections.abc import Sequence
 
-from harness.compare.calibration import Calibration
-from harness.compare.comparison import Comparison, RowComparison
-from harness.compare.decision import DECISIONS
-from harness.compare.export import harmless
-from harness.compare.table import Basis
+from harness.comparison.calibration import Calibration
+from harness.comparison.decision import DECISIONS
+from harness.comparison.export import harmless
+from harness.comparison.table import Basis
+from harness.comparison.tables import Comparison, RowComparison
 from harness.files import strict
 from harness.stats import Estimate
 

@@ -9,8 +9,8 @@ session do (Benjamini and Yekutieli, Annals of Statistics 29, 2001)."""
 
 from collections.abc import Callable, Sequence
 
-from harness.compare.decision import Decided, Decision
-from harness.compare.thresholds import Thresholds
+from harness.comparison.decision import Decided, Decision
+from harness.comparison.thresholds import Thresholds
 
 ALARMS: tuple[Decision, ...] = ("faster", "slower")
 Judge = Callable[[Thresholds], Decided]

@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare import matching
-from harness.compare.decision import Decided, Decision, decide_pairs, decide_separate
-from harness.compare.matching import Matched, match, nothing_shared, spelled
-from harness.compare.multiple_testing import decide_together
-from harness.compare.table import AttributeKind, Basis, Better, ResultTable, Row, Setting
-from harness.compare.thresholds import Thresholds
+from harness.comparison import matching
+from harness.comparison.decision import Decided, Decision, decide_pairs, decide_separate
+from harness.comparison.matching import Matched, match, nothing_shared, spelled
+from harness.comparison.multiple_testing import decide_together
+from harness.comparison.table import AttributeKind, Basis, Better, ResultTable, Row, Setting
+from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.stats import Estimate, drift_half_width, geometric_mean, interleaved_ratio, proportion
 from harness.vocabulary import Frozen

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.compare.formats.record import RATE, TOOL
-from harness.compare.formats.source import ToolObject, decode, decode_lines, read, refuse
-from harness.compare.table import Attribute, ResultTable, Row, Sample, Setting, attributes, key, plain
+from harness.comparison.formats.record import RATE, TOOL
+from harness.comparison.formats.source import ToolObject, decode, decode_lines, read, refuse
+from harness.comparison.table import Attribute, ResultTable, Row, Sample, Setting, attributes, key, plain
 
 _Pair = Annotated[tuple[str, str], Field(strict=False)]
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, attributes, key, plain
+from harness.comparison.table import Attribute, Metric, ResultTable, Row, Sample, Setting, attributes, key, plain
 from harness.results.disturbance import disturbed, judge_run
 from harness.results.plan import Variant
 from harness.results.record import Host, Measurement, Record

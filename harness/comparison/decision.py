@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from harness.compare.thresholds import Thresholds
+from harness.comparison.thresholds import Thresholds
 from harness.stats import Estimate, interleaved_ratio, separate_ratio
 from harness.vocabulary import Frozen
 

@@ -8,8 +8,19 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.compare.formats.source import ToolObject, decode, read
-from harness.compare.table import Attribute, Metric, ResultTable, Row, Sample, Setting, Summary, attributes, key, plain
+from harness.comparison.formats.source import ToolObject, decode, read
+from harness.comparison.table import (
+    Attribute,
+    Metric,
+    ResultTable,
+    Row,
+    Sample,
+    Setting,
+    Summary,
+    attributes,
+    key,
+    plain,
+)
 
 TOOL = "pytest-benchmark"
 TOKENS = "harness_tokens"

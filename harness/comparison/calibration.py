@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.compare.decision import ANALYSES, FINAL, PROCEDURE, Decided, Decision, decide_pairs
-from harness.compare.thresholds import Thresholds
+from harness.comparison.decision import ANALYSES, FINAL, PROCEDURE, Decided, Decision, decide_pairs
+from harness.comparison.thresholds import Thresholds
 from harness.stats import LEVEL, Estimate, median, proportion
 from harness.vocabulary import Frozen
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.compare.formats.source import ToolObject, decode, figure, read, refuse, table
-from harness.compare.table import (
+from harness.comparison.formats.source import ToolObject, decode, figure, read, refuse, table
+from harness.comparison.table import (
     Attribute,
     AttributeKind,
     Metric,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from harness.compare.table import AttributeKind, Metric, ResultTable, Setting
+from harness.comparison.table import AttributeKind, Metric, ResultTable, Setting
 from harness.stats import Estimate, median
 from harness.vocabulary import Frozen
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from harness.compare.table import Metric, Setting, plain
+from harness.comparison.table import Metric, Setting, plain
 from harness.errors import UsageError
 from harness.files import strict
 from harness.files.strict import StrictTomlError
