@@ -15,6 +15,7 @@ from harness.verdict.knowledge import knowledge_of
 from harness.verdict.selftest import run_self_test
 
 Files = Sequence[str | os.PathLike[str]]
+"""Catalog files of a user."""
 
 
 def judge(

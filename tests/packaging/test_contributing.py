@@ -78,7 +78,7 @@ def test_add_a_chip(tmp_path: Path) -> None:
 
 def test_add_a_claim_kind(tmp_path: Path) -> None:
     printed = follow("Add a claim kind", tmp_path)
-    for outcome in ("1 refuted", "1 supported", "1 undecided"):
+    for outcome in ("1 REFUTED", "1 supported", "1 undecided"):
         assert outcome in printed
     is_tidy("Add a claim kind", tmp_path)
 
