@@ -72,6 +72,10 @@ def case(
     )
 
 
+cell = case
+"""The name of `case` up to 0.1.0."""
+
+
 def cases(config: Path | str) -> tuple[TimedCase, ...]:
     """Every case that a config asks for, as `harness run` would measure them on this host. For parametrize, with
     `ids=str`. Raises UsageError with file, line and column."""

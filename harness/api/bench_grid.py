@@ -13,8 +13,8 @@ from harness.errors import UsageError, unknown
 from harness.files import validation
 from harness.measure import grid
 from harness.measure.grid import Grid, Model
-from harness.measure.planner import COUNTERPARTS
 from harness.model.checkpoint import read_spec
+from harness.model.counts import COUNTERPART_OF
 from harness.model.spec import Spec
 from harness.model.tensors import why_not_run
 from harness.results.record import Host
@@ -138,10 +138,10 @@ def _model(name: str) -> Model:
         raise UsageError(f"{name}: {why}")
     if not counterpart:
         return Model(name=called, spec=spec)
-    if counterpart not in COUNTERPARTS:
-        raise UsageError(f"{name}: {unknown('counterpart', counterpart, COUNTERPARTS)}")
+    if counterpart not in COUNTERPART_OF:
+        raise UsageError(f"{name}: {unknown('counterpart', counterpart, COUNTERPART_OF)}")
     try:
-        return Model(name=f"{called}:{counterpart}", spec=COUNTERPARTS[counterpart](spec))
+        return Model(name=f"{called}:{counterpart}", spec=COUNTERPART_OF[counterpart](spec))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
 

@@ -128,7 +128,7 @@ def resume(
 
 
 def _to_resume(store: Store, name: str) -> str:
-    """The run that is meant; 'latest' is the latest that can be gone on with, if there is one."""
+    """The run that `name` means; 'latest' is the latest that can be resumed, if there is one."""
     for listed in reversed(store.runs() if name == "latest" else ()):
         try:
             if store.header(listed.record_id).made_by != "ab":

@@ -51,7 +51,7 @@ class Session:
     store: Path = STORE
     policy: Policy = "refuse"
     say: Callable[[str], None] = field(default=lambda _message: None)
-    """what is said while it goes on: a line of words"""
+    """called with a line of words while it goes on"""
     progress: Callable[[Plan], contextlib.AbstractContextManager[Progress]] = unseen
 
     @contextlib.contextmanager

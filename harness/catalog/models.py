@@ -7,7 +7,7 @@ from pydantic import Field
 
 from harness.catalog.citation import Citation, EntryFile, Key, named, shipped, source_of
 from harness.errors import UsageError, unknown
-from harness.model.counts import dense_equal_active, dense_equal_total
+from harness.model.counts import COUNTERPART_OF
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
 
@@ -59,9 +59,6 @@ def released(name: str) -> ReleasedModel:
     return named("model", name, released_models())
 
 
-_COUNTERPARTS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
-
-
 @cache
 def _presets() -> dict[str, Spec]:
     from ruamel.yaml import YAML
@@ -86,6 +83,6 @@ def preset(name: str) -> Spec:
     spec = _presets()[base]
     if not counterpart:
         return spec
-    if counterpart not in _COUNTERPARTS:
-        raise UsageError(unknown(f"counterpart of {base}", counterpart, _COUNTERPARTS))
-    return _COUNTERPARTS[counterpart](spec)
+    if counterpart not in COUNTERPART_OF:
+        raise UsageError(unknown(f"counterpart of {base}", counterpart, COUNTERPART_OF))
+    return COUNTERPART_OF[counterpart](spec)

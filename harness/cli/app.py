@@ -84,8 +84,9 @@ def root(
       harness init > my.yaml                     a config to start from
 
     \b
-    Exit codes: 0 ok, 1 internal error, 2 wrong use or config, 3 refuted claim and 4 undecided claim
-    (with --strict), 5 invalid run or unfit host, 130 interrupted.
+    Exit codes: 0 ok, 1 internal error, 2 wrong use or config, 3 refuted claim
+    and 4 undecided claim (with --strict), 5 invalid run or unfit host,
+    130 interrupted.
     """
     if context.invoked_subcommand is None and not version:
         typer.echo(context.get_help(), err=True)

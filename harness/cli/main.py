@@ -122,7 +122,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _say(message: str) -> None:
-    """One message on stderr. Names in it may come from strangers: nothing in it may drive a terminal."""
+    """One message on stderr. Names in it may come from untrusted files: nothing in it may drive a terminal."""
     safe = "\n".join(
         "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in message.split("\n")
     )

@@ -13,7 +13,7 @@ from harness.catalog import models
 from harness.config import Config, Measure
 from harness.errors import PlanError, unknown
 from harness.measure.needs import plan_duration_s, variant_bytes, weight_bytes
-from harness.model.counts import dense_equal_active, dense_equal_total
+from harness.model.counts import COUNTERPART_OF
 from harness.model.spec import Spec
 from harness.model.tensors import why_not_run
 from harness.results.plan import Needs, Plan, Task, Timing, Variant, Workload
@@ -26,7 +26,6 @@ CACHE_MULTIPLE = 4  # a working set below four times the last-level cache measur
 AUTO_MEMORY_SHARE = 0.5  # 'auto' leaves half of the memory to others
 LAYERS_LIMIT = 1000  # far beyond any released model; what is counted layer by layer stays quick
 MEMORY_SHARE = 0.9  # beyond this share of what is available a run would swap
-COUNTERPARTS = {"equal-total": dense_equal_total, "equal-active": dense_equal_active}
 BASIS = "parameter counts, and rough rates of a processor core; refined while running"
 
 Timed = TypeVar("Timed")
@@ -143,15 +142,15 @@ def _resolve(config: Config, name: str, index: int) -> Spec:
 
 
 def _counterpart(spec: Spec, counterpart: str, entry: str, index: int) -> Spec:
-    if counterpart not in COUNTERPARTS:
-        raise PlanError(unknown("counterpart", counterpart, COUNTERPARTS), *_at(index))
+    if counterpart not in COUNTERPART_OF:
+        raise PlanError(unknown("counterpart", counterpart, COUNTERPART_OF), *_at(index))
     if not spec.is_sparse:
         raise PlanError(
             f"'{entry}' asks for a dense counterpart of a dense model, expected a mixture-of-experts (MoE) model",
             *_at(index),
         )
     try:
-        return COUNTERPARTS[counterpart](spec)
+        return COUNTERPART_OF[counterpart](spec)
     except ValueError as error:
         raise PlanError(f"'{entry}': {error}", *_at(index)) from None
 

@@ -96,7 +96,7 @@ def _fitted(value: Any, given: Any, schema: dict[str, Any], types: dict[str, Any
     given = given if isinstance(given, dict) else {}
     if lost := sorted((value.keys() - properties.keys()) & given.keys()):
         raise UsageError(
-            f"its harness knows no {path}.{lost[0]}, which this comparison sets to {given[lost[0]]!r}: the other "
+            f"its harness has no {path}.{lost[0]}, which this comparison sets to {given[lost[0]]!r}: the other "
             "side would measure something else; leave that setting at its default, or compare with a newer revision"
         )
     return {

@@ -4,6 +4,8 @@ A token is multiplied once with each weight that it uses, at two operations each
 attention over the context is counted elsewhere.
 """
 
+from collections.abc import Callable
+
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
 
@@ -165,6 +167,13 @@ def _with_width(spec: Spec, width: int) -> Spec:
         "moe_bias": False,
     }
     return Spec.model_validate(spec.model_copy(update=update).model_dump())
+
+
+COUNTERPART_OF: dict[str, Callable[[Spec], Spec]] = {
+    "equal-total": dense_equal_total,
+    "equal-active": dense_equal_active,
+}
+"""The dense counterparts of a mixture of experts, by what they have in common with it (`vocabulary.Counterpart`)."""
 
 
 def attention_products(spec: Spec) -> int:
