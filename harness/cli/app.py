@@ -74,14 +74,14 @@ def root(
 
     \b
     Examples:
-      harness run quick                          measure, judge, print (about a minute)
-      harness run my.yaml --dry-run              what would run, with memory and time
-      harness judge deepseek-v4-ascend           judge a sheet without measuring
-      harness show --details                     the latest run again, with all evidence
-      harness bench moe-1b -b 1,4,16 -q int4,int8
-                                                 one row a setting, as llama-bench prints them
-      harness compare before.json after.json     result tables of this and other tools
-      harness init > my.yaml                     a config to start from
+      harness run quick                       measure, judge, print (a minute)
+      harness run my.yaml --dry-run           what would run, memory and time
+      harness judge deepseek-v4-ascend        judge a sheet without measuring
+      harness show --details                  the latest run, all its evidence
+      harness bench moe-1b -b 1,4 -q int4,int8
+                                              rows as llama-bench prints them
+      harness compare before.json after.json  result tables of many tools
+      harness init > my.yaml                  a config to start from
 
     \b
     Exit codes: 0 ok, 1 internal error, 2 wrong use or config, 3 refuted claim
