@@ -1,7 +1,7 @@
 """Claims about an architecture, against the released models that the named one could be."""
 
 from harness.catalog.models import ReleasedModel
-from harness.claims import Architecture, Hedge, Sheet
+from harness.claims import Architecture, Hedge, Sheet, StatedConditions
 from harness.model.context import kv_bytes
 from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Flag
@@ -19,15 +19,18 @@ FIGURE_NAMES = {
 }
 CACHE_ELEMENT_BYTES = (1.0, 2.0)
 """Caches are kept in 8 or in 16 bits."""
-_PER_TOKEN_AT = 1 << 20
-"""Context at which a cache that is not proportional to it (windows, compression) is divided by its tokens."""
+_STATED_ELEMENT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
+_CONTEXTS = (1.0, float(1 << 20))
+"""Contexts by whose tokens a cache is divided that is not proportional to them (windows, compression), where the source
+gives none: the first token's share, and that of a long context."""
 
 
-def figures(model: ReleasedModel, figure: str) -> tuple[float, ...]:
-    """Every value that a careful source could print for `figure`: as published, and as counted from the spec."""
+def figures(model: ReleasedModel, claim: Architecture) -> tuple[float, ...]:
+    """Every value that a careful source could print for the claim's figure under the conditions that it gives: as
+    published, and as counted from the spec."""
     count = parameters(model.spec)
     active = (model.published_active, float(count.active), float(count.active_with_embedding))
-    match figure:
+    match claim.figure:
         case "total_parameters":
             return model.published_total, float(count.total)
         case "active_parameters":
@@ -35,18 +38,27 @@ def figures(model: ReleasedModel, figure: str) -> tuple[float, ...]:
         case "activation_ratio":
             return model.published_active / model.published_total, count.active / count.total
         case "kv_bytes_per_token":
-            return tuple(kv_bytes(model.spec, _PER_TOKEN_AT, b) / _PER_TOKEN_AT for b in CACHE_ELEMENT_BYTES)
+            return _cache_figures(model, claim.conditions)
         case _:
             return (float(model.spec.max_position_embeddings),)
 
 
+def _cache_figures(model: ReleasedModel, conditions: StatedConditions) -> tuple[float, ...]:
+    """Cached bytes a token, in the format and at the context that the source states, or in all that are usual."""
+    stated = conditions.kv_bytes or _STATED_ELEMENT_BYTES.get(conditions.precision or "")
+    contexts = (conditions.context_tokens,) if conditions.context_tokens is not None else _CONTEXTS
+    elements = (stated,) if stated is not None else CACHE_ELEMENT_BYTES
+    return tuple(sorted({kv_bytes(model.spec, n, b) / n for n in contexts for b in elements}))
+
+
 def matches(claimed: float, actual: tuple[float, ...], hedge: Hedge) -> bool:
-    """Within the tolerance of any of the values; a bound ('at least', 'up to') only has to be respected."""
+    """Within the tolerance of any of the values. 'At least' has to be respected; 'up to' names the largest, so it
+    widens the claim down to the least of the values, and no further than the largest."""
     allowed = around(min(actual), max(actual), ARTEFACT_TOLERANCE)
     if hedge == "at least":
         return claimed <= allowed.high
     if hedge == "up to":
-        return claimed >= allowed.low
+        return allowed.low <= claimed <= allowed.high
     return any(abs(claimed / value - 1) <= ARTEFACT_TOLERANCE for value in actual)
 
 
@@ -55,11 +67,11 @@ def judge_architecture(claim: Architecture, knowledge: Knowledge, sheet: Sheet) 
     models = named_models(claim.conditions.model or sheet.subject, knowledge)
     if isinstance(models, Finding):
         return models
-    hits = [matches(claim.value, figures(m, claim.figure), claim.hedge) for m in models]
+    hits = [matches(claim.value, figures(m, claim), claim.hedge) for m in models]
     found = tally(["supported" if hit else "refuted" for hit in hits])
-    nearest = min(models, key=lambda m: min(_distance(claim.value, v) for v in figures(m, claim.figure)))
-    near, unit = figures(nearest, claim.figure), claimed(claim)[1]
-    shown, listed = quantity(claim.value, unit), _listed(models, claim.figure, unit)
+    nearest = min(models, key=lambda m: min(_distance(claim.value, v) for v in figures(m, claim)))
+    near, unit = figures(nearest, claim), claimed(claim)[1]
+    shown, listed = quantity(claim.value, unit), _listed(models, claim, unit)
     flags: tuple[Flag, ...] = ()
     missing: tuple[str, ...] = ()
     evidence = tuple(_evidence(m, claim, hit) for m, hit in zip(models, hits, strict=True))
@@ -95,9 +107,9 @@ def _not_later(date: str | None, released: str | None) -> bool:
     return date is not None and released is not None and date <= released[: len(date)]
 
 
-def _listed(models: tuple[ReleasedModel, ...], figure: str, unit: str) -> str:
+def _listed(models: tuple[ReleasedModel, ...], claim: Architecture, unit: str) -> str:
     def shown(model: ReleasedModel) -> str:
-        values = figures(model, figure)
+        values = figures(model, claim)
         least, most = quantity(min(values), unit), quantity(max(values), unit)
         apart = max(values) > (1 + ARTEFACT_TOLERANCE) * min(values)
         return f"{model.title} {least} to {most}" if apart else f"{model.title} {quantity(values[0], unit)}"
@@ -106,7 +118,7 @@ def _listed(models: tuple[ReleasedModel, ...], figure: str, unit: str) -> str:
 
 
 def _evidence(model: ReleasedModel, claim: Architecture, hit: bool) -> Evidence:
-    values = figures(model, claim.figure)
+    values = figures(model, claim)
     return Evidence(
         quantity=f"{model.title}, {FIGURE_NAMES[claim.figure]}",
         value=values[0],
@@ -126,7 +138,7 @@ def _elsewhere(
     others = [
         m
         for m in knowledge.models
-        if m not in models and any(abs(claim.value / v - 1) <= ARTEFACT_TOLERANCE for v in figures(m, claim.figure))
+        if m not in models and any(abs(claim.value / v - 1) <= ARTEFACT_TOLERANCE for v in figures(m, claim))
     ]
     own = [m for m in others if m.vendor in {of_name.vendor for of_name in models}]
     late: tuple[Flag, ...] = ("superseded",) if any(_not_later(date, m.released) for m in models) else ()

@@ -81,6 +81,20 @@ def verdicts(sheet: Sheet, knowledge: Knowledge, record: Record | None = None) -
     )
 
 
+def recognised(sheet: Sheet, knowledge: Knowledge) -> Sheet:
+    """The sheet with every catalogued publication of the same address or title known as this very source: a source is
+    no evidence for itself, whether it says that it is catalogued or not."""
+
+    def plain(text: str | None) -> str:
+        return (text or "").casefold().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+
+    source = sheet.source
+    own = {plain(source.title), plain(source.url)} - {""}
+    found = {r.source_id for r in knowledge.rates if own & {plain(r.source.title), plain(r.source.url)}}
+    known = tuple(dict.fromkeys((*source.catalogued_as, *sorted(found))))
+    return sheet.model_copy(update={"source": source.model_copy(update={"catalogued_as": known})})
+
+
 def _unit(claim: Claim, knowledge: Knowledge) -> str | None:
     """The unit of a public fact's figure, which its topic names."""
     fact = knowledge.fact(claim.topic) if claim.kind == "fact" else None
@@ -103,6 +117,7 @@ def assess(
     knowledge = knowledge_of(catalog, facts)
     for name in chips:
         knowledge.catalog.chip(name)
+    sheet = recognised(sheet, knowledge)
     found = verdicts(sheet, knowledge, record)
     return Assessment(
         sheet_id=sheet.id,

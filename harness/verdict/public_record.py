@@ -48,9 +48,7 @@ def _agrees(claim: PublicFact, fact: Fact) -> bool | None:
     if claim.value is None or fact.value is None:
         return None
     allowed = around(fact.value, fact.value, ARTEFACT_TOLERANCE)
-    return (claim.hedge == "up to" or claim.value <= allowed.high) and (
-        claim.hedge == "at least" or claim.value >= allowed.low
-    )
+    return claim.value <= allowed.high and (claim.hedge == "at least" or claim.value >= allowed.low)
 
 
 def _evidence(seen: FactSource, claim: PublicFact, fact: Fact) -> Evidence:

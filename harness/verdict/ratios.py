@@ -160,7 +160,8 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
     specs = spec_ratios(chip, reference)
     beside = _beside(claim.chip, claim.reference, knowledge, claim.conditions.phase)
     shown = (*beside, *specs, *_implied(claim, reference, sheet, knowledge))
-    outcomes = [_pair_outcome(claim, p) for p in found]
+    most = max((p.ratio for p in found), default=0.0)
+    outcomes = [_pair_outcome(claim, p, most) for p in found]
     excessive = _excessive(claim, chip, reference, sheet, knowledge)
     whole = tally(outcomes) if outcomes else Tally(outcome="undecided", also=None, stability=1.0, shares=())
     if excessive is not None and "supported" not in outcomes:
@@ -230,9 +231,10 @@ def _open(claim: ChipRatio) -> tuple[str, ...]:
     )
 
 
-def _pair_outcome(claim: ChipRatio, pair: Pair) -> Outcome:
+def _pair_outcome(claim: ChipRatio, pair: Pair, most: float) -> Outcome:
+    """What one pair says of the claim. 'Up to' reaches as far as the largest of all pairs, `most`."""
     off = claim.ratio / pair.ratio
-    allowed = {"up to": off > 1, "at least": off < 1}
+    allowed = {"up to": off > 1 and claim.ratio <= (1 + ARTEFACT_TOLERANCE) * most, "at least": off < 1}
     return "supported" if abs(off - 1) <= ARTEFACT_TOLERANCE or allowed.get(claim.hedge) else "refuted"
 
 

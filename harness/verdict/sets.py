@@ -159,10 +159,10 @@ def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
         models = knowledge.could_be(claim.conditions.model or sheet.subject)
         if not models:
             continue
-        off = {m.name: min(abs(math.log(claim.value / v)) for v in figures(m, claim.figure)) for m in models}
+        off = {m.name: min(abs(math.log(claim.value / v)) for v in figures(m, claim)) for m in models}
         best = min(models, key=lambda m: off[m.name])
-        value = min(figures(best, claim.figure), key=lambda v: abs(math.log(claim.value / v)))
-        names = ", ".join(f"{m.title} {number(figures(m, claim.figure)[0] / 1e9, 3)} B" for m in models)
+        value = min(figures(best, claim), key=lambda v: abs(math.log(claim.value / v)))
+        names = ", ".join(f"{m.title} {number(figures(m, claim)[0] / 1e9, 3)} B" for m in models)
         unknown = f"{claim.figure} of {sheet.subject}"
         name = f"{claim.id}: {number(claim.value / 1e9, 3)} B"
         out.append(_stated(name, claim.id, claim.value, ABOUT_SD, unknown))

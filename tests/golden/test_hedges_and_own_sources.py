@@ -1,0 +1,90 @@
+"""Claims whose truth is known: hedges reach as far as evidence, stated conditions count, no source is its own
+evidence."""
+
+import pytest
+
+from harness.claims import Sheet
+from harness.verdict.judge import assess
+
+LMSYS = "LMSYS: Kimi K2 with PD disaggregation and large-scale expert parallelism on 128 H200"
+ADDRESS = "https://lmsys.org/blog/2025-07-20-k2-large-scale-ep/"
+
+
+def outcome(claim: dict[str, object], **source: str) -> str:
+    sheet = Sheet.model_validate(
+        {
+            "sheet": 1,
+            "id": "s",
+            "source": {"title": "A source", **source},
+            "claims": [{"id": "c", "place": "a", "statement": "as it stands", **claim}],
+        }
+    )
+    return assess(sheet).verdicts[0].outcome
+
+
+def architecture(value: float, hedge: str, figure: str = "total_parameters") -> dict[str, object]:
+    return {
+        "kind": "architecture",
+        "figure": figure,
+        "value": value,
+        "hedge": hedge,
+        "conditions": {"model": "deepseek-v3"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "hedge", "expected"),
+    [
+        (671e9, "up to", "supported"),
+        (1e15, "up to", "refuted"),
+        (700e9, "up to", "supported"),
+        (600e9, "up to", "refuted"),
+        (600e9, "at least", "supported"),
+        (800e9, "at least", "refuted"),
+    ],
+)
+def test_up_to_supports_no_more_than_evidence_reaches(value: float, hedge: str, expected: str) -> None:
+    assert outcome(architecture(value, hedge)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "conditions", "expected"),
+    [  # 61 layers of 512 + 64 elements; 36 layers of keys and values of 8 heads of 64, half of them in windows of 128
+        (70_272, {"model": "deepseek-v3", "precision": "fp8"}, "refuted"),
+        (35_136, {"model": "deepseek-v3", "precision": "fp8"}, "supported"),
+        (70_272, {"model": "deepseek-v3", "precision": "bf16"}, "supported"),
+        (70_272, {"model": "deepseek-v3"}, "supported"),
+        (73_728, {"model": "gpt-oss-120b", "precision": "bf16"}, "supported"),
+        (36_864, {"model": "gpt-oss-120b", "precision": "bf16", "context_tokens": 131_072}, "supported"),
+        (73_728, {"model": "gpt-oss-120b", "precision": "bf16", "context_tokens": 131_072}, "refuted"),
+    ],
+)
+def test_cache_bytes_are_of_the_format_and_the_context_stated(
+    value: float, conditions: dict[str, object], expected: str
+) -> None:
+    claim = {"kind": "architecture", "figure": "kv_bytes_per_token", "value": value, "conditions": conditions}
+    assert outcome(claim) == expected
+
+
+def test_a_thousand_times_an_h100_is_never_supported() -> None:
+    conditions = {"phase": "decode", "model": "deepseek-r1", "batch": 96, "precision": "int8", "software": "x"}
+    claim = {"kind": "chip_ratio", "chip": "ascend-910c", "reference": "h100-sxm", "conditions": conditions}
+    assert outcome({**claim, "ratio": 1000, "hedge": "up to"}) in ("refuted", "implausible")
+
+
+def test_a_fact_s_figure_bounds_up_to_as_well() -> None:
+    claim = {"kind": "fact", "topic": "cloudmatrix-packages", "hedge": "up to"}
+    assert outcome({**claim, "value": 384}) == "supported"
+    assert outcome({**claim, "value": 3840}) == "refuted"
+
+
+@pytest.mark.parametrize("source", [{"title": LMSYS}, {"url": ADDRESS}, {"url": ADDRESS.removesuffix("/").upper()}])
+def test_a_source_is_no_evidence_for_itself(source: dict[str, str]) -> None:
+    """Known by its title or its address, without saying under which name it is catalogued."""
+    conditions = {
+        "model": "kimi-k2", "chip": "h200", "per": "package", "chips": 96, "phase": "decode", "batch": 480,
+        "context_tokens": 2050, "precision": "fp8",
+    }  # fmt: skip
+    claim: dict[str, object] = {"kind": "throughput", "rate_tok_s": 3000, "conditions": conditions}
+    assert outcome(claim) == "supported"
+    assert outcome(claim, **source) != "supported"
