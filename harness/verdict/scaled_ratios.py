@@ -99,8 +99,15 @@ def _phase_row(prefill: tuple[Placed, HostMeasurement | None], decode: tuple[Pla
 
 def _moe(sheet: Sheet, record: Record | None) -> tuple[Scaled, ...]:
     """Active to total parameters, against the gains measured over both dense counterparts."""
-    figures = {c.figure: c for c in sheet.claims if isinstance(c, Architecture)}
-    total, active = figures.get("total_parameters"), figures.get("active_parameters")
+    stated = [c for c in sheet.claims if isinstance(c, Architecture)]
+    pairs = (
+        (active, total)
+        for active in stated
+        for total in stated
+        if (active.figure, total.figure) == ("active_parameters", "total_parameters")
+        and active.conditions.model == total.conditions.model
+    )
+    active, total = next(pairs, (None, None))
     if total is None or active is None:
         return ()
     share = active.value / total.value

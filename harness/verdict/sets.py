@@ -163,7 +163,7 @@ def _sizes(sheet: Sheet, knowledge: Knowledge) -> list[Equation]:
         best = min(models, key=lambda m: off[m.name])
         value = min(figures(best, claim), key=lambda v: abs(math.log(claim.value / v)))
         names = ", ".join(f"{m.title} {number(figures(m, claim)[0] / 1e9, 3)} B" for m in models)
-        unknown = f"{claim.figure} of {sheet.subject}"
+        unknown = f"{claim.figure} of {claim.conditions.model or sheet.subject}"
         name = f"{claim.id}: {number(claim.value / 1e9, 3)} B"
         out.append(_stated(name, claim.id, claim.value, ABOUT_SD, unknown))
         out.append(_stated(f"released: {names}", None, value, ABOUT_SD, unknown))

@@ -88,3 +88,20 @@ def test_a_source_is_no_evidence_for_itself(source: dict[str, str]) -> None:
     claim: dict[str, object] = {"kind": "throughput", "rate_tok_s": 3000, "conditions": conditions}
     assert outcome(claim) == "supported"
     assert outcome(claim, **source) != "supported"
+
+
+def test_figures_of_two_models_are_not_held_against_each_other() -> None:
+    """All true: R1's total, K2's total and active parameters."""
+    figures = (("deepseek-r1", "total", 6.71e11), ("kimi-k2", "active", 3.2e10), ("kimi-k2", "total", 1.04e12))
+    claims = [
+        {
+            "kind": "architecture", "id": f"c{i}", "place": "a", "statement": "as it stands",
+            "figure": f"{figure}_parameters", "value": value, "conditions": {"model": model},
+        }
+        for i, (model, figure, value) in enumerate(figures)
+    ]  # fmt: skip
+    found = assess(Sheet.model_validate({"sheet": 1, "id": "s", "source": {"title": "A source"}, "claims": claims}))
+    assert [v.outcome for v in found.verdicts] == ["supported"] * 3
+    assert found.inconsistent_sets == ()
+    share = next(row for row in found.scaled if row.id == "active-over-total")
+    assert share.reported == pytest.approx(3.2e10 / 1.04e12)
