@@ -214,7 +214,7 @@ def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gene
         # Prefill kernels send a token once to each node and forward it there; decode kernels send every copy.
         few = remote_destinations(spec, chip, chips)
         deployment = deployment.model_copy(update={"destinations": few})
-    step = work(spec, deployment, phase, devices_per_package=chip.devices_per_package)
+    step = work(spec, deployment, phase, devices_per_package=chip.devices_per_package, fewest_experts=generous)
     if generous:  # tensor-parallel reductions are a choice, so a bound leaves them out
         kept = tuple(c for c in step.components if c.name != "all_reduce")
         step = step.model_copy(update={"components": kept})

@@ -200,8 +200,11 @@ def _traffic(spec: Spec, deployment: Deployment, where: Placement, positions: fl
     return out
 
 
-def work(spec: Spec, deployment: Deployment, phase: RatePhase, *, devices_per_package: int = 1) -> Work:
-    """Operations and bytes of one step on one package.
+def work(
+    spec: Spec, deployment: Deployment, phase: RatePhase, *, devices_per_package: int = 1, fewest_experts: bool = False
+) -> Work:
+    """Operations and bytes of one step on one package. `fewest_experts`: all tokens choose the same ones, as a bound
+    has to take; else as many as independent uniform routing touches.
 
     Needs precision and chips; in decode also batch, context and multi-token prediction; in prefill the prompt's
     length (a batch that is not given is 16,384 tokens in flight). Raises UsageError for one that is None, and for
@@ -223,7 +226,9 @@ def work(spec: Spec, deployment: Deployment, phase: RatePhase, *, devices_per_pa
     touched = None
     if spec.is_sparse:
         group = positions * where.devices / where.devices_per_package
-        touched = experts_touched(spec.n_routed_experts, spec.num_experts_per_tok, group)
+        touched = experts_touched(
+            spec.n_routed_experts, spec.num_experts_per_tok, min(1.0, group) if fewest_experts else group
+        )
     parts, weight_bytes = _feed_forward(spec, deployment, where, positions, touched or 0.0)
     attention, attention_bytes, cache_bytes = _attention(spec, deployment, where, sequences, positions, n, decode)
     parts += attention

@@ -323,3 +323,25 @@ def test_the_bound_is_above_the_nominal_ceiling_wherever_both_exist(
     bound = most_generous(released(model).spec, made, found, phase)
     assert nominal.rate_tok_s <= bound.rate_tok_s * (1 + NEAR)
     assert bound.memory_bytes <= nominal.memory_bytes * (1 + NEAR)
+
+
+@pytest.mark.parametrize("batch", [1.0, 8.0, 32.0, 512.0])
+def test_the_bound_reads_no_more_experts_than_a_token_chooses(batch: float) -> None:
+    """Independent uniform routing touches the most experts, hence gives the least rate in decode: it is no bound."""
+    spec = released("gpt-oss-120b").spec
+    deployment = Deployment(precision="fp4", batch=batch, context_tokens=1024, chips=1, mtp_drafts=0)
+    read = {
+        fewest: sum(
+            c.read_bytes
+            for c in work(spec, deployment, "decode", fewest_experts=fewest).components
+            if "expert" in c.name
+        )
+        for fewest in (True, False)
+    }
+    one = sum(
+        c.read_bytes
+        for c in work(spec, deployment.model_copy(update={"batch": 1.0}), "decode").components
+        if "expert" in c.name
+    )
+    assert read[True] == pytest.approx(one)
+    assert read[True] <= read[False] and (batch == 1.0 or read[True] < read[False])

@@ -16,7 +16,7 @@ import sys
 import harness.measure.worker
 from harness.measure.host.description import rss_bytes
 from harness.catalog.models import preset
-from harness.runtime import Engine
+from harness.runtime.engine import Engine
 engine = Engine.load(preset("moe-1b"), sys.argv[1], threads=2, seed=0, first=sys.argv[2])
 print(rss_bytes())
 """
