@@ -51,7 +51,7 @@ def test_a_field_at_its_default_is_left_out(kind: str, name: str, path: tuple[st
 
 
 def test_a_field_that_says_something_is_never_lost() -> None:
-    with pytest.raises(UsageError, match=r"knows no task\.timing\.min_time_s.*0\.01"):
+    with pytest.raises(UsageError, match=r"has no task\.timing\.min_time_s.*0\.01"):
         request(TASK, terms({"Timing": ["min_time_s"]}))
     deep = TASK.model_copy(update={"workloads": (WORKLOADS[0], WORKLOADS[1].model_copy(update={"depth": 64}))})
     with pytest.raises(UsageError, match=r"task\.workloads\.depth.*64"):
