@@ -1,30 +1,19 @@
 """Which tool wrote a text, and its table."""
 
 import json
-from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from harness.comparison.formats import bench, google_benchmark, hyperfine, llama_bench, pytest_benchmark
+from harness.comparison.formats import google_benchmark, hyperfine, llama_bench, readers, unusable
 from harness.comparison.formats import record as own
+from harness.comparison.formats.readers import KNOWN
 from harness.comparison.formats.source import decode, refuse
 from harness.comparison.table import ResultTable
 from harness.errors import UsageError
 from harness.files import strict
 from harness.results import reportfile
 
-_JSON: tuple[tuple[Callable[[object], bool], Callable[[str, str], ResultTable]], ...] = (
-    (bench.recognises, bench.parse),
-    (pytest_benchmark.recognises, pytest_benchmark.parse),
-    (google_benchmark.recognises, google_benchmark.parse),
-    (hyperfine.recognises, hyperfine.parse),
-    (llama_bench.recognises, llama_bench.parse),
-)
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
-KNOWN = (
-    "a JSON of harness run or bench, a pytest-benchmark JSON, llama-bench's JSON, JSON lines or CSV, and the "
-    "JSON or CSV of hyperfine or Google Benchmark"
-)
 
 
 def parse(text: str, name: str) -> ResultTable:
@@ -42,6 +31,9 @@ def _parsed(text: str, name: str) -> ResultTable:
     start = text.lstrip("\ufeff \t\r\n")
     if not start:
         refuse(name, f"is empty, expected {KNOWN}")
+    for recognises, read in readers.TEXT:
+        if recognises(start):
+            return read(start, name)
     if start[0] in "{[":
         return _json(start, name)
     if google_benchmark.csv_start(start) is not None:
@@ -51,23 +43,26 @@ def _parsed(text: str, name: str) -> ResultTable:
         return llama_bench.parse_csv(start, name)
     if hyperfine.recognises_header(columns):
         return hyperfine.parse_csv(start, name)
-    raise UsageError(f"{name}: of no known tool; expected {KNOWN}")
+    raise UsageError(f"{name}: {unusable.of_text(start) or f'of no known tool; expected {KNOWN}'}")
 
 
 def _json(text: str, name: str) -> ResultTable:
     if _is_lines(text):
-        ours = bench.recognises(decode(text.split("\n", 1)[0], f"{name}:1"))
-        return bench.parse_lines(text, name) if ours else llama_bench.parse_lines(text, name)
+        first = decode(text.split("\n", 1)[0], f"{name}:1")
+        for recognises, read in readers.LINES:
+            if recognises(first):
+                return read(text, name)
+        raise UsageError(f"{name}: {unusable.of_json(first) or f'JSON lines of no known tool; expected {KNOWN}'}")
     data = decode(text, name)
     if isinstance(data, dict) and "measurements" in data and "schema" in data:
         record, _ = reportfile.parse(text, where=name)
         if record is None:
             refuse(name, "holds verdicts but no measurements", "name the JSON of a run")
         return own.table(record, name)
-    for recognises, read in _JSON:
+    for recognises, read in readers.JSON:
         if recognises(data):
             return read(text, name)
-    raise UsageError(f"{name}: JSON of no known tool; expected {KNOWN}")
+    raise UsageError(f"{name}: {unusable.of_json(data) or f'JSON of no known tool; expected {KNOWN}'}")
 
 
 def _is_lines(text: str) -> bool:
