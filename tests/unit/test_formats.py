@@ -4,6 +4,7 @@ direction; nothing in them can crash a reader, and no serving session is ever ca
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +35,7 @@ def row(table: ResultTable, metric: str, **settings: str) -> Row:
 
 
 # File, tool, rows, a metric, settings that pick its row, value (worked out from the file by hand), unit, direction.
-EXPECTED = (
+EXPECTED: tuple[tuple[Any, ...], ...] = (
     ("aiperf.csv", "genai-perf", 51, "p99 time to first token", {}, 0.05953, "s", "lower"),
     ("aiperf.csv", "genai-perf", 51, "output token throughput", {}, 287.44, "tok/s", "higher"),
     ("asv_1.json", "asv", 12, "memory", {"benchmark": "time_units.mem_unit"}, 728.0, "B", "lower"),

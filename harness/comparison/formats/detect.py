@@ -6,13 +6,13 @@ from pydantic import ValidationError
 
 from harness.comparison.formats import google_benchmark, hyperfine, llama_bench, readers, unusable
 from harness.comparison.formats import record as own
-from harness.comparison.formats.readers import KNOWN
 from harness.comparison.formats.source import decode, refuse
 from harness.comparison.table import ResultTable
 from harness.errors import UsageError
 from harness.files import strict
 from harness.results import reportfile
 
+KNOWN = readers.KNOWN
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
 
 
