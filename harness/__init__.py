@@ -8,6 +8,7 @@ The public functions, each with a command of its name:
     compare(a, b)                             result tables of this and other tools
     project(model=, chip=, phase=)            what a released model could do on a chip
     history(), ab(), calibrate(), self_test() over time, in turn, this host's error rates, the judges' own
+    import_rates(files)                       published results as rates of a catalog file
     load_sheet, load_config, load_record, load_table
 
 Results are frozen values with `to_dict()`, `to_json()`, `rows()`, `to_frame()` (with pandas), and they show in a
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.api.ab import Order, ab
     from harness.api.bench import bench
     from harness.api.calibration import calibrate
+    from harness.api.catalog_import import Stated, import_rates
     from harness.api.compare import Choices, compare, history
     from harness.api.judge import judge, self_test
     from harness.api.loading import load_config, load_record, load_sheet, load_table
@@ -35,12 +37,14 @@ _HOMES = {
     "Choices": "compare",
     "Order": "ab",
     "Session": "session",
+    "Stated": "catalog_import",
     "Wanted": "sides",
     "ab": "ab",
     "bench": "bench",
     "calibrate": "calibration",
     "compare": "compare",
     "history": "compare",
+    "import_rates": "catalog_import",
     "judge": "judge",
     "load_config": "loading",
     "load_record": "loading",
@@ -56,6 +60,7 @@ __all__ = [
     "HarnessError",
     "Order",
     "Session",
+    "Stated",
     "Wanted",
     "__version__",
     "ab",
@@ -63,6 +68,7 @@ __all__ = [
     "calibrate",
     "compare",
     "history",
+    "import_rates",
     "judge",
     "load_config",
     "load_record",

@@ -10,6 +10,7 @@ from harness.cli.ab import ab
 from harness.cli.baseline import baseline
 from harness.cli.bench import bench
 from harness.cli.calibrate import calibrate
+from harness.cli.catalog import catalog
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.export import export
@@ -30,7 +31,7 @@ GROUPS: dict[str, dict[str, Any]] = {
     "Measure": {"bench": bench, "calibrate": calibrate, "doctor": doctor},
     "Compare": {"compare": compare, "ab": ab, "history": history, "export": export, "baseline": baseline},
     "Store": {"show": show, "list": list_runs, "store": store},
-    "Reference": {"models": models, "chips": chips, "init": init, "schema": print_schema},
+    "Reference": {"models": models, "chips": chips, "catalog": catalog, "init": init, "schema": print_schema},
 }
 
 
@@ -102,7 +103,10 @@ for commands in GROUPS.values():
 app.command("controls", hidden=True)(controls)
 
 TAKES_JSON = tuple(
-    name for names in GROUPS.values() for name in names if name not in ("export", "baseline", "store", "init", "schema")
+    name
+    for names in GROUPS.values()
+    for name in names
+    if name not in ("export", "baseline", "store", "catalog", "init", "schema")
 )
 
 
