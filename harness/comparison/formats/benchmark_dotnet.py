@@ -64,10 +64,10 @@ def _rows(benchmark: _Benchmark) -> list[Row]:
     title = benchmark.FullName or ".".join(p for p in parts if p) or "not stated"
     job = _JOB_ID.sub("Job", benchmark.DisplayInfo.partition(": ")[2].partition(" [")[0])
     named = key(benchmark=title, parameters=benchmark.Parameters or "none", job=job or "none")
-    found = [_time(named, benchmark.Statistics)]
+    found = [_time(values.case(named, _TIME.name), benchmark.Statistics)]
     allocated = benchmark.Memory.BytesAllocatedPerOperation if benchmark.Memory else None
     if allocated is not None:
-        found.append(values.row(named, _ALLOCATED, [allocated], "inside"))
+        found.append(values.row(values.case(named, _ALLOCATED.name), _ALLOCATED, [allocated], "inside"))
     return found
 
 

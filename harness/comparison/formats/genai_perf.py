@@ -131,7 +131,8 @@ def _statistics(named: tuple[Setting, ...], label: str, unit: str, found: dict[s
     rows = []
     for statistic, value in kept.items():
         which = metric.name if alone else f"{statistic.lower()} {metric.name}"
-        rows.append(values.row(named, metric.model_copy(update={"name": which}), [value * factor], "process"))
+        kept_as = metric.model_copy(update={"name": which})
+        rows.append(values.row(values.case(named, which), kept_as, [value * factor], "process"))
     return rows
 
 
@@ -163,10 +164,10 @@ def _configuration(entry: dict[str, str]) -> list[Row]:
             measured[column] = known[0], metric.model_copy(update={"name": which})
     results = {column for column in entry if column in measured or _OF_COLUMN.fullmatch(column)}
     settings = {n.strip(): v.strip() for n, v in entry.items() if n not in results and n.strip()}
-    named = key(**settings)
     rows = []
     for column, (factor, metric) in measured.items():
         value = values.written(entry[column])
+        named = values.case(key(**settings), metric.name)
         rows.append(values.row(named, metric, [None if value is None else value * factor], "process"))
     return rows
 

@@ -87,6 +87,7 @@ def _values(line: str, config: dict[str, str]) -> Iterator[tuple[tuple[Setting, 
 
 def _row(named: tuple[Setting, ...], unit: str, found: list[float | None], directions: dict[str, Better]) -> Row:
     label = _NAMES.get(unit, unit[:80])
+    named = values.case(named, label)
     factor, si = values.unit(unit)
     way = directions.get(unit) or values.better(si)
     if way is None:

@@ -88,7 +88,7 @@ def _metric(label: str, unit: str) -> tuple[float, Metric] | None:
 
 
 def _row(named: tuple[Setting, ...], label: str, score: _Score, inputs: tuple[Setting, ...]) -> Row:
-    known = _metric(label, score.unit)
+    known, named = _metric(label, score.unit), values.case(named, label)
     if known is None:
         return values.undirected(named, label, score.unit)
     factor, metric = known
@@ -139,5 +139,6 @@ def _percentiles(named: tuple[Setting, ...], label: str, score: _Score, inputs: 
         known = _metric(f"p{float(which):g} {label}", score.unit)
         if which in score.percentiles and known is not None:
             value = _plain(score.percentiles[which]) * known[0]
-            rows.append(values.row(named, known[1], [value], "process", inputs=inputs))
+            case = values.case(named, known[1].name)
+            rows.append(values.row(case, known[1], [value], "process", inputs=inputs))
     return rows

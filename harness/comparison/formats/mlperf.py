@@ -159,7 +159,7 @@ def _rows(found: dict[str, str], name: str) -> tuple[Row, ...]:
         factor, metric = known
         value = values.written(shown.split()[0])
         rows[metric.name] = values.row(
-            named,
+            values.case(named, metric.name),
             metric,
             [None if value is None else value * factor],
             "process",

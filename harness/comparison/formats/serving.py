@@ -80,7 +80,15 @@ def _session(entry: _Entry, where: str) -> list[Row]:
         if any(row.metric.name == metric.name for row in found):
             continue  # one quantity under the names of two versions
         found.append(
-            values.row(named, metric, [read * factor], "process", problem=problem, inputs=inputs, outcomes=outcomes)
+            values.row(
+                values.case(named, metric.name),
+                metric,
+                [read * factor],
+                "process",
+                problem=problem,
+                inputs=inputs,
+                outcomes=outcomes,
+            )
         )
     return found
 

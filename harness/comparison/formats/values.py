@@ -80,6 +80,12 @@ def metric(name: str, text: str) -> tuple[float, Metric] | None:
     return factor, Metric(name=name, unit=si, better=way)
 
 
+def case(named: tuple[Setting, ...], what: str) -> tuple[Setting, ...]:
+    """The key of one of several metrics of a case, so that names of rows tell them apart wherever they are shown."""
+    others = (Setting(name="metric (stated)", value=s.value) if s.name == "metric" else s for s in named)
+    return tuple(sorted((*others, Setting(name="metric", value=what)), key=lambda s: s.name))
+
+
 UNDIRECTED = "the file does not say which values are better"
 
 

@@ -79,10 +79,10 @@ def _latency(data: object, name: str) -> tuple[Row, ...]:
     found = read(_Latency, data, name, tool=TOOL)
     named = key(benchmark="latency")
     percentiles = (
-        values.row(named, Metric(name=f"p{p[:8]} latency", unit="s", better="lower"), [v], "process")
-        for p, v in found.percentiles.items()
+        values.row(values.case(named, label), Metric(name=label, unit="s", better="lower"), [v], "process")
+        for label, v in ((f"p{p[:8]} latency", v) for p, v in found.percentiles.items())
     )
-    return (values.row(named, _LATENCY, found.latencies, "inside"), *percentiles)
+    return (values.row(values.case(named, _LATENCY.name), _LATENCY, found.latencies, "inside"), *percentiles)
 
 
 def _throughput(data: object, name: str) -> tuple[Row, ...]:
@@ -94,5 +94,6 @@ def _throughput(data: object, name: str) -> tuple[Row, ...]:
         ("total throughput", "tok/s", found.tokens_per_second),
     )
     return tuple(
-        values.row(named, Metric(name=n, unit=u, better="higher"), [v], "process", inputs=inputs) for n, u, v in rates
+        values.row(values.case(named, n), Metric(name=n, unit=u, better="higher"), [v], "process", inputs=inputs)
+        for n, u, v in rates
     )
