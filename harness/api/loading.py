@@ -132,7 +132,7 @@ def load_table(
         raise UsageError(f"{name}: is a folder, expected a file in it")
     if name == "baseline":
         name = baseline(place)
-    if "/" in name or path.suffix in (".json", ".jsonl", ".csv"):
+    if "/" in name or path.suffix in (".json", ".jsonl", ".csv", ".md", ".txt", ".log", ".sql", ".js"):
         raise UsageError(f"{name}: no such file; expected {detect.KNOWN}, or the id or label of a stored run")
     if not is_file(place):
         raise UsageError(

@@ -75,6 +75,7 @@ EXPECTED: tuple[tuple[Any, ...], ...] = (
     ("llama_bench.log", "llama-bench", 2, "rate", {"n_gen": "32", "n_depth": "32768"}, 4.12, "tok/s", "higher"),
     ("llama_bench.md", "llama-bench", 4, "rate", {"n_gen": "128", "flash_attn": "1"}, 128.98, "tok/s", "higher"),
     ("llama_bench.sql", "llama-bench", 2, "rate", {"n_prompt": "512"}, 2407.240204, "tok/s", "higher"),
+    ("llama_benchy.json", "llama-benchy", 18, "TTFT", {"concurrency": "1"}, 2.0760429790243506, "s", "lower"),
     ("mlperf_detail.txt", "mlperf loadgen", 6, "p99 TTFT", {}, 1.933363087, "s", "lower"),
     ("mlperf_offline.txt", "mlperf loadgen", 6, "tokens", {"scenario": "Offline"}, 3600.25, "tok/s", "higher"),
     ("mlperf_summary.txt", "mlperf loadgen", 30, "completed tokens", {}, 47561.71, "tok/s", "higher"),
@@ -259,6 +260,35 @@ def test_a_failed_benchmark_of_asv_keeps_its_reason_and_a_skipped_case_is_none()
     assert rows["bench.time_fails"].problem == "failed: no result"
     assert len([r for r in read("asv_2.json").rows if r.key[0].value == "bench.Suite.time_sort"]) == 2
     assert len(rows["bench.time_samples"].samples) == 3
+
+
+def test_shapes_of_other_versions_are_read() -> None:
+    bare = TEXTS["llama_bench.md"].replace("\n| ", "\n").replace(" |\n", "\n").replace("±", "┬▒").lstrip("| ")
+    assert [r.estimate() for r in parse(bare, "x").rows] == [r.estimate() for r in read("llama_bench.md").rows]
+    old = json.loads(TEXTS["criterion_estimates.json"])
+    old = {"Mean": old["mean"], "Median": old["median"], "Slope": old["slope"], "StdDev": old["std_dev"]}
+    assert parse(json.dumps(old), "a/b/new/estimates.json").rows[0].key[0].value == "b"
+    batch: dict[str, Any] = {"run_name": "x", "batch_size": 1, "prefill_latency": 0.5, "prefill_throughput": 2048.0}
+    batch |= {"median_decode_latency": 0.01, "median_decode_throughput": 100.0, "overall_throughput": 500.0}
+    found = {r.metric.name: r.metric.better for r in parse(json.dumps(batch), "x").rows}
+    assert found["prefill latency"] == "lower" and found["median decode throughput"] == "higher" and len(found) == 5
+    pooling = {"request_throughput": 5.0, "total_token_throughput": 9.0, "mean_e2el_ms": 20.0, "completed": 3}
+    assert len(parse(json.dumps(pooling), "x").rows) == 3
+    profile: dict[str, Any] = {
+        "request_throughput": {"unit": "requests/sec", "avg": 2.0},
+        "time_to_first_token": {"unit": "ms"},
+    }
+    profile["time_to_first_token"] |= {"avg": 50.0, "p99": 60.0, "std": 1.0}
+    values = {r.metric.name: r.samples[0].value for r in parse(json.dumps(profile), "x").rows}
+    assert values == {"request throughput": 2.0, "avg time to first token": 0.05, "p99 time to first token": 0.06}
+
+
+def test_old_statistics_of_asv_and_a_benchmark_that_failed_whole() -> None:
+    entry = {"params": [["1", "2"]], "result": [1.0, 2.0], "stats": [{"q_25": 0.9, "q_75": 1.1, "repeat": 5}, None]}
+    file = json.loads(TEXTS["asv_1.json"]) | {"results": {"a.time_x": entry, "a.time_y": {**entry, "result": None}}}
+    one, two, *failed = parse(json.dumps(file), "x").rows
+    assert one.summary is not None and one.summary.n == 5 and one.summary.deviation == pytest.approx(0.2 / 1.349)
+    assert len(two.samples) == 1 and [r.problem for r in failed] == ["failed: no result"] * 2
 
 
 UNUSABLE = (

@@ -70,29 +70,32 @@ def _entry(stored: Any, columns: tuple[str, ...] | None, where: str) -> dict[str
 def _rows(benchmark: str, entry: dict[str, Any], name: str) -> Iterator[Row]:
     where = f"{name}: {benchmark[:80]}"
     results = entry.get("result")
-    results = results if isinstance(results, list) else [results]
-    cases = _cases(entry.get("params"), len(results), where)
+    cases = _cases(entry.get("params"), where)
+    if not isinstance(results, list):
+        results = [results] * (len(cases) if results is None else 1)  # null: every case failed
+    if len(results) != len(cases):
+        refuse(where, f"{len(results)} results, expected {len(cases)}, one for each combination of parameters")
     for i, (case, result) in enumerate(zip(cases, results, strict=True)):
         named = key(**{"benchmark": benchmark, **{f"parameter {n}": v for n, v in enumerate(case, 1)}})
         value = values.number(result, "result", where)
         if value is not None and math.isnan(value):
             continue  # asv's mark of a combination that was skipped
-        yield _row(named, benchmark, value, {n: _at(entry.get(n), i) for n in _STATISTICS}, where)
+        yield _row(named, benchmark, value, {n: _at(entry, n, i) for n in _STATISTICS}, where)
 
 
-def _at(column: object, place: int) -> object:
-    return column[place] if isinstance(column, list) and place < len(column) else None
+def _at(entry: dict[str, Any], name: str, place: int) -> object:
+    """A statistic of one case: a column of its own, in version 1 a field of `stats`."""
+    column = entry.get(name, entry.get("stats"))
+    found = column[place] if isinstance(column, list) and place < len(column) else None
+    return found.get(name.removeprefix("stats_")) if isinstance(found, dict) else found
 
 
-def _cases(params: object, count: int, where: str) -> list[tuple[str, ...]]:
+def _cases(params: object, where: str) -> list[tuple[str, ...]]:
     """Each combination of parameters, in the order of the results."""
     lists = params if isinstance(params, list) else []
     if not all(isinstance(p, list) for p in lists) or math.prod(len(p) for p in lists) > _MOST_PARAMETERS:
         refuse(where, "parameters that are not as asv writes them")
-    found = [tuple(map(plain, case)) for case in itertools.product(*lists)]
-    if len(found) != count:
-        refuse(where, f"{count} results, expected {len(found)}, one for each combination of parameters")
-    return found
+    return [tuple(map(plain, case)) for case in itertools.product(*lists)]
 
 
 def _row(named: tuple[Setting, ...], benchmark: str, value: float | None, more: dict[str, object], where: str) -> Row:

@@ -65,7 +65,12 @@ def recognises_message(data: object) -> bool:
 
 
 def _is_estimates(data: object) -> bool:
-    return isinstance(data, dict) and {"mean", "median", "std_dev"} <= {k.lower() for k in data}
+    return isinstance(data, dict) and {"mean", "median", "std_dev"} <= _new_names(data).keys()
+
+
+def _new_names(data: dict[str, Any]) -> dict[str, Any]:
+    """Estimates under their names of today: before 0.3 they were Mean and StdDev."""
+    return {"std_dev" if name == "StdDev" else name.lower(): value for name, value in data.items()}
 
 
 def _is_critcmp(data: object) -> bool:
@@ -89,7 +94,7 @@ def parse(text: str, name: str) -> ResultTable:
         found = [read(_Compared, b, name, tool=TOOL) for b in data["benchmarks"].values()]
         rows = tuple(_estimated(b.fullname, b.criterion_estimates_v1) for b in found)
         return ResultTable(tool=TOOL, name=name, facts=(), rows=rows)
-    estimates = read(_Estimates, {k.lower(): v for k, v in data.items()}, name, tool=TOOL)
+    estimates = read(_Estimates, _new_names(data), name, tool=TOOL)
     return ResultTable(tool=TOOL, name=name, facts=(), rows=(_estimated(_folder(name), estimates),))
 
 

@@ -25,6 +25,7 @@ _RATE_UNITS = {
     "infer/sec": "req/s",
     "images/sec": "images/s",
 }
+_ALWAYS = ("request_throughput", "request_latency")
 _PER_SECOND = "per sec"  # of early versions, for requests and tokens alike
 _LOWER = ("latency", "time to", "time per", "inter token")
 _HIGHER = ("throughput", "goodput")
@@ -33,9 +34,9 @@ _NOTE = "the files name neither model nor hardware: that both ran on the same on
 
 def recognises(data: object) -> bool:
     """Whether decoded JSON looks like profile_export_genai_perf.json or profile_export_aiperf.json."""
-    if not isinstance(data, dict) or "input_config" not in data:
+    if not isinstance(data, dict):
         return False
-    return any(isinstance(v, dict) and "unit" in v and "avg" in v for v in data.values())
+    return any(isinstance(data.get(n), dict) and {"unit", "avg"} <= data[n].keys() for n in _ALWAYS)
 
 
 def recognises_text(text: str) -> bool:
@@ -47,7 +48,7 @@ def recognises_text(text: str) -> bool:
 def parse(text: str, name: str) -> ResultTable:
     """The table of the JSON. Raises UsageError."""
     data = decode(text, name)
-    config = data["input_config"]
+    config = data.get("input_config")
     rows: list[Row] = []
     for field, found in data.items():
         if not isinstance(found, dict) or not isinstance(found.get("unit"), str):

@@ -24,7 +24,7 @@ class _Value(ToolObject):
     name: str
     value: float
     unit: str
-    range: str | None = None
+    range: str | float | None = None
 
 
 class _Run(ToolObject):
@@ -101,7 +101,7 @@ def _row(found: _Value, way: Better | None, suite: str | None) -> Row:
     if better is None:
         return values.undirected(named, "value", found.unit)
     metric = Metric(name="value", unit=si or "1", better=better)
-    spread = _RANGE.fullmatch(found.range[:80]) if found.range else None
+    spread = _RANGE.fullmatch(str(found.range)[:80]) if found.range else None
     size = values.written(spread[1]) if spread else None
     if spread is None or size is None:
         return values.row(named, metric, [found.value * factor], "inside")

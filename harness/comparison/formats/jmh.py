@@ -35,7 +35,7 @@ class _Result(ToolObject):
     mode: str
     threads: int | None = None
     jvm_arguments: tuple[str, ...] = Field(default=(), strict=False, alias="jvmArgs")
-    params: dict[str, str] = Field(default={})
+    params: dict[str, str] | None = None
     primary: _Score = Field(alias="primaryMetric")
     secondary: dict[str, _Score] = Field(default={}, alias="secondaryMetrics")
 
@@ -63,7 +63,7 @@ def _facts(entries: list[dict[str, Any]]) -> tuple[Attribute, ...]:
 
 
 def _rows(result: _Result) -> list[Row]:
-    settings: dict[str, object] = {f"parameter {n}": v for n, v in result.params.items()}
+    settings: dict[str, object] = {f"parameter {n}": v for n, v in (result.params or {}).items()}
     settings |= {"benchmark": result.benchmark, "mode": result.mode, "threads": result.threads}
     named, inputs = key(**settings), key(**{"JVM arguments": " ".join(result.jvm_arguments)})
     label = _MODES.get(result.mode, result.mode)

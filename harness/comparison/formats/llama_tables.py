@@ -13,9 +13,12 @@ from harness.comparison.formats.source import refuse
 from harness.comparison.table import Metric, ResultTable, Row, attributes, key
 
 _RATE = Metric(name="rate", unit="tok/s", better="higher")
-_HEADER = re.compile(r"^[ \t]*\|[ \t]*model[ \t]*\|[^\n]*\|[ \t]*test[ \t]*\|[ \t]*t/s[ \t]*\|[ \t\r]*$", re.MULTILINE)
+# The outer bars get lost where a table is copied from a rendered page.
+_HEADER = re.compile(
+    r"^[ \t]{0,9}\|?[ \t]{0,9}model[ \t]*\|[^\n]*\|[ \t]*test[ \t]*\|[ \t]*t/s[ \t]*(?:\|[ \t\r]*)?$", re.MULTILINE
+)
 _TEST = re.compile(r"(?:pp ?(\d{1,9}))?\+?(?:tg ?(\d{1,9}))?(?: ?@ ?d ?(\d{1,9}))?")
-_MEASURED = re.compile(r"(\S{1,30})(?:\s*(?:±|\+-|\+/-|Â±|\?)\s*(\S{1,30}))?")
+_MEASURED = re.compile(r"(\S{1,30})(?:\s*(?:±|\+-|\+/-|Â±|┬▒|\ufffd|\?)\s*(\S{1,30}))?")
 _BUILD = re.compile(r"^build: ([0-9a-f]{4,40}) \((\d{1,9})\)[ \t\r]*$", re.MULTILINE)
 _NAMES = {  # llama-bench.cpp, markdown_printer::get_field_display_name
     "model": "model_type",
@@ -73,7 +76,7 @@ def _markdown(text: str, name: str) -> ResultTable:
             header = _cells(line)
             if len(set(header)) < len(header):
                 refuse(f"{name}:{i}", "two columns have the same name")
-        elif not line.strip().startswith("|"):
+        elif "|" not in line:
             header = None
         elif header is not None and set(line.strip()) - set("|-: "):
             rows.append(_row(header, _cells(line), f"{name}:{i}"))

@@ -18,6 +18,7 @@ from harness.comparison.formats import (
     inferencex,
     jmh,
     llama_bench,
+    llama_benchy,
     llama_tables,
     mlperf,
     pyperf,
@@ -40,6 +41,7 @@ JSON: tuple[tuple[Callable[[object], bool], Parse], ...] = (
     (vllm.recognises, vllm.parse),
     (inferencex.recognises, inferencex.parse),
     (genai_perf.recognises, genai_perf.parse),
+    (llama_benchy.recognises, llama_benchy.parse),
     (pyperf.recognises, pyperf.parse),
     (jmh.recognises, jmh.parse),
     (benchmark_dotnet.recognises, benchmark_dotnet.parse),
@@ -75,7 +77,7 @@ TEXT: tuple[tuple[Callable[[str], bool], Parse], ...] = (
 """Text that no JSON value looks like: tables, logs and CSV, by their own lines."""
 
 KNOWN = (
-    "a JSON of harness run or bench; a result file of llama-bench, sweep-bench, vLLM, SGLang, MLPerf LoadGen, "
-    "InferenceX, genai-perf or aiperf; or one of hyperfine, pytest-benchmark, Google Benchmark, pyperf, go test, JMH, "
-    "criterion, BenchmarkDotNet, asv or github-action-benchmark"
+    "a JSON of harness run or bench; a result file of llama-bench, llama-benchy, sweep-bench, vLLM, SGLang, "
+    "MLPerf LoadGen, InferenceX, genai-perf or aiperf; or one of hyperfine, pytest-benchmark, Google Benchmark, "
+    "pyperf, go test, JMH, criterion, BenchmarkDotNet, asv or github-action-benchmark"
 )

@@ -20,18 +20,35 @@ _RATES = {
     "total_token_throughput": ("total throughput", "tok/s"),
     "total_throughput": ("total throughput", "tok/s"),
     "total_throughput_retokenized": ("total throughput (retokenized)", "tok/s"),
+    "prefill_throughput": ("prefill throughput", "tok/s"),
+    "median_decode_throughput": ("median decode throughput", "tok/s"),
+    "overall_throughput": ("overall throughput", "tok/s"),
     "max_output_tokens_per_s": ("peak output throughput", "tok/s"),
     "tput_per_gpu": ("total throughput per GPU", "tok/s"),
     "output_tput_per_gpu": ("output throughput per GPU", "tok/s"),
     "input_tput_per_gpu": ("input throughput per GPU", "tok/s"),
 }
 _LATENCY = re.compile(r"(mean|median|min|max|p\d{1,2}(?:\.\d{1,3})?)_(ttft|tpot|itl|e2el|e2e_latency|e2e|intvty)(_ms)?")
+_DURATIONS = {
+    "prefill_latency": "prefill latency",
+    "median_decode_latency": "median decode latency",
+    "total_latency": "total latency",
+}
 _TIMES = {"ttft": "TTFT", "tpot": "TPOT", "itl": "ITL", "e2el": "E2EL", "e2e_latency": "E2EL", "e2e": "E2EL"}
 _PER_USER = "intvty"  # InferenceX: tokens a second that one user sees
 _SPREAD = re.compile(r"std_\w+")
 _RESULTS = frozenset(
     (
-        *("duration", "completed", "failed", "good_completed", "total_input", "total_input_tokens", "concurrency"),
+        *(
+            "duration",
+            "completed",
+            "failed",
+            "good_completed",
+            "successful_requests",
+            "total_input",
+            "total_input_tokens",
+            "concurrency",
+        ),
         *("total_input_text_tokens", "total_input_vision_tokens", "total_output", "total_output_tokens", "goodput"),
         *("total_output_tokens_retokenized", "accept_length", "max_concurrent_requests", "rtfx", "benchmark_duration"),
     )
@@ -47,6 +64,8 @@ def metric_of(field: str) -> tuple[float, Metric] | None:
     if field in _RATES:
         name, unit = _RATES[field]
         return 1.0, Metric(name=name, unit=unit, better="higher")
+    if field in _DURATIONS:
+        return 1.0, Metric(name=_DURATIONS[field], unit="s", better="lower")
     found = _LATENCY.fullmatch(field)
     if found is None:
         return None

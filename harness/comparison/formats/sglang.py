@@ -1,6 +1,8 @@
-"""SGLang's JSON lines of `bench_serving --output-file`: one session a line, appended with each run.
+"""SGLang's JSON lines of `bench_serving --output-file`, one session a line, appended with each run.
 
-Written from the program's source (python/sglang/bench_serving.py), whose fields changed from version to version: no
+The like lines of `bench_offline_throughput` and `bench_one_batch` are read, too.
+
+Written from the program's source (python/sglang/bench_*.py), whose fields changed from version to version: no
 file of the tool itself was at hand.
 """
 
@@ -11,13 +13,18 @@ from harness.comparison.formats.source import decode, decode_lines, refuse
 from harness.comparison.table import ResultTable
 
 TOOL = "sglang bench_serving"
+_MARKS = (
+    {"total_output_tokens_retokenized", "output_throughput"},
+    {"successful_requests", "total_latency", "total_throughput"},
+    {"batch_size", "prefill_throughput", "overall_throughput"},
+)
 _ON_TRUST = "SGLang's files do not name the hardware: that both ran on the same one is taken on trust"
 _OF_THE_SERVER = ("model_path", "tp_size", "dp_size", "ep_size", "pp_size", "quantization", "version")
 
 
 def recognises(data: object) -> bool:
     """Whether a decoded line looks like this tool's."""
-    return isinstance(data, dict) and {"total_output_tokens_retokenized", "output_throughput"} <= data.keys()
+    return isinstance(data, dict) and any(marks <= data.keys() for marks in _MARKS)
 
 
 def parse(text: str, name: str) -> ResultTable:

@@ -40,10 +40,6 @@ _JSON: tuple[tuple[Callable[[object], bool], str], ...] = (
         lambda d: isinstance(d, dict) and {"experiments", "service_kind"} <= d.keys(),
         "these are genai-perf's records of single requests; name profile_export_genai_perf.json or .csv",
     ),
-    (
-        lambda d: isinstance(d, dict) and {"latency_mode", "benchmarks"} <= d.keys(),
-        "this is llama-benchy's JSON, which has no reader here; compare two of its tables with its own program",
-    ),
 )
 _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -76,7 +72,7 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"^\| *model *\| *test *\|[^\n]*ttfr \(ms\)", re.MULTILINE),
-        "this is llama-benchy's table, which has no reader here; llama-bench's own is read",
+        "this is llama-benchy's table; write it with --format json --save-result FILE",
     ),
     (
         re.compile(r"^.{0,200}: Mean \+- std dev: ", re.MULTILINE),
@@ -85,6 +81,10 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"^[ \t]*│ .{1,200} │ *$|^name +old .{0,40} new ", re.MULTILINE),
         "this is a comparison that benchstat made; name the two files that it compares",
+    ),
+    (
+        re.compile(r"^group,function,value,throughput_num,", re.MULTILINE),
+        "this is criterion's raw.csv; name estimates.json beside it",
     ),
     (
         re.compile(r"^ *Performance counter stats for ", re.MULTILINE),
