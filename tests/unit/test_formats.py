@@ -279,6 +279,10 @@ def test_shapes_of_other_versions_are_read() -> None:
         "time_to_first_token": {"unit": "ms"},
     }
     profile["time_to_first_token"] |= {"avg": 50.0, "p99": 60.0, "std": 1.0}
+    profile["input_config"] = {"endpoint": {"model_names": ["m"]}, "loadgen": {"concurrency": 8}}
+    assert {("model", "m"), ("concurrency", "8")} < {
+        (s.name, s.value) for s in parse(json.dumps(profile), "x").rows[0].key
+    }
     values = {r.metric.name: r.samples[0].value for r in parse(json.dumps(profile), "x").rows}
     assert values == {"request throughput": 2.0, "avg time to first token": 0.05, "p99 time to first token": 0.06}
 

@@ -10,7 +10,7 @@ import re
 
 from harness.comparison.formats import values
 from harness.comparison.formats.source import decode, refuse
-from harness.comparison.table import Metric, ResultTable, Row, Setting, attributes, key, plain
+from harness.comparison.table import Metric, ResultTable, Row, Setting, key, plain
 
 TOOL = "genai-perf"
 _HEADER = re.compile(r"^\"?Metric\"?,(?:\"?(?:avg|Value)\"?)(?:,[^\n]*)?\r?$", re.MULTILINE)
@@ -26,6 +26,7 @@ _RATE_UNITS = {
     "images/sec": "images/s",
 }
 _ALWAYS = ("request_throughput", "request_latency")
+_INSIDE = ("perf_analyzer", "stimulus", "loadgen", "endpoint")
 _PER_SECOND = "per sec"  # of early versions, for requests and tokens alike
 _LOWER = ("latency", "time to", "time per", "inter token")
 _HIGHER = ("throughput", "goodput")
@@ -48,22 +49,31 @@ def recognises_text(text: str) -> bool:
 def parse(text: str, name: str) -> ResultTable:
     """The table of the JSON. Raises UsageError."""
     data = decode(text, name)
-    config = data.get("input_config")
+    named = _settings(data.get("input_config"))
     rows: list[Row] = []
     for field, found in data.items():
         if not isinstance(found, dict) or not isinstance(found.get("unit"), str):
             continue
         label = field.replace("_", " ")
         known = {n: values.number(v, f"{field}.{n}", name) for n, v in found.items() if _STATISTIC.fullmatch(n)}
-        rows += _statistics((), label, found["unit"], {n: v for n, v in known.items() if v is not None})
-    return _table(rows, name, _model(config))
+        rows += _statistics(named, label, found["unit"], {n: v for n, v in known.items() if v is not None})
+    return _table(rows, name)
 
 
-def _model(config: object) -> str | None:
-    if not isinstance(config, dict):
-        return None
-    names = config.get("model_names") or config.get("model")
-    return ", ".join(map(plain, names)) if isinstance(names, list) else plain(names) if isinstance(names, str) else None
+def _settings(config: object) -> tuple[Setting, ...]:
+    """Which models were asked, and how many requests at once or a second: of genai-perf below `perf_analyzer`, of
+    aiperf below `loadgen`."""
+    found: dict[str, object] = {}
+    stack = [config if isinstance(config, dict) else {}]
+    for part in stack:
+        for field, value in part.items():
+            if field in _INSIDE and isinstance(value, dict):
+                stack.append(value)
+            elif field in ("model_names", "model") and isinstance(value, list | str):
+                found["model"] = value if isinstance(value, str) else ", ".join(map(plain, value))
+            elif field in ("concurrency", "request_rate") and isinstance(value, int | float):
+                found[field] = value
+    return key(**found)
 
 
 def parse_csv(text: str, name: str) -> ResultTable:
@@ -71,7 +81,7 @@ def parse_csv(text: str, name: str) -> ResultTable:
     report = _ANALYZE.search(text)
     first = text.split("\n", 1)[0]
     if report is not None and not _HEADER.fullmatch(first):
-        return _table(_analyzed(text[report.start() :], name), name, None)
+        return _table(_analyzed(text[report.start() :], name), name)
     rows: list[Row] = []
     header: list[str] = []
     for place, cells in _lines(text, name):
@@ -85,7 +95,7 @@ def parse_csv(text: str, name: str) -> ResultTable:
             rows += _statistics((), label, unit, {_statistic(n): v for n, v in shown.items() if v is not None})
         else:
             refuse(place, f"{len(cells)} cells, expected {len(header)} as in the header")
-    return _table(rows, name, None)
+    return _table(rows, name)
 
 
 def _statistic(column: str) -> str:
@@ -173,8 +183,7 @@ def _configuration(entry: dict[str, str]) -> list[Row]:
     return rows
 
 
-def _table(rows: list[Row], name: str, model: str | None) -> ResultTable:
+def _table(rows: list[Row], name: str) -> ResultTable:
     if not rows:
         refuse(name, "holds no throughput and no latency")
-    stated = attributes(("input", "model", model, False))
-    return ResultTable(tool=TOOL, name=name, facts=stated, rows=tuple(rows), notes=(_NOTE,))
+    return ResultTable(tool=TOOL, name=name, facts=(), rows=tuple(rows), notes=(_NOTE,))
