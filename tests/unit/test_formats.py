@@ -317,6 +317,14 @@ def test_a_known_shape_that_cannot_be_used_is_told_what_to_write(text: str, advi
         parse(text, "x")
 
 
+@pytest.mark.parametrize(
+    "before", ["[INFO] loading\n", "[2026-01-01 10:00:00] start\n", "{not json}\n", "[1/4] build\n"]
+)
+def test_a_log_may_start_with_a_bracket(before: str) -> None:
+    for name in ("llama_bench.log", "vllm_console.txt", "go_bench.txt", "sweep_bench.txt", "cargo_bench.txt"):
+        assert parse(before + TEXTS[name], name) == read(name)
+
+
 def test_no_shape_is_taken_by_two_readers() -> None:
     """What one reader takes, no other of its table does: order settles nothing."""
     for text in TEXTS.values():

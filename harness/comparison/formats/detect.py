@@ -1,6 +1,7 @@
 """Which tool wrote a text, and its table."""
 
 import json
+import re
 
 from pydantic import ValidationError
 
@@ -13,6 +14,8 @@ from harness.files import strict
 from harness.results import reportfile
 
 KNOWN = readers.KNOWN
+# A log may start with a bracket, too ('[INFO] ...'), but all lines of a large JSON are not searched for one.
+_JSON_START = re.compile(r'[\[{]\s*(?:["{}\[\]]|-?\d[\d.eE+-]*\s*[,\]]|true|false|null|NaN)')
 SIZE_LIMIT_BYTES = 256 << 20  # a thousand cases with a thousand samples each stay far below it
 
 
@@ -31,6 +34,8 @@ def _parsed(text: str, name: str) -> ResultTable:
     start = text.lstrip("\ufeff \t\r\n")
     if not start:
         refuse(name, f"is empty, expected {KNOWN}")
+    if _JSON_START.match(start):
+        return _json(start, name)
     for recognises, read in readers.TEXT:
         if recognises(start):
             return read(start, name)
