@@ -76,10 +76,11 @@ def _served(entry: Mapping[str, Any], tool: str, where: str) -> ServedRun:
     def read(*names: str) -> float | None:
         return next((v for n in names if (v := _positive(entry.get(n), n, where)) is not None), None)
 
-    completed, milliseconds = read("completed"), read("mean_tpot_ms")
+    completed, milliseconds = read("completed", "successful_requests"), read("mean_tpot_ms")
     prompt, output = read("total_input_tokens"), read("total_output_tokens")
     per_package = "tput_per_gpu" in entry
     rate = entry.get("request_rate")
+    offline = any(n in entry for n in ("requests_per_second", "successful_requests"))  # vLLM's and SGLang's own names
     held = per_package or rate in ("inf", math.inf)
     found = ServedRun(
         where=where,
@@ -96,8 +97,8 @@ def _served(entry: Mapping[str, Any], tool: str, where: str) -> ServedRun:
         output_tok_s=read("output_tput_per_gpu") if per_package else read("output_throughput"),
         total_tok_s=read("tput_per_gpu") if per_package else _total(entry, where),
         per_package=per_package,
-        offline="requests_per_second" in entry,
-        limited=None if held or "requests_per_second" in entry else _limit(rate),
+        offline=offline,
+        limited=None if held or offline else _limit(rate),
         date=_date(entry.get("date")),
     )
     if found.output_tok_s is None and found.total_tok_s is None:

@@ -95,6 +95,17 @@ def test_an_offline_run_of_mlperf_is_marked_as_one() -> None:
     assert (served.rate_tok_s, served.conditions.idealised, served.grade) == (47561.71 / 8, False, None)
 
 
+def test_an_offline_run_of_sglang_is_marked_as_one(tmp_path: Path) -> None:
+    entry = {"backend": "engine", "successful_requests": 10, "total_latency": 5.0, "total_input_tokens": 5120}
+    entry |= {"total_output_tokens": 1280, "request_throughput": 2.0, "output_throughput": 256.0}
+    path = tmp_path / "o.jsonl"
+    path.write_text(json.dumps({**entry, "input_throughput": 1024.0, "total_throughput": 1280.0}) + "\n")
+    known = stated(model="llama-3.1-8b", chip="h100-sxm", chips=2)
+    rate = import_rates([path], stated=known).file.rates["o-total-all"]
+    assert (rate.rate_tok_s, rate.grade, rate.conditions.idealised) == (640.0, "P", True)
+    assert (rate.conditions.prompt_tokens, rate.conditions.output_tokens, rate.left_out) == (512.0, 128.0, None)
+
+
 def test_each_run_of_a_file_is_a_rate_and_each_file_a_source() -> None:
     known = stated(model="llama-3.1-8b", chip="h100-sxm", chips=1)
     file = import_rates([FILES / "sglang.jsonl", FILES / "sglang.jsonl"], stated=known).file
