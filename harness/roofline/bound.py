@@ -1,9 +1,9 @@
 """The bound that refutes: a rate that no value of the conditions left open could pass.
 
-Over an open condition each term of a ceiling (arithmetic, memory, links) takes the least that any of its values gives, by
-closed form and not from a grid: formats one by one, sizes of the group in narrow steps (links of the smallest in a step,
-memory of the largest), the shortest context, the most sequences whose caches fit, drafts that are all accepted. So a
-condition that is given can only lower the bound. A batch beyond what fits is cut to what fits: the rest waits.
+Over an open condition each term of a ceiling (arithmetic, memory, links) takes the least that any of its values gives,
+by closed form and not from a grid: formats one by one, sizes of the group in narrow steps (links of the smallest in a
+step, memory of the largest), the shortest context, the most sequences whose caches fit, drafts that are all accepted.
+So a condition that is given can only lower the bound. A batch beyond what fits is cut to what fits: the rest waits.
 """
 
 import itertools

@@ -137,7 +137,8 @@ def _placed(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[Deployment,
         return deployment, largest
     spread = spread_out(spec, chip, deployment)
     wider = _largest_batch(spec, chip, spread)
-    return (deployment, largest) if wider is None else (spread, wider)
+    fits = wider is not None and (deployment.batch or 0.0) <= wider
+    return (spread, wider) if fits else (deployment, largest)
 
 
 def _batches(largest: float, likely: bool) -> tuple[float, ...]:
