@@ -6,14 +6,13 @@ step, memory of the largest), the shortest context, the most sequences whose cac
 So a condition that is given can only lower the bound. A batch beyond what fits is cut to what fits: the rest waits.
 """
 
-import itertools
 import math
 from collections.abc import Iterator
 
 from harness.catalog.chips import Chip
 from harness.errors import UsageError
 from harness.model.spec import Spec
-from harness.roofline.ceiling import Binding, Ceiling, ceiling, in_stages, keeping, mixed, runs
+from harness.roofline.ceiling import Binding, Ceiling, ceiling, footprint, in_stages, keeping, mixed, runs
 from harness.roofline.deployment import Deployment
 from harness.vocabulary import PRECISIONS, Frozen, RatePhase
 
@@ -31,19 +30,23 @@ class _Sizes(Frozen):
 
     least: int
     most: int
+    weight_bytes: float
+    """of the whole group, every weight kept once"""
 
 
-def _sizes(chip: Chip, deployment: Deployment) -> Iterator[_Sizes]:
+def _sizes(spec: Spec, chip: Chip, deployment: Deployment) -> Iterator[_Sizes]:
     """The sizes that a group could have, in steps that end where the scale-up network does."""
+    alone = deployment.model_copy(update={"chips": deployment.chips or 1, "batch": None, "context_tokens": None})
+    weight_bytes = (deployment.chips or 1) * footprint(spec, chip, alone).least
     if deployment.chips is not None:
-        yield _Sizes(least=deployment.chips, most=deployment.chips)
+        yield _Sizes(least=deployment.chips, most=deployment.chips, weight_bytes=weight_bytes)
         return
     joined, least = chip.scale_up_packages or MOST_CHIPS, 1
     while least <= MOST_CHIPS:
         most = min(MOST_CHIPS, least if least <= 2 else int(least * _STEP))
         if least <= joined < most:
             most = joined
-        yield _Sizes(least=least, most=most)
+        yield _Sizes(least=least, most=most, weight_bytes=weight_bytes)
         least = most + 1
 
 
@@ -70,19 +73,18 @@ def _sharing(spec: Spec, chip: Chip, deployment: Deployment, sizes: _Sizes, phas
     def of(found: Deployment, chips: int, batch: float) -> Ceiling:
         return ceiling(spec, chip, found.model_copy(update={"chips": chips, "batch": batch}), phase, generous=True)
 
-    many = of(deployment, sizes.most, 1.0)
-    few = many if sizes.least == sizes.most else of(deployment, sizes.least, 1.0)
+    many, weight_bytes = of(deployment, sizes.most, 1.0), sizes.weight_bytes / sizes.most
     limit, most = many.memory_limit_bytes, MOST_SEQUENCES
     if limit is not None:
-        tight = few.weight_bytes <= limit
-        most = min(most, (limit - many.weight_bytes if tight else limit) / max(many.cache_bytes, 1e-12))
+        tight = sizes.weight_bytes / sizes.least <= limit
+        most = min(most, (limit - weight_bytes if tight else limit) / max(many.cache_bytes, 1e-12))
     batch = max(min(deployment.batch or most, most), 1 / MOST_SEQUENCES)
     best = of(deployment, sizes.most, batch)
     if sizes.least < sizes.most:
         best = _with_link(best, of(deployment, sizes.least, batch).link_s)
     staged = in_stages(deployment)
     other = None if staged is None else of(staged, 1, batch)
-    held = many.weight_bytes + (deployment.batch or 0.0) * many.cache_bytes
+    held = weight_bytes + (deployment.batch or 0.0) * many.cache_bytes
     best = best.model_copy(update={"memory_bytes": held, "fits": None if limit is None else held <= limit})
     return best if other is None or other.rate_tok_s <= best.rate_tok_s else keeping(best, other)
 
@@ -132,12 +134,11 @@ def highest(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) ->
     formats = (given,) if given is not None else tuple(p for p in PRECISIONS if runs(chip, p))
     if not formats:
         raise UsageError(f"no source gives {chip.name} arithmetic in any known precision")
-    one_step = phase in ("prefill", "decode")
+    limits = _of_phase if phase in ("prefill", "decode") else _of_both
     cells = [
-        (_of_phase if one_step else _of_both)(
-            spec, chip, deployment.model_copy(update={"precision": precision}), sizes, phase
-        )
-        for precision, sizes in itertools.product(formats, _sizes(chip, deployment))
+        limits(spec, chip, found, sizes, phase)
+        for found in (deployment.model_copy(update={"precision": precision}) for precision in formats)
+        for sizes in _sizes(spec, chip, found)
     ]
     best = max(cells, key=lambda c: c.rate_tok_s)
     placed = max(cells, key=lambda c: (c.fits is not False, c.rate_tok_s))

@@ -374,3 +374,34 @@ def keeping(placed: Ceiling, faster: Ceiling) -> Ceiling:
     """The limits of `faster`, with the memory of `placed`."""
     held = {n: getattr(placed, n) for n in ("weight_bytes", "cache_bytes", "memory_bytes", "fits")}
     return faster.model_copy(update={**held, "binding": "capacity" if placed.fits is False else faster.binding})
+
+
+class Footprint(Frozen):
+    """Bytes that a package holds for a deployment, every weight kept once in the group."""
+
+    least: float
+    """cache in the narrowest format where none is stated, and no buffers"""
+    usual: float
+    """with communication buffers, embeddings and head in 16 bits, attention in the format usual beside the experts'"""
+
+
+def footprint(spec: Spec, chip: Chip, deployment: Deployment) -> Footprint:
+    """The one count of what has to fit: for claims of capacity as for rates and projections.
+
+    Needs precision and chips; without a context or a batch no caches are counted. Raises UsageError for one that is
+    None.
+    """
+    cached = deployment.context_tokens is not None and deployment.batch is not None
+    filled = {"batch": deployment.batch or 1.0, "context_tokens": deployment.context_tokens or 1.0}
+    found = deployment.model_copy(update={**filled, "mtp_drafts": 0, "mtp_acceptance": 0.0})
+    spread = _with_projections(chip, spread_out(spec, chip, found))
+    narrow = spread.model_copy(update={"kv_bytes": spread.kv_bytes or NARROWEST_CACHE_BYTES})
+
+    def step(of: Deployment) -> Work:
+        return work(spec, of, "decode", devices_per_package=chip.devices_per_package)
+
+    least, usual = step(narrow), step(spread)
+    return Footprint(
+        least=least.weight_bytes + (least.cache_bytes if cached else 0.0),
+        usual=usual.weight_bytes + usual.buffer_bytes + (usual.cache_bytes if cached else 0.0),
+    )

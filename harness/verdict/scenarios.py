@@ -58,6 +58,7 @@ class Scenario(Frozen):
 class Bound(Frozen):
     """What one model, phase and unit allow, whatever else is left open."""
 
+    model: ReleasedModel
     limits: Ceiling
     packages: float
     """most packages of the unit that the rate could be of"""
@@ -70,6 +71,12 @@ class ScenarioSet(Frozen):
     each: tuple[Scenario, ...]
     bounds: tuple["Bound", ...]
     """for every model, phase and unit that it could be"""
+
+    def widest(self, scenario: Scenario, limits: Ceiling) -> Ceiling:
+        """The ceiling that a table sets beside a rate: the scenario's own where all is given, else the bound that the
+        verdict rests on, so that both speak of one ceiling."""
+        bounds = [b.limits for b in self.bounds if b.model == scenario.model and b.limits.phase == scenario.phase]
+        return max(bounds, key=lambda b: b.rate_tok_s) if self.missing and bounds else limits
 
 
 def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float], ...]:
@@ -125,7 +132,7 @@ def _bound(model: ReleasedModel, chip: Chip, given: Deployment, phase: RatePhase
     """None where the chip does not compute in the format, or no source says."""
     if given.precision is not None and not runs(chip, given.precision):
         return None
-    return Bound(limits=highest(model.spec, chip, given, phase), packages=packages)
+    return Bound(model=model, limits=highest(model.spec, chip, given, phase), packages=packages)
 
 
 def largest_effect(each: Sequence[Scenario], ceilings: Sequence[float]) -> str | None:
