@@ -4,11 +4,14 @@ The overlap ceiling takes compute, memory and links to run at their peaks, all a
 them one after another: `tokens / (t_compute + t_memory + t_link)`. It is an estimator, never a bound.
 
 Assumptions: linear work at the peak of its number format, the attention core at the BF16 peak unless told otherwise;
-experts chosen evenly; every weight read once a step. `most_generous` lets every figure and choice that the conditions
-leave open fall in the rate's favour, and is the one to refute with.
+experts chosen evenly; every weight read once a step. `most_generous` lets every figure and choice that no source states
+fall in the rate's favour, where the model is placed among them; `harness.roofline.bound` takes it over the conditions
+that are not given, and is the one to refute with.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 from harness.catalog.chips import Chip
@@ -19,6 +22,9 @@ from harness.roofline.deployment import Deployment, number_format
 from harness.roofline.overheads import launch_s
 from harness.roofline.work import Arithmetic, Component, Work, work
 from harness.vocabulary import Frozen, PeakName, Precision, RatePhase
+
+NARROWEST_CACHE_BYTES = 0.5
+"""Of a cached element where no source states it: 4 bits, the narrowest that serving engines offer."""
 
 T = TypeVar("T")
 Binding = Literal["compute", "memory", "link", "capacity"]
@@ -192,19 +198,37 @@ def _sums(shares: tuple[Share, ...]) -> dict[Binding, float]:
     }
 
 
-def _favoured(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
-    """The open choices of a deployment, made in the rate's favour."""
-    chips = deployment.chips or 1
-    devices = chips * chip.devices_per_package
+def spread_out(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
+    """The deployment with every weight kept once in the group, spread evenly over its devices: what takes least."""
+    chips = _given(deployment.chips, "chips")
     return deployment.model_copy(
         update={
-            "kv_bytes": deployment.kv_bytes or 1.0,
-            "head_bytes": deployment.head_bytes or 1.0,
             "expert_slots": deployment.expert_slots or max(spec.n_routed_experts / chips, 1e-9),
-            "destinations": deployment.destinations or remote_destinations(spec, chip, chips) or None,
-            "dense_shards": deployment.dense_shards or devices,
+            "dense_shards": deployment.dense_shards or chips * chip.devices_per_package,
         }
     )
+
+
+def _favoured(spec: Spec, chip: Chip, deployment: Deployment) -> Deployment:
+    """The open choices of a deployment, made in the rate's favour."""
+    chips = _given(deployment.chips, "chips")
+    return spread_out(spec, chip, deployment).model_copy(
+        update={
+            "kv_bytes": deployment.kv_bytes or NARROWEST_CACHE_BYTES,
+            "head_bytes": deployment.head_bytes or 1.0,
+            "projection_precision": deployment.projection_precision or deployment.precision,
+            "destinations": deployment.destinations or remote_destinations(spec, chip, chips) or None,
+        }
+    )
+
+
+def in_stages(deployment: Deployment) -> Deployment | None:
+    """The deployment with its layers one after the other on the packages (pipeline), by the work of each package for
+    a full turn of all stages: as though it held the model alone, with nothing to exchange. None where the source says
+    how experts or weights are spread."""
+    if deployment.expert_slots or deployment.dense_shards or deployment.destinations:
+        return None
+    return deployment.model_copy(update={"chips": 1})
 
 
 def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Work:
@@ -224,6 +248,7 @@ def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gene
 def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
     chips = _given(deployment.chips, "chips")
     step = _step(spec, chip, deployment, phase, generous)
+    held = step.weight_bytes + step.cache_bytes if generous else step.resident_bytes  # buffers are a choice
     bandwidth = _pick(chip.bandwidth, generous)
     if bandwidth is None:
         raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalog of your own")
@@ -232,7 +257,7 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePha
     times = _sums(shares)
     binding = max(times, key=lambda name: times[name])
     limit = chip.memory.high if chip.memory else None
-    fits = None if limit is None else step.resident_bytes <= limit
+    fits = None if limit is None else held <= limit
     decodes, kept = phase == "decode", deployment.tokens_per_step or 1.0
     return Ceiling(
         phase=phase,
@@ -250,20 +275,15 @@ def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePha
         latency_floor_s=times["link"] / kept if decodes and times["link"] else None,
         weight_bytes=step.weight_bytes,
         cache_bytes=step.cache_bytes,
-        memory_bytes=step.resident_bytes,
+        memory_bytes=held,
         memory_limit_bytes=limit,
         fits=fits,
     )
 
 
-def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
-    prompt, output = deployment.prompt_tokens, deployment.output_tokens
-    if prompt is None or output is None:
-        raise UsageError(f"'{phase}' depends on prompt and output lengths; give both, or use a projection")
-    decode = _step_ceiling(spec, chip, deployment, "decode", generous)
-    alone = deployment.model_copy(update={"batch": None})
-    prefill = _step_ceiling(spec, chip, alone, "prefill", generous)
-    ratio = prompt / output
+def mixed(phase: RatePhase, decode: Ceiling, prefill: Ceiling, ratio: float) -> Ceiling:
+    """Limits over all packages from those of either phase; `ratio`: prompt over output tokens. Times are of one
+    token; memory and the floors of latency are those of the decode packages."""
     tokens = 1.0 if phase == "output_all" else 1.0 + ratio
 
     def rate(of_decode: float, of_prefill: float) -> float:
@@ -278,7 +298,7 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gen
     )
     times = _sums(shares)
     longer = decode if 1 / decode.rate_tok_s >= ratio / prefill.rate_tok_s else prefill
-    mixed = {
+    changed = {
         "phase": phase,
         "rate_tok_s": rate(decode.rate_tok_s, prefill.rate_tok_s),
         "serial_tok_s": rate(decode.serial_tok_s, prefill.serial_tok_s),
@@ -291,7 +311,7 @@ def _mixed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gen
         "launch_s": per_token(decode.launch_s, prefill.launch_s),
         "shares": shares,
     }
-    return decode.model_copy(update=mixed)  # memory and the floors of latency are those of the decode packages
+    return decode.model_copy(update=changed)
 
 
 def _weighted(side: str, share: Share, weight: float) -> Share:
@@ -300,19 +320,88 @@ def _weighted(side: str, share: Share, weight: float) -> Share:
 
 
 def ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool = False) -> Ceiling:
-    """Limits at the preferred sourced figures (or, `generous`, at the largest, with open choices in the rate's favour).
+    """Limits at the preferred sourced figures (or, `generous`, at the largest, with open choices in the rate's favour,
+    and every weight kept once in the group).
 
     The deployment must give every condition that the phase needs; `project` ranges over those it does not. Raises
     UsageError for one that is missing, and for arithmetic that the chip does not have.
     """
-    deployment = _with_projections(chip, with_context(deployment))
+    return _in_phases(spec, chip, deployment, phase, partial(_placed_ceiling, generous=generous))
+
+
+OfPhase = Callable[[Spec, Chip, Deployment, RatePhase], Ceiling]
+
+
+def _in_phases(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, limits: OfPhase) -> Ceiling:
+    """The limits of one phase, or of both together."""
+    deployment = with_context(deployment)
+    if phase in ("prefill", "decode"):
+        return limits(spec, chip, deployment, phase)
+    prompt, output = deployment.prompt_tokens, deployment.output_tokens
+    if prompt is None or output is None:
+        raise UsageError(f"'{phase}' depends on prompt and output lengths; give both, or use a projection")
+    decode = limits(spec, chip, deployment, "decode")
+    prefill = limits(spec, chip, deployment.model_copy(update={"batch": None}), "prefill")
+    return mixed(phase, decode, prefill, prompt / output)
+
+
+def _placed_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool) -> Ceiling:
     if generous:
         deployment = _favoured(spec, chip, deployment)
-    if phase in ("prefill", "decode"):
-        return _step_ceiling(spec, chip, deployment, phase, generous)
-    return _mixed(spec, chip, deployment, phase, generous)
+    return _step_ceiling(spec, chip, _with_projections(chip, deployment), phase, generous)
 
 
 def most_generous(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Ceiling:
-    """The ceiling to refute with: largest sourced figures, every open choice in the rate's favour."""
-    return ceiling(spec, chip, deployment, phase, generous=True)
+    """The ceiling of given conditions to refute with: largest sourced figures, every open choice in the rate's favour.
+
+    Where the model is placed is such a choice: spread over all devices, which reads least and exchanges activations, or
+    in stages, which exchanges next to nothing and reads all of the weights on each package's turn. Capacity is that of
+    the former, which takes least.
+    """
+    return _in_phases(spec, chip, deployment, phase, _best_placed)
+
+
+def _best_placed(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Ceiling:
+    best = _placed_ceiling(spec, chip, deployment, phase, generous=True)
+    staged = in_stages(deployment)
+    if staged is None:
+        return best
+    other = _placed_ceiling(spec, chip, staged, phase, generous=True)
+    return best if other.rate_tok_s <= best.rate_tok_s else keeping(best, other)
+
+
+def keeping(placed: Ceiling, faster: Ceiling) -> Ceiling:
+    """The limits of `faster`, with the memory of `placed`."""
+    held = {n: getattr(placed, n) for n in ("weight_bytes", "cache_bytes", "memory_bytes", "fits")}
+    return faster.model_copy(update={**held, "binding": "capacity" if placed.fits is False else faster.binding})
+
+
+class Footprint(Frozen):
+    """Bytes that a package holds for a deployment, every weight kept once in the group."""
+
+    least: float
+    """cache in the narrowest format where none is stated, and no buffers"""
+    usual: float
+    """with communication buffers, embeddings and head in 16 bits, attention in the format usual beside the experts'"""
+
+
+def footprint(spec: Spec, chip: Chip, deployment: Deployment) -> Footprint:
+    """The one count of what has to fit: for claims of capacity as for rates and projections.
+
+    Needs precision and chips; without a context or a batch no caches are counted. Raises UsageError for one that is
+    None.
+    """
+    cached = deployment.context_tokens is not None and deployment.batch is not None
+    filled = {"batch": deployment.batch or 1.0, "context_tokens": deployment.context_tokens or 1.0}
+    found = deployment.model_copy(update={**filled, "mtp_drafts": 0, "mtp_acceptance": 0.0})
+    spread = _with_projections(chip, spread_out(spec, chip, found))
+    narrow = spread.model_copy(update={"kv_bytes": spread.kv_bytes or NARROWEST_CACHE_BYTES})
+
+    def step(of: Deployment) -> Work:
+        return work(spec, of, "decode", devices_per_package=chip.devices_per_package)
+
+    least, usual = step(narrow), step(spread)
+    return Footprint(
+        least=least.weight_bytes + (least.cache_bytes if cached else 0.0),
+        usual=usual.weight_bytes + usual.buffer_bytes + (usual.cache_bytes if cached else 0.0),
+    )

@@ -14,7 +14,8 @@ from harness.errors import UsageError
 from harness.model.routing import RoutingCase, routing_cases
 from harness.model.spec import Spec
 from harness.roofline.achieved import AchievedRange, achieved_range, reference_tok_s
-from harness.roofline.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, most_generous, runs
+from harness.roofline.bound import highest
+from harness.roofline.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, runs
 from harness.roofline.deployment import Deployment
 from harness.roofline.scenarios import scenarios
 from harness.roofline.work import PREFILL_TOKENS_PER_PACKAGE
@@ -102,7 +103,12 @@ class _Survey(Frozen):
     centre: float
     """geometric mean of the reference points of likely scenarios"""
     typical: _Point
-    cap_tok_s: float
+    bound: Ceiling
+    """over all that is left open"""
+
+    @property
+    def cap_tok_s(self) -> float:
+        return self.bound.rate_tok_s
 
     @property
     def best(self) -> Ceiling:
@@ -110,8 +116,7 @@ class _Survey(Frozen):
 
     @property
     def fits(self) -> bool | None:
-        known = [p.limits.fits for p in self.points if p.limits.fits is not None]
-        return any(known) if known else None
+        return self.bound.fits
 
     @property
     def tpot_floor_s(self) -> float | None:
@@ -136,7 +141,7 @@ def _survey(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, ex
         points=points,
         centre=math.exp(centre),
         typical=min(likely, key=lambda p: abs(math.log(p.reference) - centre)),
-        cap_tok_s=max(most_generous(spec, chip, p.deployment, phase).rate_tok_s for p in points),
+        bound=highest(spec, chip, deployment, phase),
     )
 
 
@@ -225,9 +230,9 @@ def project(
         missing=survey.missing,
         scenarios=len(survey.points),
         typical=typical.deployment,
-        ceiling_tok_s=survey.best.rate_tok_s,
+        ceiling_tok_s=min(survey.best.rate_tok_s, survey.cap_tok_s),
         generous_tok_s=survey.cap_tok_s,
-        binding=survey.best.binding,
+        binding="capacity" if survey.fits is False else survey.best.binding,
         serial_tok_s=limits.serial_tok_s,
         reference_tok_s=typical.reference,
         usual90_tok_s=usual90,

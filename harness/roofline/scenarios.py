@@ -1,18 +1,20 @@
 """Which conditions a deployment leaves open, and the ranges of values that they could have.
 
 A condition that is not given is a range, not a default. `admissible` spans the range with few values, extremes
-included; a ceiling or a bound is taken over all of them. `likely` is the part of the range that published systems
+included; where the model is placed is such a range. What refutes is `harness.roofline.bound`, over all values and not
+these few. `likely` is the part of the range that published systems
 work in; only the middle of an interval is taken from it, never an end.
 """
 
 import itertools
+import math
 
 from harness.catalog.chips import Chip
 from harness.errors import UsageError
 from harness.model.spec import Spec
-from harness.roofline.ceiling import runs, with_context
-from harness.roofline.deployment import Deployment
-from harness.roofline.work import work
+from harness.roofline.ceiling import runs, spread_out, with_context
+from harness.roofline.deployment import Deployment, number_format
+from harness.roofline.work import Work, work
 from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
 
 # Group sizes of disclosed deployments: one package, a node of eight, EP16 to EP320 (DeepSeek, SGLang, CloudMatrix384).
@@ -36,6 +38,9 @@ _CACHE_BYTES = (1.0, 2.0)
 _WIDE: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 _EIGHT_BIT: tuple[Precision, ...] = ("fp8", "int8")
 BATCH_LIMIT = 4096.0
+_MOST_OF_BUFFERS = 0.05
+"""Of a package's memory for communication buffers: five times their share in the
+disclosed system (1.3 of 128 GB)."""
 
 
 _MIXED = ("precision", "chips", "batch", "cache", "prompt", "output", "mtp", "acceptance")
@@ -107,16 +112,33 @@ def _drafts(spec: Spec, deployment: Deployment, likely: bool) -> tuple[tuple[int
 
 
 def _largest_batch(spec: Spec, chip: Chip, deployment: Deployment) -> float | None:
-    """Sequences whose cache fits beside the weights; None where the weights alone do not, or memory is unknown."""
+    """Sequences whose cache fits beside the weights; None where the weights alone do not."""
     if chip.memory is None:
         return BATCH_LIMIT
     one = work(
         spec, deployment.model_copy(update={"batch": 1.0}), "decode", devices_per_package=chip.devices_per_package
     )
-    room = chip.memory.high - one.weight_bytes - one.buffer_bytes
+    room = chip.memory.high - one.weight_bytes - _buffers(chip, one)
     if room <= 0:
         return None
     return min(BATCH_LIMIT, room / max(one.cache_bytes, 1.0))
+
+
+def _buffers(chip: Chip, one: Work) -> float:
+    """Communication buffers, sized for packages of tens of gigabytes; a small package keeps them in proportion."""
+    return min(one.buffer_bytes, _MOST_OF_BUFFERS * chip.memory.high) if chip.memory else one.buffer_bytes
+
+
+def _placed(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[Deployment, float | None]:
+    """The deployment in the first placement that fits, and the largest batch there: experts over the devices beside a
+    copy of all else on each, as disclosed systems do; else every weight once in the group."""
+    largest = _largest_batch(spec, chip, deployment)
+    if largest is not None and (deployment.batch or 0.0) <= largest:
+        return deployment, largest
+    spread = spread_out(spec, chip, deployment)
+    wider = _largest_batch(spec, chip, spread)
+    fits = wider is not None and (deployment.batch or 0.0) <= wider
+    return (spread, wider) if fits else (deployment, largest)
 
 
 def _batches(largest: float, likely: bool) -> tuple[float, ...]:
@@ -129,7 +151,7 @@ def _batches(largest: float, likely: bool) -> tuple[float, ...]:
 
 def _with_batch(spec: Spec, chip: Chip, found: Deployment, likely: bool) -> list[Deployment]:
     """The deployment at several batches where the batch is open; none where its weights do not fit."""
-    largest = _largest_batch(spec, chip, found)
+    found, largest = _placed(spec, chip, found)
     if found.batch is not None or largest is None:
         return [found] if largest is not None and (found.batch or 0) <= largest else []
     return [found.model_copy(update={"batch": b}) for b in _batches(largest, likely)]
@@ -151,9 +173,20 @@ def _lengths(spec: Spec, deployment: Deployment, phase: RatePhase, likely: bool)
     return out
 
 
+def _groups(spec: Spec, chip: Chip, precisions: tuple[Precision, ...]) -> tuple[int, ...]:
+    """Sizes of disclosed groups; where the weights fit none of them, sizes from the least that holds them."""
+    if chip.memory is None or not precisions:
+        return _CHIPS
+    narrowest = min(precisions, key=lambda p: number_format(p).weight_bytes)
+    alone = Deployment(precision=narrowest, chips=1, batch=1.0, context_tokens=1.0, mtp_drafts=0)
+    whole = work(spec, spread_out(spec, chip, alone), "decode", devices_per_package=chip.devices_per_package)
+    least = whole.weight_bytes / ((1 - _MOST_OF_BUFFERS) * chip.memory.high)
+    return _CHIPS if least < _CHIPS[-1] else tuple(math.ceil(least * by) for by in (1.1, 1.5, 2, 4))
+
+
 def _span(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, likely: bool) -> list[Deployment]:
     all_of, usual = _precisions(spec, chip, deployment)
-    chips = (deployment.chips,) if deployment.chips is not None else _CHIPS
+    chips = (deployment.chips,) if deployment.chips is not None else _groups(spec, chip, all_of)
     lengths = _lengths(spec, deployment, phase, likely)
     drafts = _drafts(spec, deployment, likely) if phase != "prefill" else ((0, 0.0),)
     names = ("precision", "chips", *lengths)
@@ -164,7 +197,9 @@ def _span(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, like
         found = with_context(deployment.model_copy(update=update))
         if phase == "prefill":
             probe = found.model_copy(update={"context_tokens": found.prompt_tokens})
-            out += [found] if _largest_batch(spec, chip, probe) is not None else []
+            placed, largest = _placed(spec, chip, probe.model_copy(update={"batch": None}))
+            where = {"expert_slots": placed.expert_slots, "dense_shards": placed.dense_shards}
+            out += [found.model_copy(update=where)] if largest is not None else []
         else:
             for element in _caches(spec, found, likely):
                 out += _with_batch(spec, chip, found.model_copy(update={"kv_bytes": element}), likely)
@@ -189,6 +224,8 @@ def scenarios(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) 
     if spec.num_nextn_predict_layers == 0 and deployment.mtp_drafts is None:
         deployment = deployment.model_copy(update={"mtp_drafts": 0, "mtp_acceptance": 0.0})
     if not names:
+        if phase != "prefill":
+            deployment = _placed(spec, chip, deployment)[0]
         return Scenarios(missing=(), admissible=(deployment,), likely=(deployment,))
     admissible = _span(spec, chip, deployment, phase, likely=False)
     likely = _span(spec, chip, deployment, phase, likely=True)

@@ -130,7 +130,7 @@ def _feed_forward(
         flop = 2 * positions * moe * spec.num_experts_per_tok * expert_products(spec)
         read = held * touched / spec.n_routed_experts
         out.append(Component(name="experts", flop=flop, arithmetic="expert", read_bytes=read))
-        shared_copies = 0.0 if where.shared_apart else spec.n_shared_experts * float(where.devices_per_package)
+        shared_copies = 0.0 if where.shared_apart else spec.n_shared_experts * replicas
         shared = moe * expert * weight * shared_copies
         flop = 2 * positions * moe * spec.n_shared_experts * expert_products(spec)
         out.append(Component(name="shared_experts", flop=flop, arithmetic="expert", read_bytes=shared))

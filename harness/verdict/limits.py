@@ -6,12 +6,10 @@ from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
 from harness.catalog.models import ReleasedModel
 from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
-from harness.model.context import kv_bytes
-from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Outcome
 from harness.roofline.achieved import AchievedRange, reference_tok_s
-from harness.roofline.ceiling import ceiling, most_generous, runs
-from harness.roofline.deployment import number_format
+from harness.roofline.ceiling import ceiling, footprint, most_generous, runs
+from harness.roofline.deployment import Deployment, number_format
 from harness.stats import Interval
 from harness.units import binary, number, seconds
 from harness.verdict.finding import (
@@ -65,7 +63,7 @@ def judge_capacity(claim: Capacity, knowledge: Knowledge, sheet: Sheet) -> Findi
     missing = left_open(open_)
     precisions: tuple[Precision, ...] = PRECISIONS[1:] if precision is None else (precision,)
     counts = (1, 8, 64) if chips is None else (chips,)
-    sizes = [(m, p, n, _need(claim, m, p, n)) for m in models for p in precisions for n in counts]
+    sizes = [(m, p, n, _need(claim, chip, m, p, n)) for m in models for p in precisions for n in counts]
     outcomes = [_fits(claim, need, n * chip.memory.low, n * chip.memory.high) for _, _, n, need in sizes]
     whole = tally(outcomes)
     first, have = sizes[0][3][0], counts[0] * chip.memory.high
@@ -100,14 +98,13 @@ def _packages(claim: Capacity) -> int | None:
     return c.chips or usual.get(c.per or "", c.packages_per_unit)
 
 
-def _need(claim: Capacity, model: ReleasedModel, precision: Precision, chips: int) -> tuple[float, float]:
-    """Least and usual bytes: one copy of the weights, and the caches in 8 or 16 bits."""
-    weights = parameters(model.spec).total * number_format(precision).weight_bytes
+def _need(claim: Capacity, chip: Chip, model: ReleasedModel, precision: Precision, chips: int) -> tuple[float, float]:
+    """Least and usual bytes over all chips, as the cost model counts them for rates."""
     c = claim.conditions
-    tokens = c.context_tokens or c.prompt_tokens
-    sequences = (c.batch or 1.0) * chips
-    caches = 0.0 if tokens is None else sequences * kv_bytes(model.spec, tokens, 1.0)
-    return weights + caches, weights + 2 * caches
+    given = {"precision": precision, "chips": chips, "context_tokens": c.context_tokens or c.prompt_tokens}
+    deployment = Deployment.of(c).model_copy(update={**given, "batch": c.batch or 1.0})
+    found = footprint(model.spec, chip, deployment)
+    return chips * found.least, chips * found.usual
 
 
 _OPPOSITE: dict[Outcome, Outcome] = {"supported": "refuted", "refuted": "supported"}

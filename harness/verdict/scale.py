@@ -62,8 +62,8 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
     models = knowledge.could_be(conditions.model or sheet.subject)
     if rate is None or not models:
         return None
-    each = scenarios(conditions, chip, models).each
-    chosen = each[len(each) // 2]
+    found = scenarios(conditions, chip, models)
+    chosen = found.each[len(found.each) // 2]
     if not supported(chip, chosen):
         return None
     asked = (chosen.model.spec, chip, chosen.deployment, chosen.phase)
@@ -74,8 +74,8 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
         chip=chip,
         model=chosen.model,
         rate_tok_s=rate,
-        nominal=ceiling(*asked),
-        generous=most_generous(*asked),
+        nominal=found.widest(chosen, ceiling(*asked)),
+        generous=found.widest(chosen, most_generous(*asked)),
         at=f"{chosen.model.title} on {chip.title}, {source}",
         active=active or chosen.model.published_active,
         deployment=chosen.deployment,

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from harness.catalog.chips import Chip
 from harness.catalog.models import ReleasedModel
 from harness.claims import StatedConditions, Unit
+from harness.roofline.bound import MOST_CHIPS, highest
+from harness.roofline.ceiling import Ceiling, runs
 from harness.roofline.deployment import Deployment
 from harness.roofline.scenarios import missing as missing_in_cost
 from harness.roofline.scenarios import scenarios as serving_scenarios
@@ -53,11 +55,28 @@ class Scenario(Frozen):
     deployment: Deployment
 
 
+class Bound(Frozen):
+    """What one model, phase and unit allow, whatever else is left open."""
+
+    model: ReleasedModel
+    limits: Ceiling
+    packages: float
+    """most packages of the unit that the rate could be of"""
+
+
 class ScenarioSet(Frozen):
     """All ways that are looked at, and what they fill in."""
 
     missing: tuple[str, ...]
     each: tuple[Scenario, ...]
+    bounds: tuple["Bound", ...]
+    """for every model, phase and unit that it could be"""
+
+    def widest(self, scenario: Scenario, limits: Ceiling) -> Ceiling:
+        """The ceiling that a table sets beside a rate: the scenario's own where all is given, else the bound that the
+        verdict rests on, so that both speak of one ceiling."""
+        bounds = [b.limits for b in self.bounds if b.model == scenario.model and b.limits.phase == scenario.phase]
+        return max(bounds, key=lambda b: b.rate_tok_s) if self.missing and bounds else limits
 
 
 def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float], ...]:
@@ -93,8 +112,27 @@ def scenarios(conditions: StatedConditions, chip: Chip, models: Sequence[Release
         names += [_WORDS[n] for n in missing_in_cost(model.spec, given, phase)]
         found = serving_scenarios(model.spec, chip, given, phase).admissible
         for deployment in found if len(found) <= share else generator.sample(found, share):
-            each.append(Scenario(model=model, phase=phase, per=per, packages_per_unit=packages, deployment=deployment))
-    return ScenarioSet(missing=tuple(dict.fromkeys(names)), each=tuple(each))
+            unit = packages
+            if per == "system" and conditions.packages_per_unit is None and conditions.chips is None:
+                unit = max(packages, float(deployment.chips or 1))  # a system is no smaller than the group in it
+            each.append(Scenario(model=model, phase=phase, per=per, packages_per_unit=unit, deployment=deployment))
+    bounds = (_bound(m, chip, given, p, _most_packages(conditions, u, n)) for m, p, (u, n) in strata)
+    return ScenarioSet(
+        missing=tuple(dict.fromkeys(names)), each=tuple(each), bounds=tuple(b for b in bounds if b is not None)
+    )
+
+
+def _most_packages(conditions: StatedConditions, unit: Unit, usual: float) -> float:
+    """Packages of the unit at most: a system of unknown size may be of any."""
+    is_open = unit == "system" and conditions.packages_per_unit is None and conditions.chips is None
+    return float(MOST_CHIPS) if is_open else usual
+
+
+def _bound(model: ReleasedModel, chip: Chip, given: Deployment, phase: RatePhase, packages: float) -> Bound | None:
+    """None where the chip does not compute in the format, or no source says."""
+    if given.precision is not None and not runs(chip, given.precision):
+        return None
+    return Bound(model=model, limits=highest(model.spec, chip, given, phase), packages=packages)
 
 
 def largest_effect(each: Sequence[Scenario], ceilings: Sequence[float]) -> str | None:

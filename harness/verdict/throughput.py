@@ -10,12 +10,11 @@ from typing import NamedTuple
 from harness.catalog.chips import Chip
 from harness.catalog.citation import FIRM_GRADES
 from harness.catalog.models import ReleasedModel
-from harness.claims import Sheet, StatedConditions, Throughput
+from harness.claims import Hedge, Sheet, StatedConditions, Throughput
 from harness.results.assessment import Evidence, Flag, Outcome
 from harness.roofline.achieved import AchievedRange
-from harness.roofline.ceiling import Ceiling
 from harness.stats import Interval
-from harness.units import number
+from harness.units import binary, number
 from harness.verdict.finding import (
     ARTEFACT_TOLERANCE,
     CEILING_SLACK,
@@ -29,7 +28,7 @@ from harness.verdict.finding import (
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
 from harness.verdict.rating import Rating, made_of, rate_at, usual_range, usual_tok_s
-from harness.verdict.scenarios import ScenarioSet, largest_effect, scenarios
+from harness.verdict.scenarios import Bound, ScenarioSet, largest_effect, scenarios
 from harness.verdict.tracing import (
     Trace,
     as_evidence,
@@ -71,9 +70,27 @@ def _accepts_too_many(c: StatedConditions) -> bool:
 def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> StatedConditions:
     """Fill in the batch that a decode rate and its time per output token imply: batch = rate x time."""
     c = conditions
-    if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode":
+    exact = _bound_of(c) in ("exactly", "about")
+    if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode" or not exact:
         return c
     return c.model_copy(update={"batch": min(rate_tok_s * c.tpot_s, MOST_SEQUENCES)})
+
+
+def _bound_of(conditions: StatedConditions) -> str:
+    """Whether the time per output token is a value, or a bound as a latency objective is."""
+    return getattr(conditions, "tpot_bound", None) or "exactly"
+
+
+ABOUT = 0.10
+"""What 'about' may hide: one printed digit of a figure that is rounded."""
+
+
+def _allowed(ratio: float, of_time: str, hedge: Hedge, apart: bool) -> bool:
+    """Whether a rate over batch / time is possible. A time that is an upper bound says nothing of the most, one that is
+    a lower bound nothing of the least; likewise 'up to' of the least and 'at least' of a rate that is more."""
+    slack = ABOUT if "about" in (of_time, hedge) else IDENTITY_TOLERANCE
+    enough = not apart or of_time == "at least" or hedge == "at least" or ratio >= 1 - slack
+    return (of_time == "at most" or ratio <= 1 + slack) and enough
 
 
 class _Remark(NamedTuple):
@@ -111,14 +128,14 @@ class _Case:
     def finding(self) -> Finding:
         completed = scenarios(self.conditions, self.chip, self.models)
         given = self.conditions.chips is not None and self.conditions.precision is not None
-        rated = [rate_at(self.claim.rate_tok_s, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
-        ratings = [r for r in rated if r.admissible] or rated
-        found = tally([r.outcome for r in ratings])
-        outcome, reason, shown = self._firmest(found, ratings)
+        rated = [self._hedged(r) for r in self._rated(completed, given)]
+        ratings = [r for r in rated if r.outcome != "refuted"] or rated  # an impossible scenario was not the case
+        found = self._tallied(ratings, completed)
+        outcome, reason, shown = self._firmest(found, ratings, rated, completed)
         amiss = self._amiss()
         dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *completed.missing)))
         interval, of = self._interval(ratings)
-        highest = _highest(ratings)
+        limits = _highest(completed)
         return found.finding(
             " ".join((reason, *amiss.notes)),
             dropped,
@@ -127,21 +144,58 @@ class _Case:
             also=found.also if outcome == "undecided" and len(ratings) > 1 else None,
             interval=interval,
             interval_of=of,
-            binding=highest[0].binding if highest else None,  # the ceiling that a refutation rests on
+            binding=limits.limits.binding if limits else None,  # of the bound that a refutation rests on
             stability=found.stability if outcome == found.outcome else 1.0,
             largest_uncertainty=_uncertainty(completed, rated),
-            evidence=(*shown, *amiss.shown, *self._beside(ratings)),
+            evidence=(*shown, *amiss.shown, *self._beside(ratings, completed)),
+        )
+
+    def _rated(self, completed: ScenarioSet, given: bool) -> list[Rating]:
+        rate = self.claim.rate_tok_s
+        return [rate_at(rate, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
+
+    def _hedged(self, rating: Rating) -> Rating:
+        """'At least' holds wherever published systems reach more; 'about' is no further off than its last digit."""
+        achieved = None if rating.nominal is None else self._achieved(rating.nominal.phase)
+        if rating.outcome != "undecided" or rating.nominal is None or achieved is None:
+            return rating
+        low, _, high = usual_tok_s(achieved, rating.nominal)
+        widened = {
+            "at least": rating.rate_tok_s <= high,
+            "about": low <= (1 + ABOUT) * rating.rate_tok_s and (1 - ABOUT) * rating.rate_tok_s <= high,
+        }
+        if not widened.get(self.claim.hedge, False):
+            return rating
+        why = f"{self.claim.hedge} that is what published systems reach (90 %), and no bound is broken"
+        return rating.model_copy(update={"outcome": "consistent", "why": why})
+
+    def _tallied(self, ratings: list[Rating], completed: ScenarioSet) -> Tally:
+        """The scenarios as one. What refutes is the bound over all that is open: where a few scenarios alone rule the
+        claim out, it takes conditions that no published system states."""
+        outcomes = [r.outcome for r in ratings]
+        if self.claim.hedge == "up to" and "consistent" in outcomes:  # a claim about the most favourable conditions
+            return tally(["consistent"])
+        if completed.bounds and set(outcomes) == {"refuted"} and not self._ruled_out(completed):
+            return tally(["implausible"])
+        return tally(outcomes)
+
+    def _ruled_out(self, completed: ScenarioSet) -> bool:
+        return all(
+            b.limits.fits is False or self.claim.rate_tok_s / b.packages > CEILING_SLACK * b.limits.rate_tok_s
+            for b in completed.bounds
         )
 
     def _amiss(self) -> _Remark:
         return self._retelling().and_also(self._other_model()).and_also(self._other_unit())
 
-    def _beside(self, ratings: list[Rating]) -> list[Evidence]:
+    def _beside(self, ratings: list[Rating], completed: ScenarioSet) -> list[Evidence]:
         """The ceiling, the usual range, and other published rates of the chip."""
         rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
-        return [*_bound(ratings), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
+        return [*self._bound(completed), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
 
-    def _firmest(self, found: Tally, ratings: list[Rating]) -> tuple[Outcome, str, tuple[Evidence, ...]]:
+    def _firmest(
+        self, found: Tally, ratings: list[Rating], rated: list[Rating], completed: ScenarioSet
+    ) -> tuple[Outcome, str, tuple[Evidence, ...]]:
         """Identities and primary artefacts come before the cost model."""
         broken = self._identity()
         if broken is not None:
@@ -149,33 +203,48 @@ class _Case:
         artefact = self._artefact()
         if artefact is not None and not (artefact[0] == "supported" and found.outcome == "refuted"):
             return artefact
+        if found.outcome == "implausible" and all(r.outcome == "refuted" for r in ratings):
+            return "implausible", _BEYOND_SCENARIOS, ()
+        if found.outcome == "refuted" and (short := _too_small(completed)) is not None:
+            return "refuted", short, ()
         if found.outcome != "undecided" or len(found.shares) == 1:
             why = next(r.why for r in ratings if r.outcome == found.outcome)
             return found.outcome, f"{_sentence(why)}.", ()
         depends = f"It depends on what the source leaves out: {found.in_words} of the scenarios."
-        return "undecided", f"{depends}{self._least_batch(ratings)}", ()
+        return "undecided", f"{depends}{self._least_batch(rated)}", ()
 
     def _least_batch(self, ratings: list[Rating]) -> str:
-        """The batch below which the rate is impossible whatever else holds, where the source gives none."""
+        """The batch below which the rate is impossible in every scenario, where the source gives none."""
         possible = [r.batch for r in ratings if r.outcome != "refuted" and r.batch is not None]
         least = min(possible, default=0.0)
         below = [r.batch for r in ratings if r.outcome == "refuted" and r.batch is not None and r.batch < least]
         if self.conditions.batch is not None or not below:
             return ""
-        return f" It takes a batch above {number(max(below), 2)}; {number(least, 2)} would do."
+        over, enough = number(max(below), 2), number(least, 2)
+        if over == enough:
+            return f" It takes a batch of about {enough}."
+        return f" It takes a batch above {over}; {enough} would do."
 
     def _identity(self) -> tuple[str, Evidence] | None:
-        """Rate = batch / time per output token: never more; and never less, where the two are stated apart."""
+        """Output = batch / time per output token: never more; and never less, where the two are stated apart. All
+        tokens are output times (1 + prompt / output)."""
         c = self.conditions
-        if c.batch is None or c.tpot_s is None or self.rate_tok_s is None or c.phase not in ("decode", "output_all"):
+        if c.batch is None or c.tpot_s is None or self.rate_tok_s is None or c.phase in (None, "prefill"):
             return None
-        implied = c.batch / c.tpot_s
-        ratio = self.rate_tok_s / implied
-        low = 1 - IDENTITY_TOLERANCE if self.claim.conditions.tpot_independent and c.phase == "decode" else 0.0
-        if low <= ratio <= 1 + IDENTITY_TOLERANCE:
+        both = 1.0
+        if c.phase == "total_all":
+            if c.prompt_tokens is None or c.output_tokens is None:
+                return None
+            both += c.prompt_tokens / c.output_tokens
+        implied = c.batch / c.tpot_s * both
+        apart = self.claim.conditions.tpot_independent is True and c.phase == "decode"
+        if _allowed(self.rate_tok_s / implied, _bound_of(c), self.claim.hedge, apart):
             return None
         words, source = "batch over time per output token, as stated", "identity: rate = batch / time per output token"
-        given = f"batch {c.batch:g} at {1000 * c.tpot_s:g} ms gives {number(implied, 4)} tok/s"
+        given = f"batch {c.batch:g} at {1000 * c.tpot_s:g} ms"
+        if both > 1:
+            given += f", {c.prompt_tokens:g} tokens in and {c.output_tokens:g} out,"
+        given += f" gives {'at most ' if c.phase != 'decode' else ''}{number(implied, 4)} tok/s"
         reason = f"It breaks an identity: {given}, not {number(self.rate_tok_s, 4)}."
         return reason, evidence("modelled", words, implied, "tok/s", source, "contradicts")
 
@@ -222,9 +291,17 @@ class _Case:
             other = self.knowledge.model(row.model)
             title = other.title if other else row.model
             return _Remark(("model-mismatch",), (f"The figure is {title}'s, set beside {stated or about}.",))
-        if stated and subject and subject.isdisjoint(m.name for m in self.models):
+        apart = stated and subject and subject.isdisjoint(m.name for m in self.models)
+        if apart and not self._tells_apart(subject):
             return _Remark(("model-mismatch",), (f"The figure is of {stated}, in a source about {about}.",))
         return _Remark()
+
+    def _tells_apart(self, subject: set[str]) -> bool:
+        """Whether the source also gives figures of its subject by name, or of several others: then it tells the models
+        apart."""
+        named = {c.conditions.model for c in self.sheet.claims if c.conditions.model is not None}
+        others = [name for name in named if subject.isdisjoint(self._names(name))]
+        return len(others) < len(named) or len(others) > 1
 
     def _names(self, model: str | None) -> set[str]:
         return {m.name for m in self.knowledge.could_be(model)}
@@ -256,6 +333,19 @@ class _Case:
         of = f"what published systems reach, {' or '.join(_phases(ratings))}, {_scenarios(len(ratings))}"
         return Interval.of(end * scale for end in ends), of
 
+    def _bound(self, completed: ScenarioSet) -> list[Evidence]:
+        highest = _highest(completed)
+        if highest is None:
+            return []
+        best, bounds = highest.limits, [b.limits.rate_tok_s for b in completed.bounds]
+        share = self.claim.rate_tok_s / highest.packages / best.rate_tok_s
+        words = f"most generous ceiling of a package, {best.phase}"
+        words += ", over all that is left open" if completed.missing else ", under these conditions"
+        span = Interval.of(bounds, level=0.99) if len(bounds) > 1 else None
+        stance, source = allowed_if(share <= CEILING_SLACK), f"cost model, bound by {best.binding}"
+        note = f"the claim is {number(share, 2)} of it"
+        return [evidence("modelled", words, best.rate_tok_s, "tok/s", source, stance, span, note)]
+
     def _usual(self, ratings: list[Rating]) -> list[Evidence]:
         out = []
         for phase in _phases(ratings):
@@ -266,6 +356,20 @@ class _Case:
                 source = made_of(achieved)
                 out.append(evidence("published", words, achieved.mid, "fraction", source, "context", span))
         return out
+
+
+_BEYOND_SCENARIOS = "No bound is broken, but it takes conditions beyond all that published systems work in."
+
+
+def _too_small(completed: ScenarioSet) -> str | None:
+    """What the least that has to be held would take, where no placement and no value of an open condition fits."""
+    if not completed.bounds or any(b.limits.fits is not False for b in completed.bounds):
+        return None
+    least = min(completed.bounds, key=lambda b: b.limits.memory_bytes).limits
+    return (
+        "It needs more memory than the chips have, however the model is placed: "
+        f"{binary(least.memory_bytes)} a package at least, of {binary(least.memory_limit_bytes or 0.0)}."
+    )
 
 
 def _phases(ratings: list[Rating]) -> list[RatePhase]:
@@ -281,23 +385,9 @@ def _uncertainty(completed: ScenarioSet, rated: list[Rating]) -> str:
     return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
 
 
-def _highest(ratings: list[Rating]) -> tuple[Ceiling, float] | None:
-    """The highest of the most generous ceilings over the scenarios, and the rate under that scenario."""
-    tops = [(r.generous, r.rate_tok_s) for r in ratings if r.generous is not None]
-    return max(tops, key=lambda top: top[0].rate_tok_s, default=None)
-
-
-def _bound(ratings: list[Rating]) -> list[Evidence]:
-    highest = _highest(ratings)
-    if highest is None:
-        return []
-    (best, rate), bounds = highest, [r.generous.rate_tok_s for r in ratings if r.generous is not None]
-    bound = best.rate_tok_s
-    words = f"most generous ceiling of a package, {best.phase}, {_scenarios(len(bounds))}"
-    span = Interval.of(bounds, level=0.99) if len(bounds) > 1 else None
-    stance = allowed_if(rate <= CEILING_SLACK * bound)
-    note = f"the claim is {number(rate / bound, 2)} of it"
-    return [evidence("modelled", words, bound, "tok/s", f"cost model, bound by {best.binding}", stance, span, note)]
+def _highest(completed: ScenarioSet) -> Bound | None:
+    """The highest of the bounds, in the claim's unit."""
+    return max(completed.bounds, key=lambda b: b.limits.rate_tok_s * b.packages, default=None)
 
 
 def _sentence(text: str) -> str:

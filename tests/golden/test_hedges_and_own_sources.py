@@ -105,3 +105,19 @@ def test_figures_of_two_models_are_not_held_against_each_other() -> None:
     assert found.inconsistent_sets == ()
     share = next(row for row in found.scaled if row.id == "active-over-total")
     assert share.reported == pytest.approx(3.2e10 / 1.04e12)
+
+
+def test_an_article_that_names_several_models_is_not_about_one() -> None:
+    """Rates of two models by name; the subject of the article is one of them, or neither."""
+
+    def rate(number: int, model: str) -> dict[str, object]:
+        conditions = {"model": model, "chip": "h200", "per": "package", "phase": "decode", "precision": "fp8"}
+        told = {"place": "a", "statement": "as it stands", "id": f"c{number}"}
+        return {"kind": "throughput", "rate_tok_s": 1234 + number, "conditions": conditions, **told}
+
+    claims = [rate(0, "deepseek-r1"), rate(1, "kimi-k2")]
+    for subject in ("kimi-k2", "deepseek-v4"):
+        sheet = {"sheet": 1, "id": "s", "source": {"title": "A source"}, "subject": subject, "claims": claims}
+        assert not any("model-mismatch" in v.flags for v in assess(Sheet.model_validate(sheet)).verdicts)
+    alone = {"sheet": 1, "id": "s", "source": {"title": "A source"}, "subject": "kimi-k2", "claims": claims[:1]}
+    assert "model-mismatch" in assess(Sheet.model_validate(alone)).verdicts[0].flags

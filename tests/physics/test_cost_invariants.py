@@ -217,9 +217,11 @@ def test_scenarios_fit_the_chip() -> None:
 
 def test_a_model_that_fits_nowhere_says_so() -> None:
     spec = released("kimi-k2").spec.model_copy(update={"num_hidden_layers": 61, "hidden_size": 7168 * 64})
-    found = project(spec, chip("h100-sxm"), Deployment(), "decode")
+    found = project(spec, chip("h100-sxm"), Deployment(chips=320), "decode")
     assert found.fits is False
     assert found.binding == "capacity"
+    open_ = project(spec, chip("h100-sxm"), Deployment(), "decode")  # a group grows until the model fits
+    assert open_.fits is True and (open_.typical.chips or 0) > 320
 
 
 def test_capacity_is_separate_from_speed() -> None:

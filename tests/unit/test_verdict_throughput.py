@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from harness.claims import Source
 from harness.stats import Interval
 from harness.verdict.finding import CEILING_SLACK
+from harness.verdict.throughput import _allowed
 from tests.sheets import R1_DECODE, judged, one
 
 SEVERITY = {"refuted": 3, "implausible": 2, "undecided": 1, "consistent": 1, "supported": 1}
@@ -159,7 +160,7 @@ def test_total_told_as_output_is_a_unit_trap() -> None:
     given = {"phase": "output_all", "model": "deepseek-v4-pro", "chip": "gb300", "per": "package", "precision": "fp4"}
     found = judged(rate(11_200, {**given, "prompt_tokens": 8192.0, "output_tokens": 1024.0}))
     assert "unit-trap" in found.flags
-    assert found.outcome == "refuted"
+    assert found.outcome == "implausible"  # batch, group and drafts are open: no bound is broken
 
 
 def test_an_unknown_chip_or_model_is_out_of_reach_and_the_nearest_is_named() -> None:
@@ -173,3 +174,49 @@ def test_the_article_s_slack_is_used() -> None:
     assert top.value is not None
     assert judged(rate(top.value * CEILING_SLACK * 1.001), source=OWN).outcome == "refuted"
     assert judged(rate(top.value * CEILING_SLACK * 0.999), source=OWN).outcome != "refuted"
+
+
+@pytest.mark.parametrize(
+    ("tpot_bound", "expected"), [(None, False), ("exactly", False), ("at most", True), ("at least", False)]
+)
+def test_a_latency_objective_breaks_no_identity(tpot_bound: str | None, expected: bool) -> None:
+    assert _allowed(2.0, tpot_bound or "exactly", "exactly", apart=False) is expected
+
+
+def test_a_lower_bound_of_the_time_or_of_the_rate_says_nothing_of_the_least() -> None:
+    assert not _allowed(0.5, "exactly", "exactly", apart=True)
+    assert _allowed(0.5, "at least", "exactly", apart=True)
+    assert not _allowed(0.5, "at most", "exactly", apart=True)
+
+
+def test_all_tokens_have_an_identity_too() -> None:
+    """8 sequences at 43.5 ms make 184 output tokens a second, with eight times as many of input 1,655."""
+    given = {
+        "phase": "total_all", "model": "deepseek-r1", "chip": "b200", "per": "package", "prompt_tokens": 8192.0,
+        "output_tokens": 1024.0, "precision": "fp8", "batch": 8.0, "tpot_s": 0.0435, "chips": 8,
+    }  # fmt: skip
+    found = judged(rate(5857, given))
+    assert found.outcome == "refuted" and "1,655" in found.reason
+    assert "identity" not in judged(rate(1600, given)).reason
+    assert "identity" not in judged(rate(5857, {k: v for k, v in given.items() if k != "output_tokens"})).reason
+
+
+@pytest.mark.parametrize("batch", [None, 32.0])
+def test_a_batch_that_is_given_never_makes_a_rate_possible(batch: float | None) -> None:
+    """R1 in BF16 on 16 packages fits with every weight kept once; a published baseline is 40.5 tok/s."""
+    given = {
+        "phase": "output_all", "model": "deepseek-r1", "chip": "ascend-910c", "per": "package", "chips": 16,
+        "prompt_tokens": 3500.0, "output_tokens": 512.0, "precision": "bf16", "batch": batch,
+    }  # fmt: skip
+    assert judged(rate(600, given)).outcome != "refuted"
+    assert judged(rate(60_000, given)).outcome == "refuted"
+
+
+def test_hedges_bear_on_rates() -> None:
+    middle = judged(rate(1500), source=OWN)
+    low, high = interval(middle.interval).low, interval(middle.interval).high
+    assert judged(rate(low / 4), source=OWN).outcome == "undecided"
+    assert judged({**rate(low / 4), "hedge": "at least"}, source=OWN).outcome == "consistent"
+    assert judged({**rate(high * 20), "hedge": "at least"}, source=OWN).outcome == "refuted"
+    assert judged({**rate(high * 20), "hedge": "up to"}, source=OWN).outcome == "refuted"
+    assert judged({**rate(low * 0.95), "hedge": "about"}, source=OWN).outcome == "consistent"
