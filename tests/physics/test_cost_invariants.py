@@ -112,7 +112,7 @@ def test_more_batch_never_lowers_the_rate_nor_the_time(batch: float, more: float
 def test_serial_below_ceiling_below_generous(model: str, phase: str) -> None:
     spec = released(model).spec
     for made in chips():
-        precision = next(p for p in ("int8", "fp8", "bf16") if made.supports(p))  # type: ignore[arg-type]
+        precision = next(p for p in ("int8", "fp8", "bf16") if made.supports(p))
         found = FULL.model_copy(update={"precision": precision, "chips": 8})
         nominal = ceiling(spec, made, found, phase)  # type: ignore[arg-type]
         assert nominal.serial_tok_s <= nominal.rate_tok_s * (1 + NEAR)
