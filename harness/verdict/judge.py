@@ -9,6 +9,7 @@ from harness.results.assessment import AsOf, Assessment, Verdict, VerdictChange
 from harness.results.record import Record
 from harness.verdict.architecture import judge_architecture
 from harness.verdict.design import judge_design
+from harness.verdict.economics import judge_cost_ratio
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
@@ -39,6 +40,8 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
             return judge_efficiency(claim, knowledge, sheet)
         case "cost":
             return judge_cost(claim, knowledge, sheet)
+        case "cost_ratio":
+            return judge_cost_ratio(claim, knowledge, sheet)
         case "design":
             return judge_design(claim, knowledge, sheet, record)
         case "arithmetic":

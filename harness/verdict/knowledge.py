@@ -42,7 +42,8 @@ class Knowledge:
         rates = tuple(r for r in self.rates if public(r.source.date) and r.model in names)
         facts = tuple(found for f in self.facts if (found := f.as_of(day)) is not None)
         later = {m.name for m in self.models} - names | {f.topic for f in self.facts} - {f.topic for f in facts}
-        catalog = self.catalog.model_copy(update={"models": models, "rates": rates})
+        prices = tuple(p for p in self.catalog.prices if public(p.source.date))
+        catalog = self.catalog.model_copy(update={"models": models, "rates": rates, "prices": prices})
         return Knowledge(catalog=catalog, facts=facts, day=day, later=frozenset(later))
 
     @property

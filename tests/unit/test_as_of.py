@@ -133,7 +133,7 @@ def test_all_reports_say_the_day_and_what_changed() -> None:
     result = harness.judge(SHEET, as_of="2026-04-30")
     ended = summary.render(None, result.assessment)
     assert "Judged by what was public on 2026-04-30." in ended
-    assert "Changed since 2026-04-30: text-and-images refuted then and now, now superseded." in ended
+    assert "Changed since 2026-04-30: text-and-images refuted then and now, now superseded" in " ".join(ended.split())
     page = markdown.render(result.report())
     assert "Changed since 2026-04-30" in page and page.count("Without a date, hence used") == 1
     alone = summary.claim(None, result.assessment, "text-and-images", width=100, colour=False)  # type: ignore[arg-type]
