@@ -141,6 +141,15 @@ class Cost(ClaimBase):
     rate_tok_s: Positive | None = None
 
 
+class CostRatio(ClaimBase):
+    """What a token costs on one chip, over what it costs on another."""
+
+    kind: Literal["cost_ratio"]
+    ratio: Positive
+    chip: Identifier
+    reference: Identifier
+
+
 class Design(ClaimBase):
     """A qualitative statement about a design, tied to a ratio that can be measured."""
 
@@ -191,6 +200,7 @@ Claim = Annotated[
     | Latency
     | Efficiency
     | Cost
+    | CostRatio
     | Design
     | Arithmetic
     | PublicFact

@@ -4,6 +4,7 @@ Paths are kept as they were written. The command line reads `sheet` and `catalog
 a config and its sheet travel together, and writes `outputs` below the folder that it was started in.
 """
 
+import datetime as dt
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -85,6 +86,9 @@ class Config(Frozen):
     measure: Measure = Field(description="what is measured")
     specs: dict[ModelName, Spec] = Field(default={}, description="architectures of your own, by name")
     sheet: Path | None = Field(default=None, description="claim sheet to judge, relative to this file")
+    as_of: dt.date | None = Field(
+        default=None, description="judge by what was public on this day; default: by all that is known"
+    )
     catalog: tuple[Path, ...] = Field(default=(), description="your own chips, models and rates, relative to this file")
     chips: tuple[Identifier, ...] = Field(
         default=(), max_length=32, description="chips whose ceilings are set beside the claims"

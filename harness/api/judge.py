@@ -1,5 +1,6 @@
 """A claim sheet against what is modelled, published and, with a record, measured; and the judges themselves tested."""
 
+import datetime as dt
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,13 +26,15 @@ def judge(
     *,
     chips: Sequence[str] = (),
     claim: str | None = None,
+    as_of: str | dt.date | None = None,
     store: str | os.PathLike[str] | None = None,
 ) -> Judged:
     """Judge a claim sheet: a file, a sheet, or the name of one that comes with the program.
 
     `record` is a run whose measurements count too (a file of `--json`, a stored run, or a record), `catalog` files of
-    your own chips, models and rates, `chips` are set beside the claims, `claim` judges one claim alone. Measures
-    nothing. Raises UsageError for what cannot be read as given, StoreError for a run that is not there.
+    your own chips, models, rates and prices, `chips` are set beside the claims, `claim` judges one claim alone. `as_of`
+    (a date, or YYYY-MM-DD) judges by what was public on that day, and names what has changed since. Measures nothing.
+    Raises UsageError for what cannot be read as given, StoreError for a run that is not there.
     """
     read, known = load_sheet(sheet), load_catalog(catalog)
     names = [chip.name for chip in known.chips]
@@ -41,13 +44,25 @@ def judge(
     if claim is not None and claim not in (ids := [c.id for c in read.claims]):
         raise UsageError(unknown("claim", claim, ids))
     measured = load_record(record, store=store) if record is not None else None
-    judged = assess(read, record=measured, catalog=known, chips=tuple(chips))
+    judged = assess(read, record=measured, catalog=known, chips=tuple(chips), as_of=_day(as_of))
     if claim is not None:
         verdicts = tuple(v for v in judged.verdicts if v.id == claim)
         rows = tuple(row for row in judged.scaled if row.claim == claim)
         sets = tuple(one for one in judged.inconsistent_sets if claim in one.claims)
         judged = judged.model_copy(update={"verdicts": verdicts, "scaled": rows, "inconsistent_sets": sets})
+        if judged.as_of is not None:
+            changes = tuple(one for one in judged.as_of.changes if one.id == claim)
+            judged = judged.model_copy(update={"as_of": judged.as_of.model_copy(update={"changes": changes})})
     return Judged(record=measured, assessment=judged)
+
+
+def _day(given: str | dt.date | None) -> dt.date | None:
+    if not isinstance(given, str):
+        return given
+    try:
+        return dt.date.fromisoformat(given)
+    except ValueError:
+        raise UsageError(f"as-of {given!r}: not a date, expected YYYY-MM-DD, for example 2026-04-30") from None
 
 
 def self_test(catalog: Files = ()) -> SelfTested:

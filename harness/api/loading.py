@@ -84,7 +84,7 @@ def _document(source: str | os.PathLike[str], kind: Kind, what: str) -> Document
     found = validation.load(found_file(source, kind), what=what)
     keys = found.root.value if isinstance(found.root.value, dict) else {}
     other = next((KINDS[key] for key in KINDS if key in keys), None)
-    if other is None and {"chips", "models", "rates"} & set(keys) and "sources" in keys:
+    if other is None and {"chips", "models", "rates", "prices"} & set(keys) and "sources" in keys:
         raise UsageError(f"{found.path}: is a catalog, expected a {what}; give it with --catalog {found.path}")
     if other is not None and other[0] != kind:
         raise UsageError(f"{found.path}: is a {other[0]}, expected a {what}; {other[1]} {found.path} takes it")

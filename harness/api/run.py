@@ -54,7 +54,8 @@ def run(
     record = _measured(ready, max_failures, session)
     assessment = None
     if asked is not None and asked.sheet is not None:
-        assessment = assess(asked.sheet, record=record, catalog=asked.catalog, chips=asked.config.chips)
+        wanted = asked.config
+        assessment = assess(asked.sheet, record=record, catalog=asked.catalog, chips=wanted.chips, as_of=wanted.as_of)
         with Store(session.store) as store:
             store.keep_assessment(record.record_id, assessment)
     return Judged(record=record, assessment=assessment)

@@ -1,5 +1,8 @@
-"""Where a figure was seen, a figure with its citation, and the loader of the lists that come with the program."""
+"""Where and when a figure was seen, a figure with its citation, and the loader of the program's own lists."""
 
+import calendar
+import datetime as dt
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Generic, Literal, Protocol, TypeVar
@@ -18,6 +21,22 @@ FIRM_GRADES: tuple[Grade, ...] = ("A", "B")
 
 Seen = Literal["read", "excerpt", "second-hand", "computed", "unverified"]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
+
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def last_day(date: str | None) -> dt.date | None:
+    """The last day of the day, month or year that `date` names as YYYY-MM-DD, YYYY-MM or YYYY: what it dates was
+    public by then at the latest. None for no date, and for one in other words."""
+    found = _DATE.fullmatch((date or "").strip())
+    if found is None:
+        return None
+    year, month, day = int(found[1]), int(found[2] or 12), int(found[3] or 0)
+    try:
+        return dt.date(year, month, day or calendar.monthrange(year, month)[1])
+    except ValueError:  # no such day
+        return None
 
 
 class Citation(Frozen):
@@ -96,6 +115,7 @@ class EntryFile(Frozen, Generic[Entry]):
     models: dict[Key, Entry] = Field(default={})
     rates: dict[Key, Entry] = Field(default={})
     facts: dict[Key, Entry] = Field(default={})
+    prices: dict[Key, Entry] = Field(default={})
 
 
 def shipped(

@@ -1,6 +1,6 @@
-"""Chips, models and published rates together: those that come with the program, and a user's own files beside them.
+"""Chips, models, published rates and prices together: the program's own, and a user's files beside them.
 
-An entry of a user's file replaces the built-in one of the same name. A file may hold any of the three lists; its
+An entry of a user's file replaces the built-in one of the same name. A file may hold any of the lists; its
 sources are its own.
 """
 
@@ -13,6 +13,7 @@ from pydantic import Field
 from harness.catalog.chips import Chip, ChipEntry, chips, to_chip
 from harness.catalog.citation import Citation, Entry, Key, Made, named
 from harness.catalog.models import ModelEntry, ReleasedModel, released_models, to_model
+from harness.catalog.prices import Price, PriceEntry, prices, to_price
 from harness.catalog.rates import PublishedRate, RateEntry, rates, to_rate
 from harness.errors import UsageError
 from harness.files import validation
@@ -29,20 +30,22 @@ class EntryError(UsageError):
 
 
 class CatalogFile(Frozen):
-    """A user's catalog: `sources`, and any of `chips`, `models` and `rates`, each by name."""
+    """A user's catalog: `sources`, and any of `chips`, `models`, `rates` and `prices`, each by name."""
 
     sources: dict[Key, Citation]
     chips: dict[Key, ChipEntry] = Field(default={})
     models: dict[Key, ModelEntry] = Field(default={})
     rates: dict[Key, RateEntry] = Field(default={})
+    prices: dict[Key, PriceEntry] = Field(default={})
 
 
 class Catalog(Frozen):
-    """All that is known of hardware, models and rates elsewhere."""
+    """All that is known of hardware, models, rates and prices elsewhere."""
 
     chips: tuple[Chip, ...]
     models: tuple[ReleasedModel, ...]
     rates: tuple[PublishedRate, ...]
+    prices: tuple[Price, ...] = ()
 
     def chip(self, name: str) -> Chip:
         """The chip of that name. Raises UsageError, naming the nearest known one."""
@@ -57,10 +60,12 @@ class Catalog(Frozen):
         chips = _made("chips", file.chips, to_chip, file.sources)
         models = _made("models", file.models, to_model, file.sources)
         rates = _made("rates", file.rates, to_rate, file.sources)
+        prices = _made("prices", file.prices, to_price, file.sources)
         out = Catalog(
             chips=(*(c for c in self.chips if c.name not in file.chips), *chips),
             models=(*(m for m in self.models if m.name not in file.models), *models),
             rates=(*(r for r in self.rates if r.id not in file.rates), *rates),
+            prices=(*(p for p in self.prices if p.id not in file.prices), *prices),
         )
         for rate in rates:
             try:
@@ -89,7 +94,7 @@ def _made(
 @cache
 def builtin() -> Catalog:
     """The catalog that comes with the program."""
-    return Catalog(chips=chips(), models=released_models(), rates=rates())
+    return Catalog(chips=chips(), models=released_models(), rates=rates(), prices=prices())
 
 
 def with_files(paths: tuple[Path, ...]) -> Catalog:

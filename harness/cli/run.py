@@ -121,6 +121,10 @@ def judge(
     chips: Annotated[
         list[str] | None, typer.Option("--chip", help="Set this chip beside the claims (repeatable).", metavar="NAME")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Judge by what was public on this day; say what changed since.", metavar="DATE"),
+    ] = None,
     form: Format = OutputFormat.text,
     json_file: Json = None,
     html_file: Html = None,
@@ -140,13 +144,15 @@ def judge(
       harness judge deepseek-v4-ascend           a sheet that comes with harness
       harness judge deepseek-v4-ascend --claim active-parameters
       harness judge my-sheet.yaml --record latest --format markdown
+      harness judge deepseek-v4-ascend --as-of 2026-04-30
     """
     from harness.api.judge import judge as judged
     from harness.api.loading import found_file
 
     output = Output(form.value, json_file, html_file, markdown_file, quiet=quiet)
     output.check(inputs=(found_file(sheet, "sheet"), *(catalog or ())))
-    result = judged(sheet, record, tuple(catalog or ()), chips=tuple(chips or ()), claim=claim, store=store)
+    names, files = tuple(chips or ()), tuple(catalog or ())
+    result = judged(sheet, record, files, chips=names, claim=claim, as_of=as_of, store=store)
     _print(result, output, details=details, claim=claim)
     return exit_code(result, strict=strict)
 

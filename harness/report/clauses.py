@@ -10,7 +10,7 @@ from harness.vocabulary import COUNTERPARTS
 
 _FOR: tuple[Stance, ...] = ("supports", "allows", "contradicts", "context")
 _AGAINST: tuple[Stance, ...] = ("contradicts", "supports", "allows", "context")
-_RATIOS = ("chip_ratio", "model_ratio")
+_RATIOS = ("chip_ratio", "model_ratio", "cost_ratio")
 _FLAGS: dict[Flag, str] = {
     "model-mismatch": "another model's figure",
     "misattributed": "misattributed",
@@ -54,7 +54,7 @@ def _parts(v: Verdict, assessment: Assessment) -> list[str]:
             return _released(v)
         case "design":
             return _gains(v) or _modelled(v)
-        case "chip_ratio" | "model_ratio" | "throughput" | "latency" | "efficiency" | "cost":
+        case "chip_ratio" | "model_ratio" | "cost_ratio" | "throughput" | "latency" | "efficiency" | "cost":
             return [*_figures(v, assessment), *_measured_beside(v)]
         case _:
             return [*_claimed(v), *_decisive(v)]

@@ -5,7 +5,7 @@ from collections import Counter
 from harness.report.blocks import Block, Bullets, Callout, Chart, Heading, Report, Text
 from harness.report.chart_data import reported_chart, roofline_chart, throughput_charts
 from harness.report.run_tables import host_blocks, measured_blocks
-from harness.report.verdicts import OUTCOMES, scaled_blocks, verdict_blocks
+from harness.report.verdicts import OUTCOMES, as_of_blocks, scaled_blocks, verdict_blocks
 from harness.results.assessment import Assessment
 from harness.results.record import Record
 
@@ -20,6 +20,8 @@ def build(record: Record | None, assessment: Assessment | None) -> Report:
         blocks.append(Text(text=headline(assessment), lead=True))
         if record is None and assessment.record_id is None:
             blocks.append(Callout(tone="note", text="Judged without measuring: modelled and published evidence only."))
+        if assessment.as_of is not None:
+            blocks += as_of_blocks(assessment.as_of)
         blocks += verdict_blocks(assessment, _present(reported_chart(assessment)))
     if record is not None:
         if assessment is None:

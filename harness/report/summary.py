@@ -14,8 +14,8 @@ from harness.report import text
 from harness.report.blocks import Block, Bullets, Heading, Report, columns
 from harness.report.clauses import basis, by_weight, clause
 from harness.report.run_tables import conditions, estimated
-from harness.report.verdicts import MEANINGS, contradiction, interval, verdict_facts
-from harness.results.assessment import Assessment, Evidence, InconsistentSet, Outcome, Verdict
+from harness.report.verdicts import MEANINGS, changed, contradiction, interval, judged_by, verdict_facts
+from harness.results.assessment import AsOf, Assessment, Evidence, InconsistentSet, Outcome, Verdict
 from harness.results.gains import MeasuredRow, gain_rows, measured_rows
 from harness.results.record import Record
 from harness.stats import LEVEL
@@ -74,6 +74,9 @@ def claim(record: Record | None, assessment: Assessment, claim_id: str, *, width
     blocks: list[Block] = [Bullets(items=(*verdict_facts(v), *_figures(v, record)))]
     blocks += [Heading(level=2, text="Evidence"), Bullets(items=evidence)]
     blocks += [Heading(level=2, text="Contradictions"), Bullets(items=sets)] if sets else []
+    since = () if assessment.as_of is None else assessment.as_of.changes
+    today = tuple(f"{changed(c)}. {c.reason}" for c in since if c.id == v.id)
+    blocks += [Heading(level=2, text="Today"), Bullets(items=today)] if today else []
     shown = text.render(Report(title=v.id, blocks=tuple(blocks)), width=width, details=True)
     return shown.replace(f"- outcome: {v.outcome}", f"- outcome: {_coloured(v.outcome, v.outcome, colour)}", 1)
 
@@ -106,6 +109,8 @@ def _head(record: Record | None, assessment: Assessment | None, width: int) -> l
     lines = text.wrap(title, width)
     if len(lines) > _TITLE:
         lines = [*lines[: _TITLE - 1], f"{text.wrap(lines[_TITLE - 1], width - 4)[0]} ..."]
+    if assessment is not None and assessment.as_of is not None:
+        lines += text.wrap(judged_by(assessment.as_of), width)
     if record is None:
         known = assessment.record_id if assessment else None
         return [*lines, *text.wrap(f"Measured figures are of run {known}." if known else _NOTHING_MEASURED, width)]
@@ -231,6 +236,8 @@ def _tail(assessment: Assessment | None, width: int, colour: bool, page: str | N
             sharpest = max(sets, key=lambda s: (len(s.claims) > 1, abs(s.residual)))
             said = text.wrap(f"Contradictions: {len(sets)}, e.g. {_contradiction(sharpest)}", width)
             lines += ["", *(said if len(said) <= _SENTENCE else [f"Contradictions: {len(sets)}."])]
+        if assessment.as_of is not None:
+            lines += ["", *_since(assessment.as_of, width)]
         lines += ["", *_counts(assessment, width, colour)]
     else:
         lines += [""]
@@ -241,6 +248,17 @@ def _tail(assessment: Assessment | None, width: int, colour: bool, page: str | N
     if text.cells(joined) <= width:
         return [*lines, joined]
     return [*lines, *(part for place in places for part in text.wrap(place, width))]
+
+
+def _since(found: AsOf, width: int) -> list[str]:
+    """The verdicts that are others today, or how many they are."""
+    day = found.day.isoformat()
+    if not found.changes:
+        return text.wrap(f"No verdict has changed since {day}.", width)
+    said = text.wrap(f"Changed since {day}: {'; '.join(f'{c.id} {changed(c)}' for c in found.changes)}.", width)
+    if len(said) <= _SENTENCE:
+        return said
+    return text.wrap(f"Changed since {day}: {units.whole(len(found.changes))} verdicts (--details).", width)
 
 
 def _contradiction(found: InconsistentSet) -> str:

@@ -9,7 +9,18 @@ from harness.files.text import web_address
 from harness.report.blocks import Block, Bullets, Callout, Cell, Chart, ClaimName, Details, Heading, Link, Table, Text
 from harness.report.blocks import columns as heads
 from harness.report.clauses import by_weight
-from harness.results.assessment import Assessment, Basis, ChainLink, Evidence, InconsistentSet, Outcome, Scaled, Verdict
+from harness.results.assessment import (
+    AsOf,
+    Assessment,
+    Basis,
+    ChainLink,
+    Evidence,
+    InconsistentSet,
+    Outcome,
+    Scaled,
+    Verdict,
+    VerdictChange,
+)
 from harness.stats import LEVEL, Interval
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -38,6 +49,35 @@ def verdict_blocks(assessment: Assessment, charts: tuple[Chart, ...]) -> tuple[B
         blocks.append(Heading(level=2, text="Evidence", folded=True))
         blocks += [evidence_details(v) for v in assessment.verdicts]
     return tuple(blocks)
+
+
+def as_of_blocks(found: AsOf) -> tuple[Block, ...]:
+    """The day that a sheet was judged for, what has no date, and each verdict that is another one today."""
+    day = found.day.isoformat()
+    note = Callout(tone="note", text=f"{judged_by(found)} {_undated(found)}".strip())
+    if not found.changes:
+        return note, Text(text=f"No verdict has changed since {day}.")
+    items = tuple(f"{c.id}: {changed(c)}. {c.reason}" for c in found.changes)
+    return note, Heading(level=2, text=f"Changed since {day}"), Bullets(items=items)
+
+
+def judged_by(found: AsOf) -> str:
+    return f"Judged by what was public on {found.day.isoformat()}."
+
+
+def _undated(found: AsOf) -> str:
+    if not found.undated:
+        return ""
+    return f"Without a date, hence used: {', '.join(found.undated)}."
+
+
+def changed(found: VerdictChange) -> str:
+    """Outcomes then and now, or the flags where only these differ."""
+    if found.then != found.now:
+        return f"{found.then} then, {found.now} now"
+    came = [flag for flag in found.flags_now if flag not in found.flags_then]
+    went = [f"no longer {flag}" for flag in found.flags_then if flag not in found.flags_now]
+    return f"{found.now} then and now, {', '.join((*(f'now {flag}' for flag in came), *went))}"
 
 
 def contradiction(found: InconsistentSet) -> str:

@@ -1,5 +1,6 @@
 """What a verdict rests on: evidence with its basis and source, the scaled rows, and the assessment of a whole sheet."""
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -98,6 +99,25 @@ class InconsistentSet(Frozen):
     members: tuple[str, ...] = Field(default=(), description="the claims and the published figures, in words")
 
 
+class VerdictChange(Frozen):
+    """A claim whose verdict is another one today than it was as of an earlier day."""
+
+    id: str
+    then: Outcome
+    now: Outcome
+    flags_then: tuple[Flag, ...] = ()
+    flags_now: tuple[Flag, ...] = ()
+    reason: str = Field(description="the reason of today's verdict")
+
+
+class AsOf(Frozen):
+    """The day that a sheet was judged for, and what has changed since."""
+
+    day: dt.date = Field(description="nothing that is dated later was used")
+    undated: tuple[str, ...] = Field(default=(), description="used although they have no date: models and sources")
+    changes: tuple[VerdictChange, ...] = Field(default=(), description="claims that today's knowledge judges otherwise")
+
+
 class Assessment(Frozen):
     """A sheet, judged."""
 
@@ -109,3 +129,4 @@ class Assessment(Frozen):
     verdicts: tuple[Verdict, ...]
     inconsistent_sets: tuple[InconsistentSet, ...] = ()
     transfers: tuple[str, ...] = Field(default=(), description="what does and does not transfer from a CPU, in words")
+    as_of: AsOf | None = Field(default=None, description="None: judged by all that is known today")

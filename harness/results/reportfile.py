@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.files import output, strict
 from harness.files.strict import StrictJsonError
 from harness.files.text import printable_line
-from harness.results.assessment import Assessment, InconsistentSet, Scaled, Verdict
+from harness.results.assessment import AsOf, Assessment, InconsistentSet, Scaled, Verdict
 from harness.results.gains import GainRow, MeasuredRow, gain_rows, measured_rows
 from harness.results.plan import Variant
 from harness.results.record import (
@@ -89,6 +89,7 @@ class ReportFile(Frozen):
     verdicts: tuple[Verdict, ...]
     inconsistencies: tuple[InconsistentSet, ...] = Field(description="sets of claims that cannot all hold, explained")
     transfers: tuple[str, ...]
+    as_of: AsOf | None = Field(default=None, description="the day that the sheet was judged for, and changes since")
 
     checksum: str | None = Field(
         default=None,
@@ -135,7 +136,7 @@ class ReportFile(Frozen):
         sheet, sets = self.sheet, self.inconsistencies
         judged: dict[str, Any] = {"scaled": self.scaled, "verdicts": self.verdicts, "transfers": self.transfers}
         named = {"sheet_id": sheet.id, "sheet_title": sheet.title, "record_id": sheet.record_id}
-        return Assessment.model_validate({**named, **judged, "inconsistent_sets": sets})
+        return Assessment.model_validate({**named, **judged, "inconsistent_sets": sets, "as_of": self.as_of})
 
 
 def document(record: Record | None, assessment: Assessment | None, *, whole: bool = False) -> str:
@@ -196,7 +197,14 @@ _NO_RECORD: dict[str, Any] = {
     "run": None, "record_id": None, "host": None, "ceilings": None, "ceiling_observations": (), "variants": (),
     "measurements": (), "notes": (),
 }  # fmt: skip
-_NO_SHEET: dict[str, Any] = {"sheet": None, "scaled": (), "verdicts": (), "inconsistencies": (), "transfers": ()}
+_NO_SHEET: dict[str, Any] = {
+    "sheet": None,
+    "scaled": (),
+    "verdicts": (),
+    "inconsistencies": (),
+    "transfers": (),
+    "as_of": None,
+}
 
 
 def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
@@ -205,7 +213,7 @@ def _file(record: Record | None, assessment: Assessment | None) -> ReportFile:
         a = assessment
         found["sheet"] = JudgedSheet(id=a.sheet_id, title=a.sheet_title, record_id=a.record_id)
         found |= {"record_id": a.record_id, "scaled": a.scaled, "verdicts": a.verdicts, "transfers": a.transfers}
-        found["inconsistencies"] = a.inconsistent_sets
+        found |= {"inconsistencies": a.inconsistent_sets, "as_of": a.as_of}
     if record is not None:
         found["run"] = Run(**{name: getattr(record, name) for name in Run.model_fields})
         found |= {name: getattr(record, name) for name in _OF_RECORD}

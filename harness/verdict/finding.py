@@ -122,6 +122,7 @@ def around(low: float, high: float, tolerance: float, level: float = 0.90) -> In
 _CLAIMED = {
     "throughput": ("rate_tok_s", "tok/s"),
     "chip_ratio": ("ratio", "ratio"),
+    "cost_ratio": ("ratio", "ratio"),
     "model_ratio": ("ratio", "ratio"),
     "architecture": ("value", ""),
     "latency": ("duration_s", "s"),

@@ -1,12 +1,15 @@
 """A sheet of claims, judged: one judge for each kind, and what is added to the findings of all."""
 
+import datetime as dt
+
 from harness.catalog.collection import Catalog
 from harness.catalog.facts import Fact
 from harness.claims import ChipRatio, Claim, Sheet
-from harness.results.assessment import Assessment, Verdict
+from harness.results.assessment import AsOf, Assessment, Verdict, VerdictChange
 from harness.results.record import Record
 from harness.verdict.architecture import judge_architecture
 from harness.verdict.design import judge_design
+from harness.verdict.economics import judge_cost_ratio
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
 from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
@@ -37,6 +40,8 @@ def judge(claim: Claim, knowledge: Knowledge, sheet: Sheet, record: Record | Non
             return judge_efficiency(claim, knowledge, sheet)
         case "cost":
             return judge_cost(claim, knowledge, sheet)
+        case "cost_ratio":
+            return judge_cost_ratio(claim, knowledge, sheet)
         case "design":
             return judge_design(claim, knowledge, sheet, record)
         case "arithmetic":
@@ -108,17 +113,21 @@ def assess(
     catalog: Catalog | None = None,
     facts: tuple[Fact, ...] | None = None,
     chips: tuple[str, ...] = (),
+    as_of: dt.date | None = None,
 ) -> Assessment:
     """Judge every claim of `sheet`, with the measured ratios of `record` where they apply.
 
     `catalog` and `facts` default to those that come with the program. `chips` are set beside the scaled figures.
+    With `as_of`, what is dated later is not used, and the claims that today's knowledge judges otherwise are named.
     Raises UsageError for a chip of `chips` that the catalog does not know.
     """
-    knowledge = knowledge_of(catalog, facts)
+    today = knowledge_of(catalog, facts)
     for name in chips:
-        knowledge.catalog.chip(name)
-    sheet = recognised(sheet, knowledge)
+        today.catalog.chip(name)
+    sheet = recognised(sheet, today)
+    knowledge = today if as_of is None else today.as_of(as_of)
     found = verdicts(sheet, knowledge, record)
+    since = () if as_of is None else changes(found, verdicts(sheet, today, record))
     return Assessment(
         sheet_id=sheet.id,
         sheet_title=sheet.source.title,
@@ -127,4 +136,14 @@ def assess(
         verdicts=found,
         inconsistent_sets=inconsistent_sets(sheet, knowledge),
         transfers=transfers(record),
+        as_of=None if as_of is None else AsOf(day=as_of, undated=knowledge.undated, changes=since),
+    )
+
+
+def changes(then: tuple[Verdict, ...], now: tuple[Verdict, ...]) -> tuple[VerdictChange, ...]:
+    """The claims of one sheet, judged twice, whose outcome or flags differ."""
+    return tuple(
+        VerdictChange(id=b.id, then=a.outcome, now=b.outcome, flags_then=a.flags, flags_now=b.flags, reason=b.reason)
+        for a, b in zip(then, now, strict=True)
+        if (a.outcome, set(a.flags)) != (b.outcome, set(b.flags))
     )

@@ -1,8 +1,11 @@
-"""Everything that a judge may look up, as one value: catalogs and public facts; and the chip and models of a claim."""
+"""Everything that a judge may look up, as one value: catalogs and public facts, of today or as of a day; and the chip
+and models of a claim."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from harness.catalog.chips import Chip
+from harness.catalog.citation import last_day
 from harness.catalog.collection import Catalog, builtin
 from harness.catalog.facts import Fact, facts
 from harness.catalog.models import ReleasedModel
@@ -21,6 +24,34 @@ class Knowledge:
 
     catalog: Catalog
     facts: tuple[Fact, ...]
+    day: dt.date | None = None
+    """what was public by then, and nothing later; None: all of today's"""
+    later: frozenset[str] = frozenset()
+    """names of models and topics that only came after `day`"""
+
+    def as_of(self, day: dt.date) -> "Knowledge":
+        """What was public by the end of `day`: facts, published rates and prices by the dates of their sources, models
+        by their release. What has no date stays in (see `undated`); what is dated by month or year counts from its last
+        day. Chips stay: their figures are those of the hardware."""
+
+        def public(date: str | None) -> bool:
+            return (last_day(date) or day) <= day
+
+        models = tuple(m for m in self.models if public(m.released))
+        names = {m.name for m in models}
+        rates = tuple(r for r in self.rates if public(r.source.date) and r.model in names)
+        facts = tuple(found for f in self.facts if (found := f.as_of(day)) is not None)
+        later = {m.name for m in self.models} - names | {f.topic for f in self.facts} - {f.topic for f in facts}
+        prices = tuple(p for p in self.catalog.prices if public(p.source.date))
+        catalog = self.catalog.model_copy(update={"models": models, "rates": rates, "prices": prices})
+        return Knowledge(catalog=catalog, facts=facts, day=day, later=frozenset(later))
+
+    @property
+    def undated(self) -> tuple[str, ...]:
+        """What has no date, so that `as_of` keeps it whatever the day: titles of models and of sources."""
+        sources = (*(r.source for r in self.rates), *(s.source for f in self.facts for s in f.sources))
+        models = (m.title for m in self.models if last_day(m.released) is None)
+        return tuple(dict.fromkeys((*models, *(s.title for s in sources if last_day(s.date) is None))))
 
     @property
     def rates(self) -> tuple[PublishedRate, ...]:
@@ -44,14 +75,22 @@ class Knowledge:
         exact = tuple(m for m in self.models if m.name == name)
         return exact or tuple(m for m in self.models if m.name.startswith(f"{name}-"))
 
+    def _not_yet(self, name: str) -> str | None:
+        """Why a name is not known that is known today."""
+        if self.day is None or not any(n == name or n.startswith(f"{name}-") for n in self.later):
+            return None
+        return f"Nothing on '{name}' was public by {self.day.isoformat()}."
+
     def unknown_model(self, name: str) -> str:
+        if (why := self._not_yet(name)) is not None:
+            return why
         return f"{unknown('model', name, [m.name for m in self.models])}; add it with a catalog of your own."
 
     def unknown_chip(self, name: str) -> str:
         return f"{unknown('chip', name, [c.name for c in self.catalog.chips])}; add it with a catalog of your own."
 
     def unknown_fact(self, topic: str) -> str:
-        return f"{unknown('topic', topic, [f.topic for f in self.facts])}."
+        return self._not_yet(topic) or f"{unknown('topic', topic, [f.topic for f in self.facts])}."
 
 
 def named_chip(name: str | None, knowledge: Knowledge, unnamed: Outcome = "undecided") -> Chip | Finding:

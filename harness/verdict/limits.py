@@ -12,7 +12,9 @@ from harness.roofline.ceiling import ceiling, footprint, most_generous, runs
 from harness.roofline.deployment import Deployment, number_format
 from harness.stats import Interval
 from harness.units import binary, number, seconds
+from harness.verdict.economics import hour_span
 from harness.verdict.finding import (
+    ARTEFACT_TOLERANCE,
     CEILING_SLACK,
     IDENTITY_TOLERANCE,
     Finding,
@@ -237,16 +239,45 @@ def _as_rate(
 
 
 def judge_cost(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
-    """Price of an hour over tokens of an hour; without a price it cannot be judged."""
+    """Price of an hour over tokens of an hour; without a price, over the range of the catalog's for that chip."""
     if claim.usd_per_hour is None:
-        reason = "The source gives no price of an hour of the chip, and none is assumed here."
-        return Finding(outcome="out of reach", reason=reason, missing=("price of an hour",))
+        return _at_catalogued_price(claim, knowledge, sheet)
     if claim.rate_tok_s is None:
         factor = claim.usd_per_hour / 3600 * 1e6
         return _as_rate(claim, factor / claim.usd_per_mtok, factor, "at the price of an hour given", knowledge, sheet)
     implied = claim.usd_per_hour / (3600 * claim.rate_tok_s) * 1e6
     how = "price of an hour / (3600 x rate) x 1,000,000"
     return _identity(claim.usd_per_mtok, implied, how, "USD per million tokens")
+
+
+def _at_catalogued_price(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    """Judged at five prices of an hour from the least to the largest: refuted only if it is at each."""
+    name = claim.conditions.chip
+    prices = hour_span(name, knowledge) if name is not None else None
+    if prices is None:
+        reason = "The source gives no price of an hour of the chip, and neither does the catalog."
+        return Finding(outcome="out of reach", reason=reason, missing=("price of an hour",))
+    words = f"at {number(prices[0], 2)} to {number(prices[1], 2)} USD an hour, the catalog's prices"
+    if claim.rate_tok_s is not None:
+        low, high = (p / (3600 * claim.rate_tok_s) * 1e6 for p in prices)
+        span = around(low, high, ARTEFACT_TOLERANCE)
+        return Finding(
+            outcome="consistent" if span.low <= claim.usd_per_mtok <= span.high else "undecided",
+            reason=f"The rate given costs {number(low, 2)} to {number(high, 2)} USD per million tokens {words}.",
+            interval=span,
+            interval_of="cost at the catalog's prices, 5 % either way",
+            missing=("price of an hour",),
+        )
+    least, most = prices
+    factors = [least * (most / least) ** (i / 4) / 3600 * 1e6 for i in range(5)]
+    found = [_as_rate(claim, f / claim.usd_per_mtok, f, words, knowledge, sheet) for f in factors]
+    whole = tally([f.outcome for f in found])
+    spans = [f.interval for f in found if f.interval is not None]
+    ends = Interval(low=min(s.low for s in spans), high=max(s.high for s in spans)) if spans else None
+    missing = (*dict.fromkeys((*found[0].missing, "price of an hour")),)
+    return found[0].model_copy(
+        update={**dict(whole.finding(found[0].reason, missing)), "interval": ends, "evidence": found[0].evidence}
+    )
 
 
 def judge_arithmetic(claim: Arithmetic) -> Finding:
