@@ -37,7 +37,7 @@ def _mla(spec: Spec, n: float, causal: bool) -> ContextWork:
     heads, layers = spec.num_attention_heads, spec.num_hidden_layers
     r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
     dn, dv = spec.qk_nope_head_dim or 0, spec.v_head_dim or 0
-    topk = spec.index_topk if spec.model_type == "deepseek_v32" else None
+    topk = spec.index_topk
     attended = _mean_up_to(topk, n, causal)
     # Decode absorbs the expansion of keys and values and works in the latent space, r + p wide for the scores and r
     # for the values; prefill expands them, dn + p and dv wide (DeepSeek-V2, section 2.1.2). Sparse prefill picks
@@ -49,8 +49,8 @@ def _mla(spec: Spec, n: float, causal: bool) -> ContextWork:
     index_flop = index_elements = 0.0
     if topk is not None:
         hi, di = spec.index_n_heads or 0, spec.index_head_dim or 0
-        index_flop = 2 * hi * di * _mean_up_to(None, n, causal) * layers
-        index_elements = n * di * layers
+        index_flop = 2 * hi * di * _mean_up_to(None, n, causal) * spec.index_layers
+        index_elements = n * di * spec.index_layers
     stored = n * (r + p) * layers
     read = attended * (r + p) * layers + index_elements
     return ContextWork(

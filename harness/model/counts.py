@@ -80,15 +80,12 @@ def router_parameters(spec: Spec) -> int:
 
 
 def _indexer_parameters(spec: Spec) -> int:
-    """All layers' index projections (V3.2: every layer; V4: the layers that compress by 4)."""
+    """Index projections of the layers that have an index (V3.2: every layer; V4: the layers that compress by 4)."""
     if spec.index_n_heads is None or spec.index_head_dim is None:
         return 0
-    layers = spec.num_hidden_layers
-    if spec.compress_ratios is not None:
-        layers = spec.compress_ratios.count(4)
     query_rank = spec.q_lora_rank or spec.hidden_size
     heads, width = spec.index_n_heads, spec.index_head_dim
-    return layers * (query_rank * heads * width + spec.hidden_size * (width + heads))
+    return spec.index_layers * (query_rank * heads * width + spec.hidden_size * (width + heads))
 
 
 def _norm_parameters(spec: Spec) -> int:
