@@ -7,10 +7,9 @@ are below one percent of the operations and are not matrix products.
 
 from typing import Literal
 
+from harness.model.counts import INDEX_STRIDE, parameters
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
-
-INDEX_STRIDE = 4  # V4 keeps one compressed entry for four tokens in indexed layers (V4 report, CSA)
 
 
 class ContextWork(Frozen):
@@ -111,7 +110,5 @@ def kv_bytes(spec: Spec, tokens: float, element_bytes: float = 2.0) -> float:
 
 def flop_per_token(spec: Spec, tokens: float) -> float:
     """Decode operations of one token at `tokens` of context: twice the active weights, and attention."""
-    from harness.model.counts import parameters
-
     context = over_context(spec, tokens, "decode")
     return 2 * parameters(spec).active + context.core_flop + context.indexer_flop

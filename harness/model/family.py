@@ -39,7 +39,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"norm_topk_prob": False},
     "deepseek_v3": _SIGMOID,
     "deepseek_v32": _SIGMOID,
-    "deepseek_v4": _SIGMOID,
+    "deepseek_v4": {**_SIGMOID, "scoring_func": "sqrtsoftplus"},
     "glm_moe_dsa": _SIGMOID,
     "minimax_m2": {**_SIGMOID, "rope_interleave": False, "use_qk_norm": True},
     "mixtral": {"rope_interleave": False, "rope_theta": 1e6, "rms_norm_eps": 1e-5},

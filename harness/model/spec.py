@@ -73,7 +73,7 @@ class Spec(Frozen):
     n_shared_experts: int = Field(default=0, ge=0)
     moe_intermediate_size: int | None = Field(default=None, gt=0)
     first_k_dense_replace: int = Field(default=0, ge=0)
-    scoring_func: Literal["sigmoid", "softmax"] = Field(default=USUAL["scoring_func"])
+    scoring_func: Literal["sigmoid", "softmax", "sqrtsoftplus"] = Field(default=USUAL["scoring_func"])
     topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = Field(default=USUAL["topk_method"])
     n_group: int = Field(default=1, gt=0)
     topk_group: int = Field(default=1, gt=0)
@@ -93,6 +93,7 @@ class Spec(Frozen):
     compress_ratios: tuple[int, ...] | None = Field(
         default=None, description="V4, one a layer: 0 window only, 4 indexed, 128 dense over compressed entries"
     )
+    hc_mult: int | None = Field(default=None, gt=0, description="V4: residual streams of its hyper-connections")
     num_nextn_predict_layers: int = Field(default=0, ge=0, description="multi-token-prediction layers, not counted")
 
     @property

@@ -55,3 +55,27 @@ def test_only_layers_with_an_index_keep_index_keys(name: str, index_layers: int)
 @pytest.mark.parametrize("name", ["glm-5", "glm-5.2", "minimax-m2.5"])
 def test_what_is_only_counted_is_refused_by_name(name: str) -> None:
     assert "modelled here and not run" in (why_not_run(released(name).spec) or "")
+
+
+def v4_beside(d: int, layers: int, with_index: int, plain: int) -> int:
+    """Compressors and hyper-connections of V4, tensor by tensor, named as in transformers."""
+    indexed = 0
+    for width in (512, 128):  # entries, index keys
+        kv_proj = gate_proj = d * 2 * width
+        indexed += kv_proj + gate_proj + 4 * 2 * width + width
+    dense = 2 * d * 512 + 128 * 512 + 512
+    attn_hc = ffn_hc = 24 * 4 * d + 24 + 3
+    return with_index * indexed + plain * dense + layers * (attn_hc + ffn_hc) + 4 * 4 * d + 4 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "active"),
+    [
+        ("deepseek-v4-pro", v4_beside(7168, 61, 30, 31), 48.852e9),
+        ("deepseek-v4-flash", v4_beside(4096, 43, 21, 20), 13.27e9),
+    ],
+)
+def test_v4_counts_compressors_and_hyper_connections(name: str, beside: int, active: float) -> None:
+    count = parameters(released(name).spec)
+    assert count.compressor + count.hyper_connections == beside
+    assert count.active == pytest.approx(active, rel=5e-4)
