@@ -5,6 +5,7 @@ Hi index heads, di index width. One multiply-add counts as two operations. Softm
 are below one percent of the operations and are not matrix products.
 """
 
+import math
 from typing import Literal
 
 from harness.model.counts import INDEX_STRIDE, parameters
@@ -106,6 +107,26 @@ def over_context(spec: Spec, tokens: float, mode: Literal["decode", "prefill"]) 
 def kv_bytes(spec: Spec, tokens: float, element_bytes: float = 2.0) -> float:
     """Cache of one sequence of `tokens`, index keys included, in bytes."""
     return over_context(spec, tokens, "decode").stored_elements * element_bytes
+
+
+def deployed_bytes(spec: Spec, tokens: float) -> float | None:
+    """Cache of one sequence of `tokens` as FP8 deployments of DeepSeek's sparse attention keep it, scales and 16-bit
+    rotary parts included; None for other attention.
+
+    V3.2: a latent in 512 + 4 * 4 + 64 * 2 = 656 bytes, an index key in 128 + 4. V4: an entry in 448 + 8 + 64 * 2 = 584,
+    an index key in FP4 with a scale for 32 values, 64 + 4.
+    """
+    p, di = spec.qk_rope_head_dim or 0, spec.index_head_dim or 0
+    if spec.attention == "mla" and spec.index_layers:
+        r = spec.kv_lora_rank or 0
+        return tokens * (spec.num_hidden_layers * (r + r / 128 * 4 + 2 * p) + spec.index_layers * (di + 4))
+    if spec.attention != "v4":
+        return None
+    ratios = spec.compress_ratios or (0,) * spec.num_hidden_layers
+    entries = sum(min(tokens, spec.sliding_window or 0) + (tokens / ratio if ratio else 0.0) for ratio in ratios)
+    plain = (spec.head_dim or 0) - p
+    scales = math.ceil(plain / 64 / 8) * 8  # one byte for 64 values, filled up to eight
+    return entries * (plain + scales + 2 * p) + spec.index_layers * tokens / INDEX_STRIDE * (di / 2 + di / 32)
 
 
 def flop_per_token(spec: Spec, tokens: float) -> float:

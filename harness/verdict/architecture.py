@@ -2,7 +2,7 @@
 
 from harness.catalog.models import ReleasedModel
 from harness.claims import Architecture, Hedge, Sheet, StatedConditions
-from harness.model.context import kv_bytes
+from harness.model.context import deployed_bytes, kv_bytes
 from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Flag
 from harness.stats import Interval
@@ -48,7 +48,11 @@ def _cache_figures(model: ReleasedModel, conditions: StatedConditions) -> tuple[
     stated = conditions.kv_bytes or _STATED_ELEMENT_BYTES.get(conditions.precision or "")
     contexts = (conditions.context_tokens,) if conditions.context_tokens is not None else _CONTEXTS
     elements = (stated,) if stated is not None else CACHE_ELEMENT_BYTES
-    return tuple(sorted({kv_bytes(model.spec, n, b) / n for n in contexts for b in elements}))
+    found = {kv_bytes(model.spec, n, b) / n for n in contexts for b in elements}
+    if 1.0 in elements:
+        kept = ((n, deployed_bytes(model.spec, n)) for n in contexts)
+        found |= {size / n for n, size in kept if size is not None}
+    return tuple(sorted(found))
 
 
 def matches(claimed: float, actual: tuple[float, ...], hedge: Hedge) -> bool:

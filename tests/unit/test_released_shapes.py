@@ -3,7 +3,7 @@
 import pytest
 
 from harness.catalog.models import released
-from harness.model.context import kv_bytes
+from harness.model.context import deployed_bytes, kv_bytes
 from harness.model.counts import parameters
 from harness.model.tensors import why_not_run
 
@@ -79,3 +79,12 @@ def test_v4_counts_compressors_and_hyper_connections(name: str, beside: int, act
     count = parameters(released(name).spec)
     assert count.compressor + count.hyper_connections == beside
     assert count.active == pytest.approx(active, rel=5e-4)
+
+
+def test_deployed_layouts_keep_what_their_makers_say() -> None:
+    """V3.2: 656 and 132 bytes a token and layer; at a million tokens V4-Pro keeps 10.5 % of it, V4-Flash 7.3 %."""
+    v32, n = deployed_bytes(released("deepseek-v3.2").spec, 1 << 20), 1 << 20
+    assert v32 == n * 61 * (656 + 132)
+    for name, share in (("deepseek-v4-pro", 0.105), ("deepseek-v4-flash", 0.073)):
+        assert (deployed_bytes(released(name).spec, n) or 0) / v32 == pytest.approx(share, abs=0.0005)
+    assert deployed_bytes(released("qwen3-8b").spec, n) is None
