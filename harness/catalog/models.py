@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from pydantic import Field
 
@@ -10,6 +11,25 @@ from harness.errors import UsageError, unknown
 from harness.model.counts import COUNTERPART_OF
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
+
+
+class _Length(Frozen):
+    """A longest context in tokens: native (of pretraining), extended (by stretched positions), or released later."""
+
+    kind: Literal["native", "extended", "released"]
+    tokens: int = Field(gt=0, lt=1e9)
+
+
+class Context(_Length):
+    """A longest context that a source states."""
+
+    source: Citation
+
+
+class ContextEntry(_Length):
+    """A longest context, as it is written in a catalog file."""
+
+    source: Key
 
 
 class _Architecture(Frozen):
@@ -31,17 +51,21 @@ class ReleasedModel(_Architecture):
 
     name: str
     source: Citation
+    contexts: tuple[Context, ...] = ()
 
 
 class ModelEntry(_Architecture):
     """One released model, as it is written in a catalog file."""
 
     source: Key
+    contexts: tuple[ContextEntry, ...] = Field(default=(), description="none: max_position_embeddings")
 
 
 def to_model(name: str, entry: ModelEntry, sources: dict[str, Citation]) -> ReleasedModel:
     """The model that `entry` describes. Raises UsageError for a source that is not listed."""
-    return ReleasedModel(**{**dict(entry), "name": name, "source": source_of(entry.source, sources)})
+    contexts = tuple(Context(**{**dict(c), "source": source_of(c.source, sources)}) for c in entry.contexts)
+    own = {"name": name, "source": source_of(entry.source, sources), "contexts": contexts}
+    return ReleasedModel(**{**dict(entry), **own})
 
 
 @cache

@@ -5,12 +5,12 @@ Hi index heads, di index width. One multiply-add counts as two operations. Softm
 are below one percent of the operations and are not matrix products.
 """
 
+import math
 from typing import Literal
 
+from harness.model.counts import INDEX_STRIDE, parameters
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
-
-INDEX_STRIDE = 4  # V4 keeps one compressed entry for four tokens in indexed layers (V4 report, CSA)
 
 
 class ContextWork(Frozen):
@@ -37,7 +37,7 @@ def _mla(spec: Spec, n: float, causal: bool) -> ContextWork:
     heads, layers = spec.num_attention_heads, spec.num_hidden_layers
     r, p = spec.kv_lora_rank or 0, spec.qk_rope_head_dim or 0
     dn, dv = spec.qk_nope_head_dim or 0, spec.v_head_dim or 0
-    topk = spec.index_topk if spec.model_type == "deepseek_v32" else None
+    topk = spec.index_topk
     attended = _mean_up_to(topk, n, causal)
     # Decode absorbs the expansion of keys and values and works in the latent space, r + p wide for the scores and r
     # for the values; prefill expands them, dn + p and dv wide (DeepSeek-V2, section 2.1.2). Sparse prefill picks
@@ -49,8 +49,8 @@ def _mla(spec: Spec, n: float, causal: bool) -> ContextWork:
     index_flop = index_elements = 0.0
     if topk is not None:
         hi, di = spec.index_n_heads or 0, spec.index_head_dim or 0
-        index_flop = 2 * hi * di * _mean_up_to(None, n, causal) * layers
-        index_elements = n * di * layers
+        index_flop = 2 * hi * di * _mean_up_to(None, n, causal) * spec.index_layers
+        index_elements = n * di * spec.index_layers
     stored = n * (r + p) * layers
     read = attended * (r + p) * layers + index_elements
     return ContextWork(
@@ -109,9 +109,27 @@ def kv_bytes(spec: Spec, tokens: float, element_bytes: float = 2.0) -> float:
     return over_context(spec, tokens, "decode").stored_elements * element_bytes
 
 
+def deployed_bytes(spec: Spec, tokens: float) -> float | None:
+    """Cache of one sequence of `tokens` as FP8 deployments of DeepSeek's sparse attention keep it, scales and 16-bit
+    rotary parts included; None for other attention.
+
+    V3.2: a latent in 512 + 4 * 4 + 64 * 2 = 656 bytes, an index key in 128 + 4. V4: an entry in 448 + 8 + 64 * 2 = 584,
+    an index key in FP4 with a scale for 32 values, 64 + 4.
+    """
+    p, di = spec.qk_rope_head_dim or 0, spec.index_head_dim or 0
+    if spec.attention == "mla" and spec.index_layers:
+        r = spec.kv_lora_rank or 0
+        return tokens * (spec.num_hidden_layers * (r + r / 128 * 4 + 2 * p) + spec.index_layers * (di + 4))
+    if spec.attention != "v4":
+        return None
+    ratios = spec.compress_ratios or (0,) * spec.num_hidden_layers
+    entries = sum(min(tokens, spec.sliding_window or 0) + (tokens / ratio if ratio else 0.0) for ratio in ratios)
+    plain = (spec.head_dim or 0) - p
+    scales = math.ceil(plain / 64 / 8) * 8  # one byte for 64 values, filled up to eight
+    return entries * (plain + scales + 2 * p) + spec.index_layers * tokens / INDEX_STRIDE * (di / 2 + di / 32)
+
+
 def flop_per_token(spec: Spec, tokens: float) -> float:
     """Decode operations of one token at `tokens` of context: twice the active weights, and attention."""
-    from harness.model.counts import parameters
-
     context = over_context(spec, tokens, "decode")
     return 2 * parameters(spec).active + context.core_flop + context.indexer_flop

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
 
+INDEX_STRIDE = 4  # V4 keeps one compressed entry for four tokens in indexed layers (V4 report, CSA)
+
 
 class Parameters(Frozen):
     """Parameter counts by component. `active` counts the head and leaves out the embedding look-up."""
@@ -17,6 +19,8 @@ class Parameters(Frozen):
     head: int
     attention: int
     indexer: int
+    compressor: int
+    hyper_connections: int
     dense: int
     router: int
     experts_total: int
@@ -40,7 +44,8 @@ class Parameters(Frozen):
 
     @property
     def _common(self) -> int:
-        return self.head + self.attention + self.indexer + self.dense + self.router + self.shared + self.norms
+        own = self.compressor + self.hyper_connections
+        return own + self.head + self.attention + self.indexer + self.dense + self.router + self.shared + self.norms
 
 
 def attention_parameters(spec: Spec) -> int:
@@ -80,15 +85,52 @@ def router_parameters(spec: Spec) -> int:
 
 
 def _indexer_parameters(spec: Spec) -> int:
-    """All layers' index projections (V3.2: every layer; V4: the layers that compress by 4)."""
+    """Index projections of the layers that have an index (V3.2: every layer; V4: the layers that compress by 4, where
+    a compressor makes the keys)."""
     if spec.index_n_heads is None or spec.index_head_dim is None:
         return 0
-    layers = spec.num_hidden_layers
-    if spec.compress_ratios is not None:
-        layers = spec.compress_ratios.count(4)
     query_rank = spec.q_lora_rank or spec.hidden_size
     heads, width = spec.index_n_heads, spec.index_head_dim
-    return layers * (query_rank * heads * width + spec.hidden_size * (width + heads))
+    return spec.index_layers * (
+        query_rank * heads * width + spec.hidden_size * (heads + (0 if spec.attention == "v4" else width))
+    )
+
+
+def compressor_products(spec: Spec) -> int:
+    """V4's compressors, all layers: keys and gates for an entry, and for an index key where a layer has an index. An
+    indexed layer forms two series, so that entries overlap (V4 report, compressed sparse attention)."""
+    d, hd, di = spec.hidden_size, spec.head_dim or 0, spec.index_head_dim or 0
+    ratios = spec.compress_ratios or ()
+    indexed = ratios.count(INDEX_STRIDE)
+    plain = sum(ratio > INDEX_STRIDE for ratio in ratios)
+    return 2 * d * (indexed * 2 * (hd + di) + plain * hd)
+
+
+def _compressor_parameters(spec: Spec) -> int:
+    """Those, a bias for each token of an entry, and a norm of the entry."""
+    hd, di = spec.head_dim or 0, spec.index_head_dim or 0
+    small = 0
+    for ratio in spec.compress_ratios or ():
+        if ratio == INDEX_STRIDE:
+            small += (2 * ratio + 1) * (hd + di)
+        elif ratio:
+            small += (ratio + 1) * hd
+    return compressor_products(spec) + small
+
+
+def hyper_connection_products(spec: Spec) -> int:
+    """V4's hyper-connections: N streams are mixed before and after attention and feed-forward of each layer by N read,
+    N write and N*N mixing weights, made from all streams; before the head by N read weights alone."""
+    n, d = spec.hc_mult or 0, spec.hidden_size
+    return spec.num_hidden_layers * 2 * (2 * n + n * n) * n * d + n * n * d
+
+
+def _hyper_connection_parameters(spec: Spec) -> int:
+    """Those, a bias for each weight that they make, and a scale for each kind of weight."""
+    n = spec.hc_mult
+    if n is None:
+        return 0
+    return hyper_connection_products(spec) + spec.num_hidden_layers * 2 * (2 * n + n * n + 3) + n + 1
 
 
 def _norm_parameters(spec: Spec) -> int:
@@ -109,6 +151,8 @@ def parameters(spec: Spec) -> Parameters:
         head=spec.vocab_size * spec.hidden_size,
         attention=spec.num_hidden_layers * attention_parameters(spec),
         indexer=_indexer_parameters(spec),
+        compressor=_compressor_parameters(spec),
+        hyper_connections=_hyper_connection_parameters(spec),
         dense=spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0),
         router=spec.moe_layers * router_parameters(spec) if spec.is_sparse else 0,
         experts_total=spec.moe_layers * spec.n_routed_experts * expert,
@@ -194,6 +238,7 @@ def token_products(spec: Spec) -> int:
     router = spec.hidden_size * spec.n_routed_experts
     dense = spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0)
     attention = spec.num_hidden_layers * attention_products(spec) + parameters(spec).indexer
+    attention += compressor_products(spec) + hyper_connection_products(spec)
     return attention + dense + spec.moe_layers * (experts + router)
 
 

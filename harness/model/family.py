@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Family = Literal[
-    "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_v4", "mixtral", "qwen3_moe", "gpt_oss", "llama"
+    "deepseek_v2",
+    "deepseek_v3",
+    "deepseek_v32",
+    "deepseek_v4",
+    "glm_moe_dsa",
+    "minimax_m2",
+    "mixtral",
+    "qwen3",
+    "qwen3_moe",
+    "gpt_oss",
+    "llama",
 ]
 LayerType = Literal["full_attention", "sliding_attention"]
 
@@ -29,8 +39,11 @@ _OWN: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"norm_topk_prob": False},
     "deepseek_v3": _SIGMOID,
     "deepseek_v32": _SIGMOID,
-    "deepseek_v4": _SIGMOID,
+    "deepseek_v4": {**_SIGMOID, "scoring_func": "sqrtsoftplus"},
+    "glm_moe_dsa": _SIGMOID,
+    "minimax_m2": {**_SIGMOID, "rope_interleave": False, "use_qk_norm": True},
     "mixtral": {"rope_interleave": False, "rope_theta": 1e6, "rms_norm_eps": 1e-5},
+    "qwen3": {"rope_interleave": False, "use_qk_norm": True},
     "qwen3_moe": {"rope_interleave": False, "use_qk_norm": True, "norm_topk_prob": False},
     "gpt_oss": {
         "rope_interleave": False,

@@ -73,7 +73,7 @@ class Spec(Frozen):
     n_shared_experts: int = Field(default=0, ge=0)
     moe_intermediate_size: int | None = Field(default=None, gt=0)
     first_k_dense_replace: int = Field(default=0, ge=0)
-    scoring_func: Literal["sigmoid", "softmax"] = Field(default=USUAL["scoring_func"])
+    scoring_func: Literal["sigmoid", "softmax", "sqrtsoftplus"] = Field(default=USUAL["scoring_func"])
     topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = Field(default=USUAL["topk_method"])
     n_group: int = Field(default=1, gt=0)
     topk_group: int = Field(default=1, gt=0)
@@ -85,11 +85,15 @@ class Spec(Frozen):
     index_n_heads: int | None = Field(default=None, gt=0)
     index_head_dim: int | None = Field(default=None, gt=0)
     index_topk: int | None = Field(default=None, gt=0)
+    indexer_types: tuple[Literal["full", "shared"], ...] | None = Field(
+        default=None, description="GLM-5.2, one a layer: an index of its own, or the choice of the last layer with one"
+    )
     o_lora_rank: int | None = Field(default=None, gt=0)
     o_groups: int | None = Field(default=None, gt=0)
     compress_ratios: tuple[int, ...] | None = Field(
         default=None, description="V4, one a layer: 0 window only, 4 indexed, 128 dense over compressed entries"
     )
+    hc_mult: int | None = Field(default=None, gt=0, description="V4: residual streams of its hyper-connections")
     num_nextn_predict_layers: int = Field(default=0, ge=0, description="multi-token-prediction layers, not counted")
 
     @property
@@ -109,6 +113,15 @@ class Spec(Frozen):
     @property
     def dense_layers(self) -> int:
         return self.num_hidden_layers - self.moe_layers
+
+    @property
+    def index_layers(self) -> int:
+        """Layers with an index over the context: every one where the model has an index, unless the spec says which."""
+        if self.index_n_heads is None:
+            return 0
+        if self.indexer_types is not None:
+            return self.indexer_types.count("full")
+        return self.num_hidden_layers if self.compress_ratios is None else self.compress_ratios.count(4)
 
     def slides(self, layer: int) -> bool:
         """Whether attention of `layer` sees only a sliding window: all layers with one, unless `layer_types` says."""
@@ -150,7 +163,8 @@ class Spec(Frozen):
         layers = self.num_hidden_layers
         yield self.first_k_dense_replace > layers, "first_k_dense_replace exceeds num_hidden_layers"
         yield bool(self.dense_layers) and self.intermediate_size is None, "dense layers need intermediate_size"
-        for name, value in (("layer_types", self.layer_types), ("compress_ratios", self.compress_ratios)):
+        for name in ("layer_types", "compress_ratios", "indexer_types"):
+            value = getattr(self, name)
             yield value is not None and len(value) != layers, f"{name} must name each of the {layers} layers"
         slides = "sliding_attention" in (self.layer_types or ())
         yield slides and self.sliding_window is None, "layers of sliding_attention need sliding_window"

@@ -191,6 +191,8 @@ def why_not_run(spec: Spec) -> str | None:
             f"attends sparsely over its context ({spec.model_type}), which is modelled here and not run; expected a "
             "model with full attention"
         )
+    if spec.model_type == "minimax_m2":
+        return "rotates a half of each head, which is modelled here and not run; expected a model that rotates it whole"
     if spec.attention == "gqa" and (spec.head_dim or 0) % 8:
         return f"has a head_dim of {spec.head_dim}; grouped-query attention (GQA) runs with heads of a multiple of 8"
     return None

@@ -14,8 +14,10 @@ from harness.model.context import over_context
 from harness.model.counts import (
     attention_parameters,
     attention_products,
+    compressor_products,
     expert_parameters,
     expert_products,
+    hyper_connection_products,
     parameters,
     router_parameters,
 )
@@ -27,6 +29,7 @@ from harness.vocabulary import Frozen, RatePhase
 
 ComponentName = Literal[
     "experts", "shared_experts", "dense_layers", "router", "attention_projections", "attention_core", "indexer", "head",
+    "compressor", "hyper_connections",
     "kv_cache", "all_to_all", "all_reduce",
 ]  # fmt: skip
 Arithmetic = Literal["expert", "projection", "core"]
@@ -155,7 +158,8 @@ def _attention(
     element = deployment.kv_bytes or 2.0
     replicas = where.devices_per_package / where.dense_shards
     weights = spec.num_hidden_layers * attention_parameters(spec)
-    index_weights = parameters(spec).indexer
+    count = parameters(spec)
+    index_weights = count.indexer
     surrounding = number_format(_given(deployment.precision, "precision")).surrounding
     weight = number_format(deployment.projection_precision or surrounding).weight_bytes
     context = over_context(spec, n, "decode" if decode else "prefill")
@@ -177,6 +181,15 @@ def _attention(
         read = index_weights * weight * replicas
         out.append(Component(name="indexer", flop=flop, arithmetic="projection", read_bytes=read))
     resident = (weights + index_weights) * weight * replicas
+    if count.compressor or count.hyper_connections:
+        # both are kept in 16 bits or more
+        kept = {"compressor": count.compressor * 2.0 * replicas, "mixing": count.hyper_connections * 2.0 * replicas}
+        made = 2 * positions * compressor_products(spec), 2 * positions * hyper_connection_products(spec)
+        out += [
+            Component(name="compressor", flop=made[0], arithmetic="core", read_bytes=kept["compressor"]),
+            Component(name="hyper_connections", flop=made[1], arithmetic="core", read_bytes=kept["mixing"]),
+        ]
+        resident += sum(kept.values())
     return out, resident, sequences * context.stored_elements * element
 
 

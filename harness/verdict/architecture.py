@@ -2,7 +2,7 @@
 
 from harness.catalog.models import ReleasedModel
 from harness.claims import Architecture, Hedge, Sheet, StatedConditions
-from harness.model.context import kv_bytes
+from harness.model.context import deployed_bytes, kv_bytes
 from harness.model.counts import parameters
 from harness.results.assessment import Evidence, Flag
 from harness.stats import Interval
@@ -40,7 +40,7 @@ def figures(model: ReleasedModel, claim: Architecture) -> tuple[float, ...]:
         case "kv_bytes_per_token":
             return _cache_figures(model, claim.conditions)
         case _:
-            return (float(model.spec.max_position_embeddings),)
+            return tuple(float(c.tokens) for c in model.contexts) or (float(model.spec.max_position_embeddings),)
 
 
 def _cache_figures(model: ReleasedModel, conditions: StatedConditions) -> tuple[float, ...]:
@@ -48,7 +48,11 @@ def _cache_figures(model: ReleasedModel, conditions: StatedConditions) -> tuple[
     stated = conditions.kv_bytes or _STATED_ELEMENT_BYTES.get(conditions.precision or "")
     contexts = (conditions.context_tokens,) if conditions.context_tokens is not None else _CONTEXTS
     elements = (stated,) if stated is not None else CACHE_ELEMENT_BYTES
-    return tuple(sorted({kv_bytes(model.spec, n, b) / n for n in contexts for b in elements}))
+    found = {kv_bytes(model.spec, n, b) / n for n in contexts for b in elements}
+    if 1.0 in elements:
+        kept = ((n, deployed_bytes(model.spec, n)) for n in contexts)
+        found |= {size / n for n, size in kept if size is not None}
+    return tuple(sorted(found))
 
 
 def matches(claimed: float, actual: tuple[float, ...], hedge: Hedge) -> bool:
@@ -81,7 +85,7 @@ def judge_architecture(claim: Architecture, knowledge: Knowledge, sheet: Sheet) 
         missing = ("which model of the family",)
         flags = flagged(missing)
     elif found.outcome == "supported":
-        reason = f"{shown} is within 5 % of {listed}."
+        reason = f"{shown} is within 5 % of {listed}.{_kind(models, claim)}"
     else:
         flags, others, remark = _elsewhere(claim, knowledge, models, sheet.source.date)
         reason = f"{shown} is more than 5 % off every released model of that name: {listed}; "
@@ -96,6 +100,15 @@ def judge_architecture(claim: Architecture, knowledge: Knowledge, sheet: Sheet) 
         largest_uncertainty=missing[0] if missing else None,
         evidence=evidence,
     )
+
+
+def _kind(models: tuple[ReleasedModel, ...], claim: Architecture) -> str:
+    """Which kind of context it is, and whose word for it, where the catalog knows."""
+    if claim.figure != "context_tokens":
+        return ""
+    near = [c for m in models for c in m.contexts if abs(claim.value / c.tokens - 1) <= ARTEFACT_TOLERANCE]
+    words = dict.fromkeys(f"the {c.kind} context ({c.source.title})" for c in near)
+    return f" It is {' or '.join(words)}." if words else ""
 
 
 def _distance(a: float, b: float) -> float:

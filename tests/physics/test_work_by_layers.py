@@ -65,7 +65,7 @@ def attended(spec: Spec, layer: int, position: int) -> int:
             return near
         far = position // ratio
         return near + (min(far, spec.index_topk or far) if ratio == 4 else far)
-    if spec.model_type == "deepseek_v32":
+    if spec.attention == "mla" and spec.index_topk is not None:
         return min(position, spec.index_topk or position)
     if spec.layer_types is not None and spec.layer_types[layer] == "sliding_attention":
         return min(position, spec.sliding_window or position)

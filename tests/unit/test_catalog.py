@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.catalog.collection import builtin, with_files
 from harness.catalog.models import ReleasedModel, released, released_models, released_names
+from harness.claims import Sheet
 from harness.errors import UsageError
 from harness.model.counts import parameters
 from harness.roofline.achieved import achieved_range
@@ -155,3 +157,24 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
     assert made.supports("fp8") is False
     assert made.supports("fp4") is None
     assert "my-bench" in achieved_range("decode", catalog=found).sources
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "outcome", "kind"),
+    [
+        ("deepseek-v3", 131072, "supported", "released context"),
+        ("qwen3-235b-a22b", 32768, "supported", "native context"),
+        ("qwen3-235b-a22b", 131072, "supported", "extended context"),
+        ("kimi-k2", 262144, "supported", "released context"),
+        ("deepseek-v3", 1048576, "refuted", "more than 5 % off"),
+    ],
+)
+def test_a_context_is_judged_by_every_kind_there_is(model: str, tokens: int, outcome: str, kind: str) -> None:
+    claim = {"id": "c", "kind": "architecture", "figure": "context_tokens", "value": tokens, "place": "p"}
+    claim |= {"statement": "s", "conditions": {"model": model}}
+    sheet = Sheet.model_validate(
+        {"sheet": 1, "id": "s", "source": {"title": "A page"}, "claims": [claim]}, strict=False
+    )
+    (verdict,) = harness.judge(sheet).verdicts
+    assert verdict.outcome == outcome
+    assert kind in verdict.reason
