@@ -38,6 +38,11 @@ COUNTERPARTS: tuple[Counterpart, ...] = ("equal-total", "equal-active")
 ModelRole = Literal["moe", "equal-total", "equal-active", "other"]
 """What part a model plays in a record: a mixture of experts, one of its dense counterparts, or neither."""
 
+Maturity = Literal["tuned", "default", "early"]
+"""Of the software behind a rate: tuned for this very run, released and used with its defaults, or early (first support,
+a baseline, the expected value of a test)."""
+MATURITIES: tuple[Maturity, ...] = ("tuned", "default", "early")
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Positive = Annotated[float, Field(gt=0, lt=1e30)]
@@ -60,3 +65,9 @@ class ServingConditions(Frozen):
         default=None, description="of the attention core; None: BF16, as in all disclosed systems"
     )
     kv_bytes: float | None = Field(default=None, gt=0, le=4, description="bytes per cached element; None: 2")
+    tensor_parallel: int | None = Field(
+        default=None, gt=0, lt=1_000_000, description="devices that share one copy of the non-expert weights"
+    )
+    maturity: Maturity | None = Field(
+        default=None, description="of the software: tuned for this run, released with its defaults, or early"
+    )

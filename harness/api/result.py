@@ -181,7 +181,6 @@ class Projected(Reported):
         p = self.projection
         limits = {
             "ceiling": p.ceiling_tok_s,
-            "generous ceiling": p.generous_tok_s,
             "usual, middle": p.usual90_tok_s.mid,
         }
         limits |= {"usual, 90 % low": p.usual90_tok_s.low, "usual, 90 % high": p.usual90_tok_s.high}

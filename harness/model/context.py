@@ -84,13 +84,13 @@ def _v4(spec: Spec, n: float, causal: bool) -> ContextWork:
 
 def _gqa(spec: Spec, n: float, causal: bool) -> ContextWork:
     heads, kv_heads, hd = spec.num_attention_heads, spec.num_key_value_heads or 0, spec.head_dim or 0
+    sliding = sum(map(spec.slides, range(spec.num_hidden_layers)))
     core = elements = stored = 0.0
-    for layer in range(spec.num_hidden_layers):
-        window = spec.sliding_window if spec.slides(layer) else None
+    for layers, window in ((sliding, spec.sliding_window), (spec.num_hidden_layers - sliding, None)):
         attended = _mean_up_to(window, n, causal)
-        core += 2 * heads * 2 * hd * attended
-        elements += 2 * kv_heads * hd * attended
-        stored += 2 * kv_heads * hd * (n if window is None else min(n, window))
+        core += layers * 2 * heads * 2 * hd * attended
+        elements += layers * 2 * kv_heads * hd * attended
+        stored += layers * 2 * kv_heads * hd * (n if window is None else min(n, window))
     return ContextWork(core_flop=core, indexer_flop=0.0, read_elements=elements, stored_elements=stored)
 
 

@@ -5,6 +5,7 @@ attention over the context is counted elsewhere.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
@@ -143,6 +144,7 @@ def _norm_parameters(spec: Spec) -> int:
     return spec.num_hidden_layers * (2 * spec.hidden_size + inner) + spec.hidden_size
 
 
+@lru_cache(maxsize=512)
 def parameters(spec: Spec) -> Parameters:
     """Count the parameters of `spec` by component, in closed form."""
     expert = expert_parameters(spec)

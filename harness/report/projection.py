@@ -5,10 +5,10 @@ from typing import Any
 from harness import units
 from harness.files import strict
 from harness.report.blocks import Block, Bullets, Callout, Heading, Report, Table, Text, columns
-from harness.roofline.achieved import Accuracy
 from harness.roofline.deployment import Deployment
 from harness.roofline.projection import Projection, Spread
 from harness.units import number, percent, seconds
+from harness.vocabulary import Maturity
 
 _RATE = "tok/s"
 _OPTIONS = {
@@ -40,9 +40,9 @@ def build(model: str, found: Projection) -> Report:
         _normalisers(found),
         *_identities(found),
         *_routing(found),
-        Heading(level=2, text="What made the usual range"),
-        Text(text=_accuracy(found)),
-        _rows(found),
+        Heading(level=2, text="What the range is made of"),
+        Text(text=_made_of(found)),
+        _parts(found),
     ]
     return Report(title=f"{model} on {found.chip}: {found.phase}", blocks=tuple(blocks))
 
@@ -64,9 +64,8 @@ def _open(found: Projection) -> tuple[Block, ...]:
     return (
         Callout(
             tone="note",
-            text=f"Not given, and ranged over: {names} ({units.whole(found.scenarios)} scenarios). The ceiling and "
-            "the ends of intervals are the outermost of them; giving any of these can only narrow an interval. Times, "
-            f"memory and identities are of one in the middle: {typical}.",
+            text=f"Not given: {names}. The ceiling is over every value of them; the ranges take them as published "
+            f"systems have them. Times, memory and identities are of one in the middle: {typical}.",
         ),
     )
 
@@ -90,29 +89,28 @@ def _conditions(of: Deployment) -> tuple[tuple[str, str | None], ...]:
 
 def _does_not_fit(found: Projection) -> str:
     return (
-        f"It does not fit: {units.binary(found.memory_bytes)} a package are needed, "
-        f"{units.binary(found.memory_limit_bytes)} are there. The rates below are of the speed alone."
+        f"It does not fit: {units.binary(found.bound.memory_bytes)} a package are needed at least, "
+        f"{units.binary(found.bound.memory_limit_bytes)} are there. The rates below are of the speed alone."
     )
 
 
 def _limits(found: Projection) -> Table:
-    overlap = "best of the scenarios, " if found.missing else ""
-    overlap += f"all parts at once at their peaks; bound by {_BINDINGS[found.binding]}"
+    limits = found.limits
     rows: list[tuple[str, str, str]] = [
         (
-            "most generous ceiling",
-            number(found.generous_tok_s, 4),
-            "a claim above it is refuted; no system can pass it",
+            "ceiling",
+            number(found.ceiling_tok_s, 4),
+            f"no system can pass it: a claim above it is refuted; bound by {_BINDINGS[found.binding]}",
         ),
-        ("overlap ceiling", number(found.ceiling_tok_s, 4), overlap),
-        ("99 % usual range", _span(found.usual99_tok_s), "a claim above it is implausible"),
-        ("90 % usual range", _span(found.usual90_tok_s), f"middle {number(found.usual90_tok_s.mid)}; what is usual"),
-        ("serial point", number(found.serial_tok_s, 4), "one part after another; an estimate, no bound"),
+        ("99 % range", _span(found.usual99_tok_s), "a claim above it is implausible"),
+        ("90 % range", _span(found.usual90_tok_s), f"middle {number(found.usual90_tok_s.mid)}; what is usual"),
+        ("overlap point", number(limits.rate_tok_s, 4), "all parts at once at their peaks, in the middle case"),
+        ("serial point", number(limits.serial_tok_s, 4), "one part after another, in the middle case; no bound"),
     ]
     if found.tpot_floor_s is not None:
-        rows.append(("least time per token", seconds(found.tpot_floor_s), "of one sequence, at the overlap ceiling"))
+        rows.append(("time per token", seconds(found.tpot_floor_s), "of one sequence, at the overlap point"))
     return Table(
-        title=f"Limits and usual range, {_RATE} and package",
+        title=f"Limits, and what published systems would reach, {_RATE} and package",
         columns=columns("Quantity", ">Value", "What it says"),
         rows=tuple(rows),
         narrow="cards",
@@ -137,7 +135,7 @@ def _components(found: Projection) -> Table:
         title=f"Time of {of} by component, each at the peak of its resource",
         columns=columns("Component", ">Arithmetic", ">Memory", ">Links"),
         rows=tuple(rows),
-        note="The last two are estimates that only the usual range's reference point counts; no ceiling does.",
+        note="The last two are estimates that no ceiling counts.",
     )
 
 
@@ -150,7 +148,7 @@ def _memory(found: Projection) -> Table:
     buffers = limits.memory_bytes - limits.weight_bytes - limits.cache_bytes
     fits = {True: "fits", False: "does not fit", None: "not known"}[found.fits]
     if found.fits and limits.fits is False:
-        fits = "fits in other scenarios only"
+        fits = "fits under other conditions only"
     return Table(
         title=f"Memory of a package against capacity: {fits}",
         columns=columns("Part", ">Bytes", ">Of capacity"),
@@ -173,7 +171,7 @@ def _of_capacity(value: float | None, limit: float | None) -> str:
 
 def _normalisers(found: Projection) -> Table:
     return Table(
-        title="90 % usual range of the rate, tok/s for each",
+        title="90 % range of the rate, tok/s for each",
         columns=columns("For each", "Of", ">Low", ">Middle", ">High"),
         rows=tuple(
             (n.per, n.of, *((units.UNKNOWN,) * 3 if n.value is None else _ends(n.value))) for n in found.normalisers
@@ -190,7 +188,7 @@ def _identities(found: Projection) -> tuple[Block, ...]:
     if not found.identities:
         return ()
     items = tuple(f"{i.text}: {units.quantity(i.value, i.unit)}" for i in found.identities)
-    lead = "Any rate of this deployment must satisfy these; the values are of the middle of the usual range:"
+    lead = "Any rate of this deployment must satisfy these; the values are of the middle of the range:"
     return Heading(level=2, text="Identities"), Text(text=lead), Bullets(items=items)
 
 
@@ -208,30 +206,37 @@ def _routing(found: Projection) -> tuple[Block, ...]:
     )
 
 
-def _accuracy(found: Projection) -> str:
-    achieved = found.achieved
-    held = "; ".join(
-        f"leaving a {what} out, the 90 % intervals hold {percent(a.coverage)} of {units.whole(a.rows)} rates, "
-        f"median error {percent(a.median_error)}"
-        for what, a in (("source", achieved.loso), ("vendor", achieved.lovo))
-        if a is not None
-    )
-    left_out = ", ".join((*achieved.excluded_sources, *achieved.excluded_vendors))
+def _made_of(found: Projection) -> str:
+    made, left_out = found.forecast, ", ".join((*found.without_sources, *found.without_vendors))
     asked = f" Left out on request: {left_out}." if left_out else ""
     return (
-        f"{units.whole(len(achieved.rows))} published rates of "
-        f"{units.whole(len(achieved.sources))} publications. They reach "
-        f"{units.interval(achieved.low90, achieved.high90, 'fraction')} of the reference point, in which "
-        f"{percent(achieved.exposed_link)} of the time on links is exposed. Measured: {held or 'too few to measure'}."
-        f"{asked} To test a published rate, leave its own publication out (--without-source)."
+        f"A law of {made.made_of}: the time of a token is the sum of its parts, each its limit times a factor, times "
+        f"what software of this maturity, vendor and attention takes. Software: {MATURITIES[made.maturity]}.{asked} To "
+        "test a published rate, leave its own publication out (--without-source); how far off the law is on rates that "
+        "it has not seen: harness self-test --calibration."
     )
 
 
-def _rows(found: Projection) -> Table:
+MATURITIES: dict[Maturity | None, str] = {
+    "tuned": "tuned for the run",
+    "default": "released, with its defaults",
+    "early": "early (first support, a baseline, the expected value of a test)",
+    None: "not given, so each as often as published rates are of it",
+}
+_PARTS = {
+    "experts": "reading experts", "weights": "reading other weights", "cache": "reading the cache",
+    "products": "products", "attention": "attention", "links": "links", "activations": "traffic between kernels",
+    "launches": "launches", "prompt_memory": "reading, prompt", "prompt_products": "products, prompt",
+    "prompt_attention": "attention, prompt", "prompt_links": "links, prompt",
+    "prompt_activations": "traffic between kernels, prompt",
+}  # fmt: skip
+
+
+def _parts(found: Projection) -> Table:
     return Table(
-        title="Published rates in the usual range, as a fraction of their own reference point",
-        columns=columns("Rate", "Publication", "Vendor", "Phase", ">Fraction"),
-        rows=tuple((r.rate_id, r.source_id, r.vendor, r.phase, percent(r.fraction)) for r in found.achieved.rows),
+        title="Where the law puts the time of a token, in the middle case",
+        columns=columns("Part", ">Of the time"),
+        rows=tuple((_PARTS[name], percent(share)) for name, share in found.forecast.part_shares),
     )
 
 
@@ -241,9 +246,9 @@ def as_json(model: str, found: Projection) -> str:
 
 
 def _document(model: str, found: Projection) -> dict[str, Any]:
-    limits, achieved = found.limits, found.achieved
+    limits, made = found.limits, found.forecast
     return {
-        "schema": 2,
+        "schema": 3,
         "kind": "projection",
         "model": model,
         "chip": found.chip,
@@ -251,12 +256,11 @@ def _document(model: str, found: Projection) -> dict[str, Any]:
         "basis": "modelled",
         "given": found.deployment.model_dump(mode="json", exclude_none=True),
         "missing": list(found.missing),
-        "scenarios": found.scenarios,
         "typical": found.typical.model_dump(mode="json", exclude_none=True),
         "ceiling_tok_s": found.ceiling_tok_s,
         "binding": found.binding,
-        "generous_ceiling_tok_s": found.generous_tok_s,
-        "serial_tok_s": found.serial_tok_s,
+        "overlap_tok_s": limits.rate_tok_s,
+        "serial_tok_s": limits.serial_tok_s,
         "usual90_tok_s": _three(found.usual90_tok_s),
         "usual99_tok_s": _three(found.usual99_tok_s),
         "memory": {
@@ -283,23 +287,18 @@ def _document(model: str, found: Projection) -> dict[str, Any]:
         ],
         "identities": [i.model_dump(mode="json") for i in found.identities],
         "routing": [r.model_dump(mode="json") for r in found.routing],
-        "achieved": {
-            "fraction90": [achieved.low90, achieved.mid, achieved.high90],
-            "fraction99": [achieved.low99, achieved.mid, achieved.high99],
-            "exposed_link": achieved.exposed_link,
-            "sources": list(achieved.sources),
-            "excluded_sources": list(achieved.excluded_sources),
-            "excluded_vendors": list(achieved.excluded_vendors),
-            "leave_one_source_out": _measured(achieved.loso),
-            "leave_one_vendor_out": _measured(achieved.lovo),
-            "rows": [r.model_dump(mode="json") for r in achieved.rows],
+        "forecast": {
+            "maturity": made.maturity,
+            "moves_most": made.moves_most,
+            "parts": dict(made.part_shares),
+            "rates": made.rates,
+            "sources": list(made.sources),
+            "excluded_sources": list(found.without_sources),
+            "excluded_vendors": list(found.without_vendors),
+            "levels": made.rate.model_dump(mode="json"),
         },
     }
 
 
 def _three(spread: Spread) -> list[float]:
     return [spread.low, spread.mid, spread.high]
-
-
-def _measured(accuracy: Accuracy | None) -> dict[str, Any] | None:
-    return None if accuracy is None else accuracy.model_dump(mode="json")

@@ -1,11 +1,9 @@
-"""What a model could do on a chip: limits, the usual range of published systems, and all that follows from a rate.
+"""What a model could do on a chip: limits, what published systems would reach, and all that follows from a rate.
 
-Conditions that the deployment leaves open are ranged over. The ceiling is then the largest over the range, the ends of
-an interval are the outermost over it, and its middle is that of the conditions in which published systems work. So
-giving a condition can only narrow an interval.
+Conditions that the deployment leaves open are ranged over: the bound takes the best that any value of them allows, the
+forecast draws them as published systems have them. Giving a condition can only lower the bound.
 """
 
-import math
 from typing import Literal
 
 from harness.catalog.chips import Chip
@@ -13,11 +11,10 @@ from harness.catalog.collection import Catalog
 from harness.errors import UsageError
 from harness.model.routing import RoutingCase, routing_cases
 from harness.model.spec import Spec
-from harness.roofline.achieved import AchievedRange, achieved_range, reference_tok_s
 from harness.roofline.bound import highest
 from harness.roofline.ceiling import Binding, Ceiling, Share, arithmetic_of, ceiling, runs
 from harness.roofline.deployment import Deployment
-from harness.roofline.scenarios import scenarios
+from harness.roofline.forecast import Forecast, forecast, law
 from harness.roofline.work import PREFILL_TOKENS_PER_PACKAGE
 from harness.vocabulary import MIXED_PHASES, Frozen, RatePhase
 
@@ -55,94 +52,50 @@ class Projection(Frozen):
     phase: RatePhase
     deployment: Deployment
     missing: tuple[str, ...]
-    scenarios: int
-    """how many scenarios of the missing conditions were looked at"""
     typical: Deployment
-    """the scenario that the components and the memory are of"""
-    ceiling_tok_s: float
-    generous_tok_s: float
-    """the ceiling to refute with: largest sourced figures, open choices in the rate's favour"""
-    binding: Binding
-    serial_tok_s: float
-    reference_tok_s: float
-    usual90_tok_s: Spread
-    usual99_tok_s: Spread
-    achieved: AchievedRange
+    """the draw that the components and the memory are of"""
+    bound: Ceiling
+    """over all that is left open; a claim above it is refuted"""
     limits: Ceiling
-    """of the typical scenario"""
+    """of the typical deployment"""
     components: tuple[Share, ...]
-    memory_bytes: float
-    memory_limit_bytes: float | None
-    fits: bool | None
-    """whether any scenario fits"""
-    tpot_floor_s: float | None
+    forecast: Forecast
+    without_sources: tuple[str, ...]
+    without_vendors: tuple[str, ...]
     normalisers: tuple[Normaliser, ...]
     routing: tuple[RoutingCase, ...]
     """experts of a layer that the group touches in a step, routed evenly and with skew; empty for a dense model"""
     identities: tuple[Identity, ...]
 
-
-class _Point(Frozen):
-    """One scenario, with its limits."""
-
-    deployment: Deployment
-    limits: Ceiling
-    reference: float
-
-
-def _point(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, exposed: float) -> _Point:
-    limits = ceiling(spec, chip, deployment, phase)
-    return _Point(deployment=deployment, limits=limits, reference=reference_tok_s(limits, exposed))
-
-
-class _Survey(Frozen):
-    """All scenarios of one question."""
-
-    missing: tuple[str, ...]
-    points: tuple[_Point, ...]
-    centre: float
-    """geometric mean of the reference points of likely scenarios"""
-    typical: _Point
-    bound: Ceiling
-    """over all that is left open"""
-
     @property
-    def cap_tok_s(self) -> float:
+    def ceiling_tok_s(self) -> float:
+        """The rate that nothing can pass."""
         return self.bound.rate_tok_s
 
     @property
-    def best(self) -> Ceiling:
-        return max((p.limits for p in self.points), key=lambda c: c.rate_tok_s)
+    def binding(self) -> Binding:
+        """What sets the ceiling; capacity where nothing fits."""
+        return "capacity" if self.fits is False else self.bound.binding
+
+    @property
+    def usual90_tok_s(self) -> Spread:
+        rate = self.forecast.rate
+        return Spread(low=rate.low90, mid=rate.mid, high=rate.high90)
+
+    @property
+    def usual99_tok_s(self) -> Spread:
+        rate = self.forecast.rate
+        return Spread(low=rate.low99, mid=rate.mid, high=rate.high99)
 
     @property
     def fits(self) -> bool | None:
+        """Whether any deployment fits; None where no source gives the chip's memory."""
         return self.bound.fits
 
     @property
     def tpot_floor_s(self) -> float | None:
-        return min((p.limits.tpot_floor_s for p in self.points if p.limits.tpot_floor_s), default=None)
-
-    def interval(self, low: float, mid: float, high: float) -> Spread:
-        """Outermost ends over the scenarios. No end passes the cap, and the middle stays inside."""
-        top = min(self.cap_tok_s, high * max(p.reference for p in self.points))
-        bottom = min(top, low * min(p.reference for p in self.points))
-        return Spread(low=bottom, mid=min(max(mid * self.centre, bottom), top), high=top)
-
-
-def _survey(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, exposed: float) -> _Survey:
-    found = scenarios(spec, chip, deployment, phase)
-    likely = tuple(_point(spec, chip, d, phase, exposed) for d in found.likely)
-    points = likely
-    if found.missing:
-        points += tuple(_point(spec, chip, d, phase, exposed) for d in found.admissible)
-    centre = math.fsum(math.log(p.reference) for p in likely) / len(likely)
-    return _Survey(
-        missing=found.missing,
-        points=points,
-        centre=math.exp(centre),
-        typical=min(likely, key=lambda p: abs(math.log(p.reference) - centre)),
-        bound=highest(spec, chip, deployment, phase),
-    )
+        """Least time per output token of the typical deployment."""
+        return self.limits.tpot_floor_s
 
 
 def _scaled(spread: Spread, by: float) -> Spread:
@@ -180,10 +133,9 @@ def _identities(phase: RatePhase, typical: Deployment, rate: float) -> tuple[Ide
     return tuple(out)
 
 
-def _group_positions(typical: _Point) -> float:
+def _group_positions(found: Deployment, phase: RatePhase) -> float:
     """Positions of a step over the whole group."""
-    found = typical.deployment
-    if typical.limits.phase == "prefill":
+    if phase == "prefill":
         return PREFILL_TOKENS_PER_PACKAGE * (found.chips or 1)
     return (found.batch or 1.0) * (found.positions or 1.0) * (found.chips or 1)
 
@@ -206,45 +158,33 @@ def project(
     exclude_vendors: tuple[str, ...] = (),
     catalog: Catalog | None = None,
 ) -> Projection:
-    """Limits and usual range of `spec` on `chip`, over every scenario of the conditions that `deployment` leaves open.
+    """Limits of `spec` on `chip`, and what published systems would reach, over all that `deployment` leaves open.
 
-    The usual range leaves the named publications and vendors out. Raises UsageError for arithmetic that the chip does
-    not have, and where no published rate is left for a usual range.
+    The named publications and vendors are left out of the law. Raises UsageError for arithmetic that the chip does not
+    have, and where no published rate is left.
     """
     _refuse_unsupported(chip, deployment)
-    reached = achieved_range(
-        phase,
-        vendor=chip.vendor,
-        exclude_sources=exclude_sources,
-        exclude_vendors=exclude_vendors,
-        catalog=catalog,
-    )
-    survey = _survey(spec, chip, deployment, phase, reached.exposed_link)
-    typical, limits = survey.typical, survey.typical.limits
-    usual90 = survey.interval(reached.low90, reached.mid, reached.high90)
+    fitted = law(catalog, exclude_sources, exclude_vendors)
+    if fitted is None:
+        raise UsageError("no published rate is left to make a usual range from; leave fewer sources out")
+    bound = highest(spec, chip, deployment, phase)
+    found = forecast(spec, chip, deployment, phase, fitted, bound.rate_tok_s)
+    limits = ceiling(spec, chip, found.typical, phase)
+    usual = Spread(low=found.rate.low90, mid=found.rate.mid, high=found.rate.high90)
     return Projection(
         chip=chip.name,
         vendor=chip.vendor,
         phase=phase,
         deployment=deployment,
-        missing=survey.missing,
-        scenarios=len(survey.points),
-        typical=typical.deployment,
-        ceiling_tok_s=min(survey.best.rate_tok_s, survey.cap_tok_s),
-        generous_tok_s=survey.cap_tok_s,
-        binding="capacity" if survey.fits is False else survey.best.binding,
-        serial_tok_s=limits.serial_tok_s,
-        reference_tok_s=typical.reference,
-        usual90_tok_s=usual90,
-        usual99_tok_s=survey.interval(reached.low99, reached.mid, reached.high99),
-        achieved=reached,
+        missing=found.missing,
+        typical=found.typical,
+        bound=bound,
         limits=limits,
         components=limits.shares,
-        memory_bytes=limits.memory_bytes,
-        memory_limit_bytes=limits.memory_limit_bytes,
-        fits=survey.fits,
-        tpot_floor_s=survey.tpot_floor_s,
-        routing=routing_cases(spec, _group_positions(typical)),
-        normalisers=_normalisers(chip, typical.deployment, usual90),
-        identities=_identities(phase, typical.deployment, usual90.mid),
+        forecast=found,
+        without_sources=exclude_sources,
+        without_vendors=exclude_vendors,
+        routing=routing_cases(spec, _group_positions(found.typical, phase)),
+        normalisers=_normalisers(chip, found.typical, usual),
+        identities=_identities(phase, found.typical, usual.mid),
     )

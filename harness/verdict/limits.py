@@ -7,9 +7,11 @@ from harness.catalog.citation import Range
 from harness.catalog.models import ReleasedModel
 from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
 from harness.results.assessment import Evidence, Outcome
-from harness.roofline.achieved import AchievedRange, reference_tok_s
-from harness.roofline.ceiling import ceiling, footprint, most_generous, runs
+from harness.roofline.bound import MOST_CHIPS, highest
+from harness.roofline.ceiling import footprint, runs
 from harness.roofline.deployment import Deployment, number_format
+from harness.roofline.forecast import each_per_s, forecast, mixture
+from harness.roofline.law import Law
 from harness.stats import Interval
 from harness.units import binary, number, seconds
 from harness.verdict.economics import hour_span
@@ -26,8 +28,8 @@ from harness.verdict.finding import (
     tally,
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
-from harness.verdict.rating import made_of, usual_range
-from harness.verdict.scenarios import PACKAGES_OF_A_NODE, Scenario, largest_effect, scenarios
+from harness.verdict.rating import law_without
+from harness.verdict.readings import PACKAGES_OF_A_NODE, WORDS, Reading, readings
 from harness.verdict.throughput import judge_throughput
 from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
 
@@ -128,22 +130,24 @@ def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding
     if precision is not None and not runs(chip, precision):
         return _cannot_run(chip, precision)
     phase: RatePhase = "decode" if claim.figure == "tpot" else "prefill"
-    completed = scenarios(claim.conditions.model_copy(update={"phase": phase, "per": "package"}), chip, models)
     own = sheet.source.own_publications
-    achieved = usual_range(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
-    times = [_time(c, chip, claim, 0.0 if achieved is None else achieved.exposed_link) for c in completed.each]
-    whole = tally([_time_outcome(claim.duration_s, t, achieved) for t in times])
-    floors = [t.floor_s for t in times]
-    tail = f"; over the scenarios {whole.in_words}" if len(times) > 1 else ""
-    span = None if achieved is None else _usual_time(times, achieved)
+    read = readings(claim.conditions.model_copy(update={"phase": phase, "per": "package"}), chip, models)
+    times = [_time(r, chip, claim, law_without(own, knowledge)) for r in read.each]
+    whole = tally([_time_outcome(claim.duration_s, t) for t in times])
+    least = min(times, key=lambda t: t.floor_s)
+    tail = f"; over the ways to read it {whole.in_words}" if len(times) > 1 else ""
+    tail += "; time in a queue is not known" if claim.figure == "ttft" else ""
+    known = [t.usual for t in times if t.usual is not None]
+    span = Interval.of(end for u in known for end in (u.low90, u.high90)) if known else None
+    moved = next((t.moves_most for t in times if t.moves_most), None)
     return whole.finding(
-        f"{seconds(claim.duration_s)} against a floor of {seconds(min(floors))}{tail}.",
-        completed.missing,
+        f"{seconds(claim.duration_s)} against a floor of {seconds(least.floor_s)}{tail}.",
+        read.missing,
         interval=span,
         interval_of="time that published systems would take" if span else None,
-        binding=min(times, key=lambda t: t.floor_s).binding,
-        largest_uncertainty=largest_effect(completed.each, floors) or "how much of a ceiling systems reach",
-        evidence=_time_evidence(claim, floors, achieved, span),
+        binding=least.binding,
+        largest_uncertainty=WORDS[moved] if moved else "how well the software uses the chip",
+        evidence=_time_evidence(claim, times, span),
     )
 
 
@@ -154,55 +158,78 @@ def _cannot_run(chip: Chip, precision: Precision) -> Finding:
 
 
 class Time(Frozen):
-    """What one scenario makes of a time."""
+    """What one reading makes of a time."""
 
     floor_s: float
-    """least possible, by the most generous ceiling and by the messages of experts"""
-    reference_s: float
-    """at the reference point that usual ranges are fractions of"""
+    """least possible, over all that is left open"""
     binding: str
+    usual: "UsualTime | None"
+    moves_most: str | None
+    made_of: str
 
 
-def _time_outcome(duration_s: float, time: Time, achieved: AchievedRange | None) -> Outcome:
+class UsualTime(Frozen):
+    """Seconds that published systems would take (90 and 99 %)."""
+
+    low99: float
+    low90: float
+    high90: float
+
+
+def _time_outcome(duration_s: float, time: Time) -> Outcome:
     if duration_s * CEILING_SLACK < time.floor_s:
         return "refuted"
-    if achieved is None:
+    if time.usual is None:
         return "undecided"
-    share = time.reference_s / duration_s
-    if share > achieved.high99:
+    if duration_s < time.usual.low99:
         return "implausible"
-    return "consistent" if achieved.low90 <= share <= achieved.high90 else "undecided"
+    return "consistent" if time.usual.low90 <= duration_s <= time.usual.high90 else "undecided"
 
 
-def _usual_time(times: list[Time], achieved: AchievedRange) -> Interval:
-    references = Interval.of(t.reference_s for t in times)
-    return Interval(low=references.low / achieved.high90, high=references.high / achieved.low90)
-
-
-def _time_evidence(
-    claim: Latency, floors: list[float], achieved: AchievedRange | None, span: Interval | None
-) -> tuple[Evidence, ...]:
+def _time_evidence(claim: Latency, times: list[Time], span: Interval | None) -> tuple[Evidence, ...]:
+    floors = [t.floor_s for t in times]
     words = f"least possible time {'per output' if claim.figure == 'tpot' else 'to the first'} token"
     stance = allowed_if(claim.duration_s * CEILING_SLACK >= min(floors))
-    ends = Interval.of(floors, level=0.99)
-    bound = evidence("modelled", words, min(floors), "s", "most generous ceiling", stance, ends)
-    if achieved is None:
+    bound = evidence(
+        "modelled", words, min(floors), "s", "most generous ceiling", stance, Interval.of(floors, level=0.99)
+    )
+    if span is None:
         return (bound,)
-    words = "what published systems would take"
-    return bound, evidence("published", words, None, "s", made_of(achieved), "context", span)
+    words = "what published systems would take" + ("" if claim.figure == "tpot" else ", time in a queue left out")
+    return bound, evidence("published", words, None, "s", times[0].made_of, "context", span)
 
 
-def _time(c: Scenario, chip: Chip, claim: Latency, exposed: float) -> Time:
-    generous = most_generous(c.model.spec, chip, c.deployment, c.phase)
-    nominal = ceiling(c.model.spec, chip, c.deployment, c.phase)
+def _time(read: Reading, chip: Chip, claim: Latency, fitted: Law | None) -> Time:
+    """The floor is of a lone sequence where no batch is given; the prompt is shared by all packages of the group."""
+    spec, given = read.model.spec, read.deployment
     if claim.figure == "tpot":
-        step, messages = generous.tpot_floor_s or 0.0, generous.latency_floor_s or 0.0
-        reference = (c.deployment.batch or 1.0) / reference_tok_s(nominal, exposed)
-        binding = "link" if messages > step else generous.binding
-        return Time(floor_s=max(step, messages), reference_s=reference, binding=binding)
-    prompt, chips = c.deployment.prompt_tokens or 1.0, c.deployment.chips or 1
-    least = prompt / (generous.rate_tok_s * chips)
-    return Time(floor_s=least, reference_s=prompt / (nominal.rate_tok_s * chips), binding=generous.binding)
+        batch = given.batch or LEAST_BATCH
+        bound = highest(spec, chip, given.model_copy(update={"batch": batch}), read.phase)
+        floor = batch / bound.rate_tok_s
+    else:
+        bound = highest(spec, chip, given, read.phase)
+        floor = (given.prompt_tokens or 1.0) / (bound.rate_tok_s * (given.chips or MOST_CHIPS))
+    if fitted is None:
+        return Time(floor_s=floor, binding=bound.binding, usual=None, moves_most=None, made_of="")
+    usual = _usual_time(read, chip, claim, fitted)
+    found = forecast(spec, chip, given, read.phase, fitted)
+    return Time(floor_s=floor, binding=bound.binding, usual=usual, moves_most=found.moves_most, made_of=found.made_of)
+
+
+LEAST_BATCH = 1e-6
+"""Sequences a package: one in the largest group that a sheet can state."""
+
+
+def _usual_time(read: Reading, chip: Chip, claim: Latency, fitted: Law) -> UsualTime:
+    """Per output token: batch over rate. To the first: the prompt over the rate, of all packages of the group or of the
+    one that a prompt may be kept on."""
+    drawn = mixture(read.model.spec, chip, read.deployment, read.phase, fitted)
+    if claim.figure == "tpot":
+        fast = slow = each_per_s(drawn, lambda d: d.batch or 1.0)
+    else:
+        fast = each_per_s(drawn, lambda d: (d.prompt_tokens or 1.0) / (d.chips or 1))
+        slow = each_per_s(drawn, lambda d: d.prompt_tokens or 1.0)
+    return UsualTime(low99=1 / fast.high99, low90=1 / fast.high90, high90=1 / slow.low90)
 
 
 def stated_peak(claim: Efficiency, chip: Chip) -> Range | None:

@@ -1,118 +1,92 @@
-"""One rate under one scenario: which bounds it breaks, and where it lies in the usual range of published systems.
+"""One rate against one reading of it: the bound that may refute it, and what published systems would reach.
 
-The most generous ceiling refutes; the nominal ceiling times the usual range, made without the sources under test, says
-what is usual. Rates are per package.
+The forecast is made without the publications under test. Rates are per package.
 """
 
 from functools import lru_cache
 
 from harness.catalog.chips import Chip
 from harness.catalog.collection import builtin
-from harness.errors import UsageError
 from harness.results.assessment import Outcome
-from harness.roofline.achieved import AchievedRange, achieved_range, reference_tok_s
-from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
+from harness.roofline.ceiling import Ceiling, runs
+from harness.roofline.forecast import Forecast, forecast, law
+from harness.roofline.law import Law
 from harness.verdict.finding import CEILING_SLACK
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.scenarios import Scenario
-from harness.vocabulary import Frozen, RatePhase
+from harness.verdict.readings import Reading
+from harness.vocabulary import Frozen, Maturity
+
+MATURITY_WORDS: dict[Maturity | None, str] = {
+    "tuned": "software tuned for the run",
+    "default": "released software with its defaults",
+    "early": "early software",
+    None: "software of any maturity",
+}
 
 
 @lru_cache(maxsize=256)
-def usual_range(
-    phase: RatePhase, vendor: str, leave_out: tuple[str, ...], knowledge: Knowledge
-) -> AchievedRange | None:
-    """The usual range for a rate on a chip of `vendor`, without the publications `leave_out`; None where nothing is
-    left.
+def law_without(own: tuple[str, ...], knowledge: Knowledge) -> Law | None:
+    """The law of what `knowledge` has published, without the publications under test; None where nothing is left.
 
-    Other publications on the vendor's chips stay in: leaving them out as well costs a quarter of the seeded errors of
-    factor 4 and saves no true rate (see `harness self-test`).
-    Where none is left the usual range has a vendor term in its width.
+    Other publications on the vendor's chips stay in: leaving them out as well costs seeded errors and saves no true
+    rate (see `harness self-test`).
     """
-    catalog = None if knowledge.catalog is builtin() else knowledge.catalog
-    try:
-        return achieved_range(phase, vendor=vendor, exclude_sources=leave_out, catalog=catalog)
-    except UsageError:
-        return None
-
-
-def made_of(found: AchievedRange) -> str:
-    """Rows and publications that made a usual range, in words."""
-    return f"{len(found.rows)} published rates of {len(found.sources)} publications: {', '.join(found.sources)}"
-
-
-def usual_tok_s(found: AchievedRange, limits: Ceiling) -> tuple[float, float, float]:
-    """Rates at the usual range's lower end, middle and upper end (90 %), for one deployment's limits."""
-    reference = reference_tok_s(limits, found.exposed_link)
-    return reference * found.low90, reference * found.mid, reference * found.high90
-
-
-def fraction(found: AchievedRange, limits: Ceiling, rate_tok_s: float) -> float:
-    """What share of its reference point a rate is."""
-    return rate_tok_s / reference_tok_s(limits, found.exposed_link)
+    return law(None if knowledge.catalog is builtin() else knowledge.catalog, tuple(sorted(set(own))))
 
 
 class Rating(Frozen):
-    """One rate under one scenario."""
+    """One rate in one reading."""
 
     outcome: Outcome
     why: str
     rate_tok_s: float
     """per package"""
-    generous: Ceiling | None
-    nominal: Ceiling | None
-    batch: float | None = None
-    admissible: bool = True
-    """False where the scenario is impossible by itself: what was filled in does not fit the memory"""
+    packages: float
+    """of the unit that the claim's rate is of"""
+    bound: Ceiling | None
+    forecast: Forecast | None
 
 
-def supported(chip: Chip, scenario: Scenario) -> bool | None:
-    """Whether the chip computes with weights of the scenario's format; None where no source says."""
-    precision = scenario.deployment.precision
-    return None if precision is None else runs(chip, precision)
-
-
-def rate_at(
-    rate_per_unit: float, chip: Chip, scenario: Scenario, achieved: AchievedRange | None, given_shape: bool
-) -> Rating:
-    """Judge a rate of the scenario's unit. `given_shape`: the source itself gives group and precision."""
-    rate = rate_per_unit / scenario.packages_per_unit
-    can = supported(chip, scenario)
-    if not can:
-        precision = scenario.deployment.precision
+def rate_in(reading: Reading, rate_per_unit: float, chip: Chip, fitted: Law | None) -> Rating:
+    """Judge a rate of the reading's unit."""
+    bound, precision = reading.bound, reading.deployment.precision
+    if bound is None:
+        can = None if precision is None else runs(chip, precision)
         why = f"{chip.title} has no {precision} arithmetic" if can is False else f"no source gives its {precision} peak"
         outcome: Outcome = "refuted" if can is False else "undecided"
-        return Rating(outcome=outcome, why=why, rate_tok_s=rate, generous=None, nominal=None)
-    spec = scenario.model.spec
-    generous = most_generous(spec, chip, scenario.deployment, scenario.phase)
-    nominal = ceiling(spec, chip, scenario.deployment, scenario.phase)
-    outcome, why, admissible = _place(rate, generous, nominal, achieved, given_shape)
-    return Rating(
-        outcome=outcome,
-        why=why,
-        rate_tok_s=rate,
-        generous=generous,
-        nominal=nominal,
-        batch=scenario.deployment.batch,
-        admissible=admissible,
-    )
+        packages = reading.packages_per_unit
+        return Rating(outcome=outcome, why=why, rate_tok_s=rate_per_unit / packages, packages=packages, bound=None,
+                      forecast=None)  # fmt: skip
+    expected = None
+    if fitted is not None:
+        expected = forecast(reading.model.spec, chip, reading.deployment, reading.phase, fitted, bound.rate_tok_s)
+    packages = _packages(reading, expected)
+    rate = rate_per_unit / packages
+    outcome, why = _place(rate, rate_per_unit / reading.most_packages, bound, expected)
+    return Rating(outcome=outcome, why=why, rate_tok_s=rate, packages=packages, bound=bound, forecast=expected)
 
 
-def _place(
-    rate: float, generous: Ceiling, nominal: Ceiling, achieved: AchievedRange | None, given_shape: bool
-) -> tuple[Outcome, str, bool]:
-    if generous.fits is False:
-        return "refuted", "it needs more memory than the chips have", given_shape
-    if rate > CEILING_SLACK * generous.rate_tok_s:
-        return "refuted", f"it is above the most generous ceiling, bound by {generous.binding}", True
-    if achieved is None:
-        return "undecided", "no bound is broken, and no published system says what is usual", True
-    share = fraction(achieved, nominal, rate)
-    if share > achieved.high99:
-        return "implausible", "possible, but above what 99 % of published systems reach", True
-    if share > achieved.high90:
-        return "undecided", "above the usual range of published systems (90 %), inside the wider one (99 %)", True
-    if share < achieved.low90:
-        return "undecided", "below the usual range of published systems (90 %): possible, but not confirmed", True
-    why = "inside the usual range of published systems (90 %), and no bound is broken; nothing here could confirm it"
-    return "consistent", why, True
+def _packages(reading: Reading, expected: Forecast | None) -> float:
+    """Packages of the unit; a system of unknown size is no smaller than the group in it."""
+    if reading.most_packages == reading.packages_per_unit or expected is None:
+        return reading.packages_per_unit
+    return max(reading.packages_per_unit, float(expected.typical.chips or 1))
+
+
+def _place(rate: float, least: float, bound: Ceiling, expected: Forecast | None) -> tuple[Outcome, str]:
+    """`least`: the rate of a package if the unit has as many of them as it can."""
+    if bound.fits is False:
+        return "refuted", "it needs more memory than the chips have"
+    if least > CEILING_SLACK * bound.rate_tok_s:
+        return "refuted", f"it is above the most generous ceiling, bound by {bound.binding}"
+    if expected is None:
+        return "undecided", "no bound is broken, and no published system says what is usual"
+    usual = expected.rate
+    if rate > usual.high99:
+        return "implausible", "possible, but above what 99 % of published systems would reach"
+    if rate > usual.high90:
+        return "undecided", "above what published systems would reach (90 %), inside the wider range (99 %)"
+    if rate < usual.low90:
+        return "undecided", "below what published systems would reach (90 %): possible, but not confirmed"
+    why = "inside what published systems would reach (90 %), and no bound is broken; nothing here could confirm it"
+    return "consistent", why

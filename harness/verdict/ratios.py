@@ -18,10 +18,10 @@ from harness.units import interval as interval_text
 from harness.units import number
 from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, Tally, evidence, stance_of, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.rating import usual_range
-from harness.verdict.scenarios import effect
+from harness.verdict.rating import law_without
+from harness.verdict.readings import effect
 from harness.verdict.tracing import described
-from harness.vocabulary import Frozen, RatePhase
+from harness.vocabulary import Frozen
 
 LIKE_LENGTHS = 1.35
 """Prompt or context lengths of a pair may differ by this factor: decode slows by under a tenth over it at 4,096 tokens
@@ -121,30 +121,27 @@ def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
     return tuple(out)
 
 
-def _most_ratio(
-    chip: Chip, reference: Chip, phases: tuple[RatePhase, ...], own: tuple[str, ...], knowledge: Knowledge
-) -> float:
+def _most_ratio(chip: Chip, reference: Chip, own: tuple[str, ...], knowledge: Knowledge) -> float:
     """A ratio that needs more than any resource's own and the widest gap of software between the two.
 
     The resource: the most generous figures of one chip, its fastest number format, over the least of the other's 16-bit
-    rate, since a source may compare formats. The gap: from the lower to the upper end of the usual range (99 %).
-    Infinite where there is no usual range. Latency objectives that only one chip can meet are not considered.
+    rate, since a source may compare formats. The gap: how far published systems lie apart at like conditions (99 %).
+    Infinite where nothing is published. Latency objectives that only one chip can meet are not considered.
     """
     fastest = max((peak.high for p in chip.peaks if (peak := chip.peak(p.precision))), default=None)
     wide = reference.peak("bf16")
     ratios = [fastest / wide.low] if fastest is not None and wide is not None else []
     wanted = ("memory bandwidth", "memory", "scale-up links")
     ratios += [a.high / b.low for words, a, b in _resources(chip, reference) if words in wanted]
-    gaps = [r.high99 / r.low99 for p in phases if (r := usual_range(p, chip.vendor, own, knowledge)) is not None]
-    return max(ratios) * max(gaps) if ratios and gaps else math.inf
+    fitted = law_without(own, knowledge)
+    return max(ratios) * fitted.widest if ratios and fitted is not None else math.inf
 
 
 def _excessive(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> str | None:
     """Why the ratio is above (or below) all that hardware and software together account for."""
     own = sheet.source.own_publications
-    phases: tuple[RatePhase, ...] = (claim.conditions.phase,) if claim.conditions.phase else ("prefill", "decode")
-    most = _most_ratio(chip, reference, phases, own, knowledge)
-    least = 1 / _most_ratio(reference, chip, phases, own, knowledge)
+    most = _most_ratio(chip, reference, own, knowledge)
+    least = 1 / _most_ratio(reference, chip, own, knowledge)
     if least <= claim.ratio <= most:
         return None
     between = f"{number(least, 2)} to {number(most, 2)}"

@@ -14,13 +14,14 @@ from harness.results.assessment import ChainLink, Scaled
 from harness.results.record import Record
 from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
 from harness.roofline.deployment import Deployment
+from harness.roofline.forecast import forecast
 from harness.stats import Interval
 from harness.units import number
 from harness.verdict.host_measurement import HostMeasurement, moe_measurements, nearest, over
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.rating import supported
+from harness.verdict.rating import law_without
+from harness.verdict.readings import readings
 from harness.verdict.scaled_ratios import link, measured_link, ratio_rows
-from harness.verdict.scenarios import scenarios
 from harness.verdict.tracing import per_package, trace
 from harness.vocabulary import Frozen, Precision
 
@@ -51,8 +52,8 @@ class Placed(Frozen):
 
 
 def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | None:
-    """The claim's rate under the conditions of its publication, or the first scenario of its own; None where the
-    chip, the model or the unit is not known."""
+    """The claim's rate under the conditions of its publication, or at those that published systems would have; None
+    where the chip, the model or the unit is not known."""
     chip = knowledge.chip(claim.conditions.chip)
     if chip is None or claim.conditions.phase not in ("prefill", "decode"):
         return None
@@ -62,11 +63,12 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
     models = knowledge.could_be(conditions.model or sheet.subject)
     if rate is None or not models:
         return None
-    found = scenarios(conditions, chip, models)
-    chosen = found.each[len(found.each) // 2]
-    if not supported(chip, chosen):
+    found = readings(conditions, chip, models)
+    chosen, fitted = found.each[len(found.each) // 2], law_without(sheet.source.own_publications, knowledge)
+    if chosen.bound is None or fitted is None:
         return None
-    asked = (chosen.model.spec, chip, chosen.deployment, chosen.phase)
+    deployment = forecast(chosen.model.spec, chip, chosen.deployment, chosen.phase, fitted).typical
+    asked = (chosen.model.spec, chip, deployment, chosen.phase)
     source = f"conditions of {traced.rate.source.title}" if traced else "one of the conditions that it leaves open"
     active = next((c.value for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters"), None)
     return Placed(
@@ -74,11 +76,11 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
         chip=chip,
         model=chosen.model,
         rate_tok_s=rate,
-        nominal=found.widest(chosen, ceiling(*asked)),
-        generous=found.widest(chosen, most_generous(*asked)),
+        nominal=ceiling(*asked),
+        generous=chosen.bound,
         at=f"{chosen.model.title} on {chip.title}, {source}",
         active=active or chosen.model.published_active,
-        deployment=chosen.deployment,
+        deployment=deployment,
     )
 
 

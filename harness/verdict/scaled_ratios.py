@@ -6,13 +6,16 @@ from harness.claims import Architecture, ChipRatio, Sheet, Throughput
 from harness.results.assessment import Basis, ChainLink, Scaled
 from harness.results.gains import GainRow, gains
 from harness.results.record import Record
+from harness.roofline.bound import highest
 from harness.roofline.ceiling import Ceiling, ceiling
 from harness.roofline.deployment import Deployment
+from harness.roofline.forecast import forecast, settled
+from harness.roofline.practice import missing
 from harness.stats import Interval
 from harness.units import number
 from harness.verdict.host_measurement import HostMeasurement, host_measurement, over
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.rating import usual_range, usual_tok_s
+from harness.verdict.rating import law_without
 from harness.verdict.ratios import pairs, spec_ratios
 from harness.vocabulary import Counterpart, Phase
 
@@ -260,9 +263,7 @@ def _implied(ratio: ChipRatio, placed: Placed, chip: Chip, knowledge: Knowledge)
     assert phase is not None
     of_chip = (r for r in knowledge.rates if r.chip == chip.name and r.phase == phase)
     rows = [r for r in of_chip if not r.conditions.cache_hits_counted]
-    top = _reference_ceiling(rows, chip, knowledge)
-    achieved = None if top is None else usual_range(phase, chip.vendor, (), knowledge)
-    usual = None if top is None or achieved is None else Interval.of(usual_tok_s(achieved, top))
+    top, usual = _at_fastest(rows, chip, knowledge)
     published = "nothing published"
     if rows:
         ends = Interval.of(r.rate_tok_s for r in rows)
@@ -275,7 +276,7 @@ def _implied(ratio: ChipRatio, placed: Placed, chip: Chip, knowledge: Knowledge)
         unit="tok/s",
         measured=None,
         hardware=usual,
-        hardware_as=f"usual range of published systems at the conditions of the fastest published rate; {published}",
+        hardware_as=f"what published systems would reach at the conditions of the fastest published rate; {published}",
         ceiling=None if top is None else top.rate_tok_s,
         ceiling_fraction=None if top is None else implied / top.rate_tok_s,
         transfers="no",
@@ -289,14 +290,16 @@ def _implied(ratio: ChipRatio, placed: Placed, chip: Chip, knowledge: Knowledge)
     )
 
 
-def _reference_ceiling(rows: list[PublishedRate], chip: Chip, knowledge: Knowledge) -> Ceiling | None:
-    """The chip's ceiling at the conditions of its fastest published rate that gives them all."""
+def _at_fastest(rows: list[PublishedRate], chip: Chip, knowledge: Knowledge) -> tuple[Ceiling | None, Interval | None]:
+    """The chip's ceiling at the conditions of its fastest published rate that gives them all, and what published
+    systems would reach there."""
+    fitted = law_without((), knowledge)
     for row in sorted(rows, key=lambda r: -r.rate_tok_s):
-        model, found = knowledge.model(row.model), Deployment.of(row.conditions)
-        needed: tuple[str, ...] = ("precision", "chips", "prompt_tokens")
-        if row.phase == "decode":
-            needed = ("precision", "chips", "batch", "context_tokens")
-            found = found if found.mtp_drafts is not None else found.model_copy(update={"mtp_drafts": 0})
-        if model is not None and all(getattr(found, name) for name in needed):
-            return ceiling(model.spec, chip, found, row.phase)
-    return None
+        model = knowledge.model(row.model)
+        found = None if model is None else settled(model.spec, Deployment.of(row.conditions))
+        if model is None or found is None or fitted is None or missing(model.spec, found, row.phase):
+            continue
+        bound = highest(model.spec, chip, found, row.phase).rate_tok_s
+        rate = forecast(model.spec, chip, found, row.phase, fitted, bound).rate
+        return ceiling(model.spec, chip, found, row.phase), Interval.of((rate.low90, rate.mid, rate.high90))
+    return None, None

@@ -16,7 +16,7 @@ from harness.catalog.rates import PublishedRate
 from harness.claims import Architecture, Capacity, Claim, Sheet, Source, StatedConditions, Throughput
 from harness.model.counts import parameters
 from harness.results.assessment import Flag
-from harness.roofline.achieved import sample
+from harness.roofline.forecast import samples
 from harness.verdict.finding import Finding
 from harness.verdict.judge import judge
 from harness.verdict.knowledge import Knowledge, knowledge_of
@@ -139,7 +139,8 @@ def as_claim(rate: PublishedRate) -> Throughput:
 
 def complete_rates(knowledge: Knowledge) -> tuple[PublishedRate, ...]:
     """Published rates that state every condition their limits need, projections included."""
-    return tuple(r for r in knowledge.rates if sample(r, knowledge.catalog) is not None)
+    given = {s.rate_id for s in samples(knowledge.catalog) if not s.open}
+    return tuple(r for r in knowledge.rates if r.id in given)
 
 
 def _changed(claim: Throughput, rate_tok_s: float, **conditions: object) -> Throughput:

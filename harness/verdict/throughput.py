@@ -12,7 +12,7 @@ from harness.catalog.citation import FIRM_GRADES
 from harness.catalog.models import ReleasedModel
 from harness.claims import Hedge, Sheet, StatedConditions, Throughput
 from harness.results.assessment import Evidence, Flag, Outcome
-from harness.roofline.achieved import AchievedRange
+from harness.roofline.ceiling import Ceiling
 from harness.stats import Interval
 from harness.units import binary, number
 from harness.verdict.finding import (
@@ -27,8 +27,8 @@ from harness.verdict.finding import (
     tally,
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
-from harness.verdict.rating import Rating, made_of, rate_at, usual_range, usual_tok_s
-from harness.verdict.scenarios import Bound, ScenarioSet, largest_effect, scenarios
+from harness.verdict.rating import MATURITY_WORDS, Rating, law_without, rate_in
+from harness.verdict.readings import WORDS, Readings, differs_most, least_batch, readings
 from harness.verdict.tracing import (
     Trace,
     as_evidence,
@@ -40,7 +40,7 @@ from harness.verdict.tracing import (
     trace,
     unit_trap,
 )
-from harness.vocabulary import RatePhase
+from harness.vocabulary import Maturity, RatePhase
 
 MOST_SEQUENCES = 1e6
 """Of one package, where a rate and a time imply more: no memory holds the caches of so many."""
@@ -57,6 +57,7 @@ def judge_throughput(claim: Throughput, knowledge: Knowledge, sheet: Sheet) -> F
     rate = per_package(claim, chip.dies_per_package)
     traced = None if rate is None else trace(claim, rate, sheet.source.own_publications, knowledge)
     conditions = _with_batch(traced.conditions if traced else claim.conditions, rate)
+    conditions = _with_maturity(conditions, claim, sheet, chip)
     models = named_models(conditions.model or sheet.subject, knowledge)
     if isinstance(models, Finding):
         return models
@@ -74,6 +75,14 @@ def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> State
     if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode" or not exact:
         return c
     return c.model_copy(update={"batch": min(rate_tok_s * c.tpot_s, MOST_SEQUENCES)})
+
+
+def _with_maturity(conditions: StatedConditions, claim: Throughput, sheet: Sheet, chip: Chip) -> StatedConditions:
+    """A vendor's own figure is taken to be of software that was tuned for it; otherwise what is not said stays open."""
+    if conditions.maturity is not None:
+        return conditions
+    named = f"{claim.attributed_to or ''} {sheet.source.publisher or ''}".casefold()
+    return conditions.model_copy(update={"maturity": "tuned"}) if chip.vendor.casefold() in named else conditions
 
 
 def _bound_of(conditions: StatedConditions) -> str:
@@ -122,20 +131,17 @@ class _Case:
         """Publications that are no evidence for the claim."""
         return (*self.sheet.source.own_publications, *((self.traced.rate.source_id,) if self.traced else ()))
 
-    def _achieved(self, phase: RatePhase) -> AchievedRange | None:
-        return usual_range(phase, self.chip.vendor, self.own, self.knowledge)
-
     def finding(self) -> Finding:
-        completed = scenarios(self.conditions, self.chip, self.models)
-        given = self.conditions.chips is not None and self.conditions.precision is not None
-        rated = [self._hedged(r) for r in self._rated(completed, given)]
-        ratings = [r for r in rated if r.outcome != "refuted"] or rated  # an impossible scenario was not the case
-        found = self._tallied(ratings, completed)
-        outcome, reason, shown = self._firmest(found, ratings, rated, completed)
+        read = readings(self.conditions, self.chip, self.models)
+        fitted = law_without(self.own, self.knowledge)
+        rated = [self._hedged(rate_in(r, self.claim.rate_tok_s, self.chip, fitted)) for r in read.each]
+        ratings = [r for r in rated if r.outcome != "refuted"] or rated  # an impossible reading was not meant
+        found = self._tallied(ratings)
+        outcome, reason, shown = self._firmest(found, ratings, read)
         amiss = self._amiss()
-        dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *completed.missing)))
+        dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *read.missing)))
         interval, of = self._interval(ratings)
-        limits = _highest(completed)
+        limits = _highest(read)
         return found.finding(
             " ".join((reason, *amiss.notes)),
             dropped,
@@ -144,57 +150,42 @@ class _Case:
             also=found.also if outcome == "undecided" and len(ratings) > 1 else None,
             interval=interval,
             interval_of=of,
-            binding=limits.limits.binding if limits else None,  # of the bound that a refutation rests on
+            binding=limits[0].binding if limits else None,  # of the bound that a refutation rests on
             stability=found.stability if outcome == found.outcome else 1.0,
-            largest_uncertainty=_uncertainty(completed, rated),
-            evidence=(*shown, *amiss.shown, *self._beside(ratings, completed)),
+            largest_uncertainty=_uncertainty(read, rated),
+            evidence=(*shown, *amiss.shown, *self._beside(ratings, read)),
         )
-
-    def _rated(self, completed: ScenarioSet, given: bool) -> list[Rating]:
-        rate = self.claim.rate_tok_s
-        return [rate_at(rate, self.chip, c, self._achieved(c.phase), given) for c in completed.each]
 
     def _hedged(self, rating: Rating) -> Rating:
         """'At least' holds wherever published systems reach more; 'about' is no further off than its last digit."""
-        achieved = None if rating.nominal is None else self._achieved(rating.nominal.phase)
-        if rating.outcome != "undecided" or rating.nominal is None or achieved is None:
+        if rating.outcome != "undecided" or rating.forecast is None:
             return rating
-        low, _, high = usual_tok_s(achieved, rating.nominal)
+        low, high = rating.forecast.rate.low90, rating.forecast.rate.high90
         widened = {
             "at least": rating.rate_tok_s <= high,
             "about": low <= (1 + ABOUT) * rating.rate_tok_s and (1 - ABOUT) * rating.rate_tok_s <= high,
         }
         if not widened.get(self.claim.hedge, False):
             return rating
-        why = f"{self.claim.hedge} that is what published systems reach (90 %), and no bound is broken"
+        why = f"{self.claim.hedge} that is what published systems would reach (90 %), and no bound is broken"
         return rating.model_copy(update={"outcome": "consistent", "why": why})
 
-    def _tallied(self, ratings: list[Rating], completed: ScenarioSet) -> Tally:
-        """The scenarios as one. What refutes is the bound over all that is open: where a few scenarios alone rule the
-        claim out, it takes conditions that no published system states."""
+    def _tallied(self, ratings: list[Rating]) -> Tally:
         outcomes = [r.outcome for r in ratings]
         if self.claim.hedge == "up to" and "consistent" in outcomes:  # a claim about the most favourable conditions
             return tally(["consistent"])
-        if completed.bounds and set(outcomes) == {"refuted"} and not self._ruled_out(completed):
-            return tally(["implausible"])
         return tally(outcomes)
-
-    def _ruled_out(self, completed: ScenarioSet) -> bool:
-        return all(
-            b.limits.fits is False or self.claim.rate_tok_s / b.packages > CEILING_SLACK * b.limits.rate_tok_s
-            for b in completed.bounds
-        )
 
     def _amiss(self) -> _Remark:
         return self._retelling().and_also(self._other_model()).and_also(self._other_unit())
 
-    def _beside(self, ratings: list[Rating], completed: ScenarioSet) -> list[Evidence]:
+    def _beside(self, ratings: list[Rating], read: Readings) -> list[Evidence]:
         """The ceiling, the usual range, and other published rates of the chip."""
         rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
-        return [*self._bound(completed), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
+        return [*self._bound(read), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
 
     def _firmest(
-        self, found: Tally, ratings: list[Rating], rated: list[Rating], completed: ScenarioSet
+        self, found: Tally, ratings: list[Rating], read: Readings
     ) -> tuple[Outcome, str, tuple[Evidence, ...]]:
         """Identities and primary artefacts come before the cost model."""
         broken = self._identity()
@@ -203,27 +194,21 @@ class _Case:
         artefact = self._artefact()
         if artefact is not None and not (artefact[0] == "supported" and found.outcome == "refuted"):
             return artefact
-        if found.outcome == "implausible" and all(r.outcome == "refuted" for r in ratings):
-            return "implausible", _BEYOND_SCENARIOS, ()
-        if found.outcome == "refuted" and (short := _too_small(completed)) is not None:
+        if found.outcome == "refuted" and (short := _too_small(read)) is not None:
             return "refuted", short, ()
         if found.outcome != "undecided" or len(found.shares) == 1:
             why = next(r.why for r in ratings if r.outcome == found.outcome)
-            return found.outcome, f"{_sentence(why)}.", ()
-        depends = f"It depends on what the source leaves out: {found.in_words} of the scenarios."
-        return "undecided", f"{depends}{self._least_batch(rated)}", ()
+            return found.outcome, f"{_sentence(why)}.{self._least_batch(found.outcome, read)}", ()
+        depends = f"It depends on what the source leaves out: {found.in_words} of the ways to read it."
+        return "undecided", f"{depends}{self._least_batch(found.outcome, read)}", ()
 
-    def _least_batch(self, ratings: list[Rating]) -> str:
-        """The batch below which the rate is impossible in every scenario, where the source gives none."""
-        possible = [r.batch for r in ratings if r.outcome != "refuted" and r.batch is not None]
-        least = min(possible, default=0.0)
-        below = [r.batch for r in ratings if r.outcome == "refuted" and r.batch is not None and r.batch < least]
-        if self.conditions.batch is not None or not below:
+    def _least_batch(self, outcome: Outcome, read: Readings) -> str:
+        """The batch below which the rate is above the bound in every reading, where the source gives none."""
+        able = [r for r in read.each if r.bound is not None and r.phase != "prefill"]
+        if outcome == "refuted" or self.conditions.batch is not None or not able or len(able) < len(read.each):
             return ""
-        over, enough = number(max(below), 2), number(least, 2)
-        if over == enough:
-            return f" It takes a batch of about {enough}."
-        return f" It takes a batch above {over}; {enough} would do."
+        least = min(least_batch(r, self.claim.rate_tok_s, self.chip) for r in able)
+        return f" It takes a batch of {number(least, 2)} at least." if least > 1 else ""
 
     def _identity(self) -> tuple[str, Evidence] | None:
         """Output = batch / time per output token: never more; and never less, where the two are stated apart. All
@@ -319,28 +304,22 @@ class _Case:
         return _Remark()
 
     def _interval(self, ratings: list[Rating]) -> tuple[Interval | None, str | None]:
-        """The usual range (90 %) over all scenarios, cut at the most generous ceilings, in the claim's unit."""
-        ends: list[float] = []
-        for r in ratings:
-            achieved = None if r.nominal is None else self._achieved(r.nominal.phase)
-            if r.nominal is not None and r.generous is not None and achieved is not None:
-                low, _, high = usual_tok_s(achieved, r.nominal)
-                top = min(high, r.generous.rate_tok_s)
-                ends += [min(low, top), top]
-        if not ends:
+        """What published systems would reach (90 %) over all readings, in the claim's unit."""
+        found = [(r, r.forecast) for r in ratings if r.forecast is not None]
+        if not found:
             return None, None
-        scale = self.claim.rate_tok_s / ratings[0].rate_tok_s
-        of = f"what published systems reach, {' or '.join(_phases(ratings))}, {_scenarios(len(ratings))}"
-        return Interval.of(end * scale for end in ends), of
+        ends = [end * r.packages for r, f in found for end in (f.rate.low90, f.rate.high90)]
+        of = f"what published systems would reach, {' or '.join(_phases(ratings))}, {_basis(ratings)}"
+        return Interval.of(ends), of
 
-    def _bound(self, completed: ScenarioSet) -> list[Evidence]:
-        highest = _highest(completed)
+    def _bound(self, read: Readings) -> list[Evidence]:
+        highest = _highest(read)
         if highest is None:
             return []
-        best, bounds = highest.limits, [b.limits.rate_tok_s for b in completed.bounds]
-        share = self.claim.rate_tok_s / highest.packages / best.rate_tok_s
+        (best, packages), bounds = highest, [b.rate_tok_s for b, _ in read.bounds]
+        share = self.claim.rate_tok_s / packages / best.rate_tok_s
         words = f"most generous ceiling of a package, {best.phase}"
-        words += ", over all that is left open" if completed.missing else ", under these conditions"
+        words += ", over all that is left open" if read.missing else ", under these conditions"
         span = Interval.of(bounds, level=0.99) if len(bounds) > 1 else None
         stance, source = allowed_if(share <= CEILING_SLACK), f"cost model, bound by {best.binding}"
         note = f"the claim is {number(share, 2)} of it"
@@ -349,23 +328,20 @@ class _Case:
     def _usual(self, ratings: list[Rating]) -> list[Evidence]:
         out = []
         for phase in _phases(ratings):
-            achieved = self._achieved(phase)
-            if achieved is not None:
-                words = f"fraction of the reference point that published systems reach, {phase}"
-                span = Interval(low=achieved.low90, high=achieved.high90)
-                source = made_of(achieved)
-                out.append(evidence("published", words, achieved.mid, "fraction", source, "context", span))
+            found = [r.forecast for r in ratings if r.forecast is not None and r.forecast.phase == phase]
+            widest = max(found, key=lambda f: f.rate.high90)
+            words = f"what published systems would reach, {phase}, {MATURITY_WORDS[widest.maturity]}"
+            span = Interval(low=min(f.rate.low90 for f in found), high=max(f.rate.high90 for f in found))
+            out.append(evidence("published", words, widest.rate.mid, "tok/s", widest.made_of, "context", span))
         return out
 
 
-_BEYOND_SCENARIOS = "No bound is broken, but it takes conditions beyond all that published systems work in."
-
-
-def _too_small(completed: ScenarioSet) -> str | None:
+def _too_small(read: Readings) -> str | None:
     """What the least that has to be held would take, where no placement and no value of an open condition fits."""
-    if not completed.bounds or any(b.limits.fits is not False for b in completed.bounds):
+    bounds = [b for b, _ in read.bounds]
+    if not bounds or any(b.fits is not False for b in bounds):
         return None
-    least = min(completed.bounds, key=lambda b: b.limits.memory_bytes).limits
+    least = min(bounds, key=lambda b: b.memory_bytes)
     return (
         "It needs more memory than the chips have, however the model is placed: "
         f"{binary(least.memory_bytes)} a package at least, of {binary(least.memory_limit_bytes or 0.0)}."
@@ -373,26 +349,30 @@ def _too_small(completed: ScenarioSet) -> str | None:
 
 
 def _phases(ratings: list[Rating]) -> list[RatePhase]:
-    return sorted({r.nominal.phase for r in ratings if r.nominal is not None})
+    return sorted({r.forecast.phase for r in ratings if r.forecast is not None})
 
 
-def _uncertainty(completed: ScenarioSet, rated: list[Rating]) -> str:
-    ceilings = []
-    for scenario, rating in zip(completed.each, rated, strict=True):
-        if rating.nominal is None:
-            return "precision"
-        ceilings.append(rating.nominal.rate_tok_s * scenario.packages_per_unit)
-    return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
+def _uncertainty(read: Readings, rated: list[Rating]) -> str:
+    """What would narrow the answer most: how to read the claim, an open condition, or how good the software is."""
+    middles = [r.forecast.rate.mid * r.packages for r in rated if r.forecast is not None]
+    if len(middles) < len(rated) or not middles:
+        return "precision"
+    apart = differs_most(read.each, middles) if len(middles) > 1 else None
+    moved = next((r.forecast.moves_most for r in rated if r.forecast is not None and r.forecast.moves_most), None)
+    return apart or (WORDS[moved] if moved else "how well the software uses the chip")
 
 
-def _highest(completed: ScenarioSet) -> Bound | None:
+def _highest(read: Readings) -> tuple[Ceiling, float] | None:
     """The highest of the bounds, in the claim's unit."""
-    return max(completed.bounds, key=lambda b: b.limits.rate_tok_s * b.packages, default=None)
+    return max(read.bounds, key=lambda b: b[0].rate_tok_s * b[1], default=None)
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _scenarios(n: int) -> str:
-    return "under these conditions" if n == 1 else f"over {n} scenarios"
+def _basis(ratings: list[Rating]) -> str:
+    """Which software was taken, and over how many readings."""
+    maturity: Maturity | None = next((r.forecast.maturity for r in ratings if r.forecast is not None), None)
+    words = MATURITY_WORDS[maturity]
+    return words if len(ratings) == 1 else f"{words}, over {len(ratings)} ways to read it"

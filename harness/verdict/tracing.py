@@ -14,6 +14,8 @@ CARRIED = (
     "mtp_drafts", "mtp_acceptance", "tpot_s", "tpot_independent",
 )  # fmt: skip
 """Conditions that a claim and a published rate have under one name."""
+UNSTATED = ("maturity", "tensor_parallel", "kv_bytes", "attention_precision", "idealised", "cache_hits_counted")
+"""Conditions of a published rate that a claim takes over, and that tell no two figures apart."""
 CONDITION_TOLERANCE = 0.05
 """Conditions this close are the same (4,000 and 4,096 tokens)."""
 
@@ -102,7 +104,7 @@ def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], k
     if not rows:
         return None
     row = min(rows, key=lambda r: (r.source_id not in derived_from, r.model != claim.conditions.model))
-    theirs = {name: getattr(row.conditions, name) for name in (*CARRIED, "idealised", "cache_hits_counted")}
+    theirs = {name: getattr(row.conditions, name) for name in (*CARRIED, *UNSTATED)}
     theirs |= {"phase": row.phase, "model": row.model, "per": "package"}
     updates = {n: v for n, v in theirs.items() if v is not None and getattr(claim.conditions, n) is None}
     kept = claim.conditions.model_copy(update=updates)
