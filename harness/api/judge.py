@@ -2,15 +2,16 @@
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.api.loading import load_catalog, load_record, load_sheet
-from harness.api.result import Judged, SelfTested
+from harness.api.result import Judged, Predicted, SelfTested
 from harness.catalog.collection import Catalog
 from harness.claims import Sheet
 from harness.errors import UsageError, unknown
 from harness.results.record import Record
+from harness.roofline.accuracy import accuracy
 from harness.verdict.judge import assess
 from harness.verdict.knowledge import knowledge_of
 from harness.verdict.selftest import run_self_test
@@ -73,3 +74,12 @@ def self_test(catalog: Files = ()) -> SelfTested:
     """
     known = load_catalog([Path(path) for path in catalog]) if catalog else None
     return SelfTested(found=run_self_test(knowledge_of(known)))
+
+
+def calibration(catalog: Files = (), told: Callable[[int, int], None] | None = None) -> Predicted:
+    """Predict every published rate from the publications of others: coverage, width and error of the intervals.
+
+    `told` hears how many rates are done, of how many. Raises UsageError for a catalog that cannot be read.
+    """
+    known = load_catalog([Path(path) for path in catalog]) if catalog else None
+    return Predicted(found=accuracy(known, told))

@@ -1,4 +1,4 @@
-"""What a model could do on a chip: limits, times, memory, and the usual range of published systems. Measures
+"""What a model could do on a chip: limits, times, memory, and what published systems would reach. Measures
 nothing."""
 
 import os
@@ -15,7 +15,7 @@ from harness.model.spec import Spec
 from harness.roofline.deployment import Deployment
 from harness.roofline.projection import project as computed
 from harness.units import number
-from harness.vocabulary import Precision, RatePhase
+from harness.vocabulary import Maturity, Precision, RatePhase
 
 
 class Conditions(TypedDict, total=False):
@@ -37,6 +37,10 @@ class Conditions(TypedDict, total=False):
     """drafted tokens a step; 0 for none"""
     mtp_acceptance: float | None
     """drafts accepted a step"""
+    tensor_parallel: int | None
+    """devices that share one copy of the non-expert weights"""
+    maturity: Maturity | None
+    """of the software: tuned for the run, default, or early; None counts all three"""
 
 
 _OPTIONS = {
@@ -49,6 +53,8 @@ _OPTIONS = {
     "chips": "--chips",
     "mtp_drafts": "--mtp",
     "mtp_acceptance": "--acceptance",
+    "tensor_parallel": "--tensor-parallel",
+    "maturity": "--maturity",
 }
 
 

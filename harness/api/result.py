@@ -17,6 +17,7 @@ from harness.results import reportfile
 from harness.results.assessment import Assessment, Verdict
 from harness.results.bench import BenchRow
 from harness.results.record import Record
+from harness.roofline.accuracy import Accuracy
 from harness.roofline.projection import Projection
 from harness.verdict.selftest import SelfTest
 from harness.vocabulary import Frozen
@@ -201,6 +202,21 @@ class SelfTested(Reported):
 
     def rows(self) -> list[Row]:
         return [flat(row.model_dump(mode="json")) for row in self.found.detections]
+
+
+class Predicted(Reported):
+    """How well the law of published rates predicts those that it has not seen."""
+
+    found: Accuracy
+
+    def to_json(self) -> str:
+        return error_rates.accuracy_json(self.found)
+
+    def report(self) -> Report:
+        return error_rates.accuracy_blocks(self.found)
+
+    def rows(self) -> list[Row]:
+        return [flat(row.model_dump(mode="json")) for row in self.found.checked]
 
 
 class Tracked(Reported):

@@ -34,7 +34,7 @@ class _Rate(Frozen):
     rate_tok_s: Positive
     conditions: PublishedConditions = PublishedConditions()
     left_out: str | None = Field(
-        default=None, description="why no usual range is made from it; absent: one may be made from it"
+        default=None, description="why the law of published rates is not fitted to it; absent: it is"
     )
     note: str | None = None
 
@@ -48,7 +48,7 @@ class PublishedRate(_Rate):
 
     @property
     def calibrates(self) -> bool:
-        """Whether a usual range may be made from it."""
+        """Whether the law of published rates is fitted to it."""
         return self.left_out is None
 
 

@@ -6,7 +6,8 @@ measuring process waits: nothing here runs while a clock does, and no thread ref
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -153,3 +154,16 @@ def _words(task: Task, workload: Workload | None) -> str:
     if task.variant is None or workload is None:
         return "ceilings of this host"
     return f"{task.variant.model} {task.variant.precision} {workload.phase} batch {workload.batch}"
+
+
+@contextmanager
+def counted(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal's stderr for work that counts its pieces; the function yielded hears (done, of)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    off = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=off) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

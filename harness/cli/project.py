@@ -18,6 +18,14 @@ class PhaseName(StrEnum):
     total_all = "total_all"
 
 
+class MaturityName(StrEnum):
+    """Tuned for the run; released, with its defaults; or early: first support, a baseline."""
+
+    tuned = "tuned"
+    default = "default"
+    early = "early"
+
+
 class PrecisionName(StrEnum):
     """Formats of the experts' weights, or of all weights of a dense model."""
 
@@ -54,6 +62,13 @@ def project(
     cache_bytes: Annotated[
         float | None, typer.Option("--cache-bytes", help="Bytes of a cached element: 2, or 1 for FP8.", metavar="N")
     ] = None,
+    tensor_parallel: Annotated[
+        int | None,
+        typer.Option("--tensor-parallel", help="Devices that share one copy of the other weights.", metavar="N"),
+    ] = None,
+    maturity: Annotated[
+        MaturityName | None, typer.Option("--maturity", help="Of the software; left out, all three count.")
+    ] = None,
     without_source: Annotated[
         list[str] | None,
         typer.Option("--without-source", help="Leave a publication out of the usual range (repeatable).", metavar="ID"),
@@ -73,9 +88,9 @@ def project(
 ) -> int:
     """Project what a model could do on a chip.
 
-    Limits, times, memory, and the usual range of published systems; nothing is measured. A condition that you do
-    not give is a range, not a default: it is listed as missing, and the ceiling and the ends of the usual ranges
-    are the outermost over the range.
+    Limits, times, memory, and what published systems would reach; nothing is measured. A condition that you do
+    not give is a range, not a default: it is listed as missing, the ceiling is over every value of it, and the
+    usual range takes it as published systems have it.
 
     \b
     Phases: prefill (input tokens a prefill package), decode (output tokens a decode package), output_all (output
@@ -107,6 +122,8 @@ def project(
         kv_bytes=cache_bytes,
         mtp_drafts=mtp,
         mtp_acceptance=acceptance,
+        tensor_parallel=tensor_parallel,
+        maturity=maturity.value if maturity is not None else None,
     )
     deliver(result, output)
     return 0

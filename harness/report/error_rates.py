@@ -6,6 +6,7 @@ from harness import units
 from harness.comparison.calibration import Calibration
 from harness.files import strict
 from harness.report.blocks import Block, Bullets, Callout, Report, Table, Text, columns
+from harness.roofline.accuracy import LEVELS, Accuracy
 from harness.stats import Estimate
 from harness.units import interval, number, percent
 from harness.verdict.selftest import Detection, SelfTest
@@ -56,6 +57,59 @@ def self_test_json(found: SelfTest) -> str:
     """One object: the rates with their counts, and which seeded errors were missed."""
     body = {"schema": 2, "kind": "self-test", **found.model_dump(mode="json")}
     return strict.encode_json(body)
+
+
+def accuracy_blocks(found: Accuracy) -> Report:
+    """The report on how well the law predicts rates that it has not seen."""
+    whole = next((g for g in found.groups if g.name == "all"), None)
+    title = "Published rates predicted from other publications"
+    if whole is None:
+        return Report(title=title, blocks=(Text(text="There are too few publications to predict one.", lead=True),))
+    lead = (
+        f"Of {units.whole(whole.rates)} rates of {units.whole(whole.sources)} publications {percent(whole.held[90])} "
+        f"lie inside their 90 % intervals, each made without the own publication; the median one spans a factor of "
+        f"{number(whole.width, 2)}. Refuted: {', '.join(found.refuted) or 'none'}. Above the 99 % interval: "
+        f"{', '.join(found.implausible) or 'none'}."
+    )
+    blocks: list[Block] = [Text(text=lead, lead=True)]
+    if found.amiss:
+        blocks.append(Callout(tone="warning", text=f"Fewer inside than promised: {', '.join(found.amiss)}."))
+    return Report(title=title, blocks=(*blocks, _groups(found), _histogram(found)))
+
+
+def _groups(found: Accuracy) -> Table:
+    return Table(
+        title="Share of rates inside, by group",
+        columns=columns(
+            "Group", ">Rates", ">Sources", ">50 %", ">80 %", ">90 %", ">99 %", ">Width", ">Error", ">x 3", ">x 4"
+        ),
+        rows=tuple(
+            (
+                g.name, units.whole(g.rates), units.whole(g.sources), *(percent(g.held[level]) for level in LEVELS),
+                number(g.width, 2), percent(g.median_error), *(percent(share) for share in g.caught.values()),
+            )
+            for g in found.groups
+        ),
+        note="Width: high over low of the 90 % interval, median. Error: of the middle, median. x 3, x 4: rates that "
+        "much too high that lie above the 90 % interval or the ceiling.",
+    )  # fmt: skip
+
+
+def _histogram(found: Accuracy) -> Table:
+    most = max(found.histogram)
+    return Table(
+        title="Probability of a lower rate, as forecast (even where the forecast is right)",
+        columns=columns("Tenth", ">Rates", ""),
+        rows=tuple(
+            (f"{i / 10:.1f} to {(i + 1) / 10:.1f}", units.whole(n), "█" * round(24 * n / most))
+            for i, n in enumerate(found.histogram)
+        ),
+    )
+
+
+def accuracy_json(found: Accuracy) -> str:
+    """One object: groups, the histogram, and every rate with its forecast."""
+    return strict.encode_json({"schema": 1, "kind": "accuracy", "amiss": found.amiss, **found.model_dump(mode="json")})
 
 
 def calibration_blocks(found: Calibration | None, no_op: int, least: int, set_aside: int = 0) -> Report:

@@ -14,8 +14,8 @@ from harness.catalog.collection import Catalog, builtin
 from harness.catalog.rates import PublishedRate
 from harness.roofline.bound import highest
 from harness.roofline.deployment import Deployment
-from harness.roofline.forecast import forecast, law, mixture, samples, share_of_rates_above
-from harness.roofline.law import Prediction
+from harness.roofline.forecast import SAMPLE_DRAWS, law, mixture, samples, share_of_rates_above
+from harness.roofline.law import Prediction, quantiles
 from harness.vocabulary import Frozen, Maturity, RatePhase
 
 LEVELS = (50, 80, 90, 99)
@@ -99,7 +99,8 @@ def _check(rate: PublishedRate, catalog: Catalog, given: bool) -> Checked | None
     stated = Deployment.of(rate.conditions)
     told = stated.model_copy(update={"maturity": stated.maturity or "default"})
     bound = highest(spec, chip, stated, rate.phase).rate_tok_s
-    drawn = mixture(spec, chip, told, rate.phase, fitted)
+    drawn = mixture(spec, chip, told, rate.phase, fitted, SAMPLE_DRAWS)
+    untold = mixture(spec, chip, stated.model_copy(update={"maturity": None}), rate.phase, fitted, SAMPLE_DRAWS)
     return Checked(
         rate_id=rate.id,
         source_id=rate.source_id,
@@ -109,8 +110,8 @@ def _check(rate: PublishedRate, catalog: Catalog, given: bool) -> Checked | None
         maturity=stated.maturity or "default",
         given=given,
         rate_tok_s=rate.rate_tok_s,
-        expected=forecast(spec, chip, told, rate.phase, fitted, bound).rate,
-        untold=forecast(spec, chip, stated.model_copy(update={"maturity": None}), rate.phase, fitted, bound).rate,
+        expected=quantiles(drawn.weighted, bound),
+        untold=quantiles(untold.weighted, bound),
         pit=1 - share_of_rates_above(drawn, rate.rate_tok_s),
         bound_tok_s=bound,
     )

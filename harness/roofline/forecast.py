@@ -61,13 +61,22 @@ def _is_widened(chip: Chip, deployment: Deployment) -> bool:
     return deployment.precision == "fp4" and not chip.supports(number_format("fp4").peak)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)
+def _drawn(
+    spec: Spec, chip: Chip, given: Deployment, phase: RatePhase, count: int
+) -> tuple[tuple[Deployment, ...], tuple[Parts, ...]]:
+    """Draws of what is open, and their parts."""
+    found = draws(spec, chip, given, phase, count)
+    return found, tuple(parts(spec, chip, one, phase) for one in found)
+
+
 def sample(rate: PublishedRate, spec: Spec, chip: Chip) -> Sample | None:
     """A published rate as the law takes it; None where the catalog has no figures of the chip for it."""
-    given = settled(spec, Deployment.of(rate.conditions))
-    maturity: Maturity = given.maturity or "default"
+    stated = settled(spec, Deployment.of(rate.conditions))
+    maturity: Maturity = stated.maturity or "default"
+    given = stated.model_copy(update={"maturity": maturity})
     try:
-        found = tuple(parts(spec, chip, d, rate.phase) for d in draws(spec, chip, given, rate.phase, SAMPLE_DRAWS))
+        found = _drawn(spec, chip, given, rate.phase, SAMPLE_DRAWS)[1]
     except UsageError:
         return None
     return Sample(
@@ -158,8 +167,7 @@ def mixture(
     found: list[Parts] = []
     weighted = []
     for maturity in wanted:
-        drawn = draws(spec, chip, given.model_copy(update={"maturity": maturity}), phase, count)
-        these = tuple(parts(spec, chip, d, phase) for d in drawn)
+        drawn, these = _drawn(spec, chip, given.model_copy(update={"maturity": maturity}), phase, count)
         times, scale = fitted.times(these, traits(spec, chip, drawn[0], phase, maturity), is_open)
         weighted.append((SHARES[maturity] if len(wanted) > 1 else 1.0, times, scale))
         deployments += drawn

@@ -37,8 +37,8 @@ publications and rates of one publication deviate while the factors are fitted."
 _HUBER = 1.5
 _FIT_STEPS = 25
 _SCALES = (0.16, 0.2, 0.24, 0.28, 0.33, 0.39, 0.46, 0.55, 0.65)
-_OPEN_SCALES = (0.2, 0.3, 0.4, 0.5)
-"""Scales of the deviation that are tried. With conditions open the least is 0.2: what practice leaves out is not known
+_OPEN_SCALES = (0.3, 0.4, 0.5)
+"""Scales of the deviation that are tried. With conditions open the least is 0.3: what practice leaves out is not known
 better."""
 _USUAL_SCALE = {"tuned": 0.3, "other": 0.35}
 _SCALE_SPREAD = 0.4
@@ -163,22 +163,30 @@ def _fit(design: _Design, kept: NDArray[np.bool_], start: Array | None = None) -
     """Most probable factors and traits: Gauss-Newton on the penalised squares, with reweighting for outliers."""
     mean, sd = _prior(design.traits.shape[1])
     theta = mean.copy() if start is None else start.copy()
-    source = design.source[kept]
-    together = (source[:, None] == source[None, :]) * BETWEEN_SD**2
+    together = np.unique(design.source[kept])[:, None] == design.source[kept][None, :]
     precision = np.diag(1 / sd**2)
     for _ in range(_FIT_STEPS):
         _, moments, gradient = _predicted(theta, design.limits[kept], design.traits[kept])
         miss = design.log_time[kept] - moments[:, 0]
         own = WITHIN_SD**2 + moments[:, 1] ** 2
         outlying = np.maximum(1.0, np.abs(miss) / np.sqrt(own + BETWEEN_SD**2) / _HUBER)
-        weight = np.linalg.inv(together + np.diag(own * outlying))
-        curvature = gradient.T @ weight @ gradient + precision
-        step = np.linalg.solve(curvature, gradient.T @ weight @ miss - (theta - mean) / sd**2)
+        weighted = _weighted(gradient, together.astype(np.float64), 1 / (own * outlying))
+        curvature = weighted.T @ gradient + precision
+        step = np.linalg.solve(curvature, weighted.T @ miss - (theta - mean) / sd**2)
         largest = float(np.abs(step).max())
         theta = theta + step * min(1.0, 0.5 / largest)
         if largest < 1e-3:
             break
     return _Fitted(theta=theta, covariance=np.asarray(np.linalg.inv(curvature), dtype=np.float64))
+
+
+def _weighted(columns: Array, together: Array, own: Array) -> Array:
+    """Columns times the inverse covariance: independent parts of precision `own`, and one common part for the rates of
+    each publication (rows of `together`), by the formula of Sherman and Morrison."""
+    plain = own[:, None] * columns
+    shared = BETWEEN_SD**2 / (1 + BETWEEN_SD**2 * (together @ own))
+    out: Array = plain - own[:, None] * (together.T @ (shared[:, None] * (together @ plain)))
+    return out
 
 
 def _log_density(miss: Array, scale: Array) -> Array:

@@ -9,6 +9,7 @@ from harness.catalog.chips import Chip
 from harness.catalog.collection import builtin
 from harness.results.assessment import Outcome
 from harness.roofline.ceiling import Ceiling, runs
+from harness.roofline.deployment import Deployment
 from harness.roofline.forecast import Forecast, forecast, law
 from harness.roofline.law import Law
 from harness.verdict.finding import CEILING_SLACK
@@ -64,6 +65,33 @@ def rate_in(reading: Reading, rate_per_unit: float, chip: Chip, fitted: Law | No
     rate = rate_per_unit / packages
     outcome, why = _place(rate, rate_per_unit / reading.most_packages, bound, expected)
     return Rating(outcome=outcome, why=why, rate_tok_s=rate, packages=packages, bound=bound, forecast=expected)
+
+
+WIDE = 6.0
+"""High over low of a range (90 %) that is worth a word on what makes it so wide."""
+_WIDENS = 1.15
+_WIDENING_DRAWS = 16
+_GIVEN = {
+    "maturity": "how mature the software is", "batch": "the batch", "chips": "the chips of the group",
+    "precision": "the precision", "prompt_tokens": "the prompt length", "output_tokens": "the output length",
+    "context_tokens": "the context length", "mtp_drafts": "the drafted tokens",
+}  # fmt: skip
+
+
+def widened_by(reading: Reading, rating: Rating, chip: Chip, fitted: Law | None) -> tuple[str, ...]:
+    """Conditions that make a wide range wider by being given: some software, and some ends of a condition, vary more
+    than the rest."""
+    if fitted is None or rating.forecast is None or rating.forecast.rate.width90 <= WIDE:
+        return ()
+
+    def width(given: Deployment) -> float:
+        spec, phase = reading.model.spec, reading.phase
+        return forecast(spec, chip, given, phase, fitted, count=_WIDENING_DRAWS).rate.width90
+
+    given = reading.deployment
+    stated = [name for name in _GIVEN if getattr(given, name) is not None]
+    whole = width(given)
+    return tuple(_GIVEN[name] for name in stated if whole > _WIDENS * width(given.model_copy(update={name: None})))
 
 
 def _packages(reading: Reading, expected: Forecast | None) -> float:

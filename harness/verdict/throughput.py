@@ -27,7 +27,7 @@ from harness.verdict.finding import (
     tally,
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
-from harness.verdict.rating import MATURITY_WORDS, Rating, law_without, rate_in
+from harness.verdict.rating import MATURITY_WORDS, Rating, law_without, rate_in, widened_by
 from harness.verdict.readings import WORDS, Readings, differs_most, least_batch, readings
 from harness.verdict.tracing import (
     Trace,
@@ -153,7 +153,7 @@ class _Case:
             binding=limits[0].binding if limits else None,  # of the bound that a refutation rests on
             stability=found.stability if outcome == found.outcome else 1.0,
             largest_uncertainty=_uncertainty(read, rated),
-            evidence=(*shown, *amiss.shown, *self._beside(ratings, read)),
+            evidence=(*shown, *amiss.shown, *self._beside(rated, ratings, read)),
         )
 
     def _hedged(self, rating: Rating) -> Rating:
@@ -179,10 +179,14 @@ class _Case:
     def _amiss(self) -> _Remark:
         return self._retelling().and_also(self._other_model()).and_also(self._other_unit())
 
-    def _beside(self, ratings: list[Rating], read: Readings) -> list[Evidence]:
+    def _beside(self, rated: list[Rating], ratings: list[Rating], read: Readings) -> list[Evidence]:
         """The ceiling, the usual range, and other published rates of the chip."""
         rows = neighbours(self.chip.name, self.conditions.phase, self.knowledge, self.own)
-        return [*self._bound(read), *self._usual(ratings), *(as_evidence(r, "context") for r in rows)]
+        return [
+            *self._bound(read),
+            *self._usual(ratings, self._widened(rated, read)),
+            *(as_evidence(r, "context") for r in rows),
+        ]
 
     def _firmest(
         self, found: Tally, ratings: list[Rating], read: Readings
@@ -325,14 +329,21 @@ class _Case:
         note = f"the claim is {number(share, 2)} of it"
         return [evidence("modelled", words, best.rate_tok_s, "tok/s", source, stance, span, note)]
 
-    def _usual(self, ratings: list[Rating]) -> list[Evidence]:
+    def _widened(self, rated: list[Rating], read: Readings) -> str | None:
+        """Which conditions make the range wider by being given."""
+        fitted = law_without(self.own, self.knowledge)
+        found = (widened_by(one, r, self.chip, fitted) for one, r in zip(read.each, rated, strict=True))
+        names = tuple(dict.fromkeys(name for names in found for name in names))
+        return f"wider for giving {' and '.join(names)}: such systems vary more" if names else None
+
+    def _usual(self, ratings: list[Rating], note: str | None) -> list[Evidence]:
         out = []
         for phase in _phases(ratings):
             found = [r.forecast for r in ratings if r.forecast is not None and r.forecast.phase == phase]
             widest = max(found, key=lambda f: f.rate.high90)
             words = f"what published systems would reach, {phase}, {MATURITY_WORDS[widest.maturity]}"
             span = Interval(low=min(f.rate.low90 for f in found), high=max(f.rate.high90 for f in found))
-            out.append(evidence("published", words, widest.rate.mid, "tok/s", widest.made_of, "context", span))
+            out.append(evidence("published", words, widest.rate.mid, "tok/s", widest.made_of, "context", span, note))
         return out
 
 

@@ -1,5 +1,5 @@
-"""Rates that make no usual range: NVIDIA's tables of TensorRT-LLM at maximum load, against the usual range as it
-stands.
+"""Rates that the law is not fitted to: NVIDIA's tables of TensorRT-LLM at maximum load, predicted without the rows of
+the same document that it is fitted to.
 
 The tables are in the documents `perf-overview.md` of NVIDIA/TensorRT-LLM, at commits 03e27c7 (output tokens a second
 and GPU) and 00f3768 (of all GPUs together; LLaMA 3.1 8B and 405B). They give model, chip, GPUs, number format and
@@ -16,14 +16,15 @@ from typing import NamedTuple, get_args
 
 from harness.catalog.collection import builtin
 from harness.claims import Sheet, Source, StatedConditions, Throughput
-from harness.results.assessment import Outcome
 from harness.roofline.deployment import Deployment
 from harness.roofline.projection import Projection, project
+from harness.verdict.finding import Finding
 from harness.verdict.judge import judge
 from harness.verdict.knowledge import knowledge_of
 from harness.vocabulary import Precision
 
 TABLE = Path(__file__).with_name("maximum_throughput.csv")
+OWN = ("trtllm-overview",)
 METHOD = Path(__file__).parents[2] / "docs" / "explanation" / "method.md"
 ROW = re.compile(r"\| ([\w.-]+), maximum load \| (\d+) \| (\d+) % \| ([+-]\d+) % \|")
 
@@ -56,17 +57,18 @@ def unseen() -> tuple[Unseen, ...]:
                 prompt_tokens=float(row["prompt_tokens"]),
                 output_tokens=float(row["output_tokens"]),
                 mtp_drafts=0,
+                maturity="tuned",
             )
             spec, chip = builtin().model(row["model"]).spec, builtin().chip(row["chip"])
             rate = float(row["published_tok_s"]) / float(row["counted_packages"])
-            out.append(Unseen(row["model"], rate, project(spec, chip, given, "output_all")))
+            out.append(Unseen(row["model"], rate, project(spec, chip, given, "output_all", exclude_sources=OWN)))
     return tuple(out)
 
 
 def test_none_passes_a_bound_or_is_called_implausible() -> None:
     assert len(unseen()) == 110
     for rate in unseen():
-        assert rate.rate_tok_s <= rate.found.generous_tok_s
+        assert rate.rate_tok_s <= rate.found.ceiling_tok_s
         assert rate.rate_tok_s <= rate.found.usual99_tok_s.high
 
 
@@ -86,8 +88,8 @@ def test_the_table_in_the_docs_is_current() -> None:
     assert f"median absolute error {100 * statistics.median(abs(r.miss) for r in unseen()):.0f} %" in text
 
 
-def judged(rate: Unseen, factor: float) -> Outcome:
-    """The verdict on the rate, multiplied; its table is in no catalog, so nothing has to be left out."""
+def judged(rate: Unseen, factor: float) -> Finding:
+    """The verdict on the rate, multiplied, without the publication that its table is from."""
     given = rate.found.deployment
     conditions = StatedConditions(
         phase="output_all",
@@ -99,6 +101,7 @@ def judged(rate: Unseen, factor: float) -> Outcome:
         output_tokens=given.output_tokens,
         precision=given.precision,
         mtp_drafts=0,
+        maturity="tuned",
     )
     claim = Throughput(
         kind="throughput",
@@ -108,16 +111,27 @@ def judged(rate: Unseen, factor: float) -> Outcome:
         rate_tok_s=factor * rate.rate_tok_s,
         conditions=conditions,
     )
-    return judge(claim, knowledge_of(), Sheet(sheet=1, id="s", source=Source(title="t"), claims=(claim,))).outcome
+    sheet = Sheet(sheet=1, id="s", source=Source(title="t", catalogued_as=OWN), claims=(claim,))
+    return judge(claim, knowledge_of(), sheet)
+
+
+def damned(found: Finding) -> bool:
+    return found.outcome in ("refuted", "implausible")
+
+
+def beyond(rate: Unseen, factor: float, found: Finding) -> bool:
+    assert found.interval is not None
+    return damned(found) or factor * rate.rate_tok_s > found.interval.high
 
 
 def caught(factor: float) -> float:
-    return statistics.mean(judged(rate, factor) in ("refuted", "implausible") for rate in unseen())
+    """Refuted, implausible, or above what published systems would reach (90 %)."""
+    return statistics.mean(beyond(rate, factor, judged(rate, factor)) for rate in unseen())
 
 
 def test_true_rates_pass_the_judges_and_false_ones_do_not() -> None:
     """Without a batch and a time per token only bounds and usual range are left; the docs say how much they catch."""
-    assert caught(1.0) == 0
+    assert not any(damned(judged(rate, 1.0)) for rate in unseen())
     text = METHOD.read_text(encoding="utf-8")
     for factor, least in ((3.0, 0.4), (4.0, 0.7), (8.0, 0.95)):
         share = caught(factor)

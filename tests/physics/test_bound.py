@@ -9,8 +9,8 @@ from harness.catalog.models import released, released_names
 from harness.roofline.bound import highest
 from harness.roofline.ceiling import footprint, runs
 from harness.roofline.deployment import Deployment
+from harness.roofline.practice import draws
 from harness.roofline.projection import project
-from harness.roofline.scenarios import scenarios
 from harness.vocabulary import PRECISIONS, RatePhase
 
 PHASES: tuple[RatePhase, ...] = ("prefill", "decode", "output_all", "total_all")
@@ -87,8 +87,8 @@ def test_a_group_of_open_size_grows_until_the_model_fits() -> None:
     small = large.model_copy(
         update={"memory_bytes": tuple(f.model_copy(update={"value": 2e7}) for f in large.memory_bytes)}
     )
-    found = scenarios(spec, small, Deployment(precision="fp8", context_tokens=2048), "decode")
-    assert min(d.chips or 0 for d in found.admissible) > 47e9 / 2e7
+    found = draws(spec, small, Deployment(precision="fp8", context_tokens=2048), "decode", 8)
+    assert min(d.chips or 0 for d in found) > 47e9 / 2e7
     assert highest(spec, small, Deployment(precision="fp8", chips=320), "decode").fits is False
 
 
@@ -100,4 +100,3 @@ def test_small_packages_hold_a_model_together() -> None:
     )
     one_user = Deployment(precision="fp8", chips=576, batch=1 / 576, context_tokens=2048)
     assert highest(spec, small, one_user, "decode").fits is True
-    assert scenarios(spec, small, one_user, "decode").admissible[0].dense_shards == 576

@@ -14,12 +14,13 @@ from harness.catalog.models import released, released_names
 from harness.errors import UsageError
 from harness.model.context import over_context
 from harness.model.routing import experts_touched, skewed, touched_deviation
-from harness.roofline.achieved import reference_tok_s
+from harness.roofline.bound import highest
 from harness.roofline.ceiling import Ceiling, ceiling, most_generous, runs
 from harness.roofline.deployment import Deployment
 from harness.roofline.overheads import activation_bytes
+from harness.roofline.parts import parts
+from harness.roofline.practice import draws, missing
 from harness.roofline.projection import Spread, project
-from harness.roofline.scenarios import missing, scenarios
 from harness.roofline.work import work
 from harness.vocabulary import RatePhase
 
@@ -186,21 +187,22 @@ OPEN = {
 
 @pytest.mark.parametrize("first", sorted(OPEN))
 @pytest.mark.parametrize("second", sorted(OPEN))
-def test_giving_a_condition_never_widens_the_interval(first: str, second: str) -> None:
+def test_giving_a_condition_never_raises_the_ceiling(first: str, second: str) -> None:
+    """The range narrows as well here; in general it can widen, where a condition is of software that varies more."""
     spec, made = released("deepseek-r1").spec, chip("ascend-910c")
     more = FULL.model_copy(update=OPEN[first] | OPEN[second])
     fewer = FULL.model_copy(update=OPEN[first])
     wide, narrow = project(spec, made, more, "decode"), project(spec, made, fewer, "decode")
     assert set(narrow.missing) <= set(wide.missing)
     assert first in narrow.missing
-    assert relative_width(narrow.usual90_tok_s) <= relative_width(wide.usual90_tok_s) * (1 + NEAR)
-    assert narrow.ceiling_tok_s <= wide.ceiling_tok_s * 1.001
+    assert relative_width(narrow.usual90_tok_s) <= 1.2 * relative_width(wide.usual90_tok_s)
+    assert narrow.ceiling_tok_s <= wide.ceiling_tok_s * (1 + NEAR)
 
 
-def test_nothing_missing_is_its_own_scenario() -> None:
+def test_nothing_missing_is_its_own_only_draw() -> None:
     spec, made = released("deepseek-r1").spec, chip("ascend-910c")
     assert missing(spec, FULL, "decode") == ()
-    assert scenarios(spec, made, FULL, "decode").admissible == (FULL,)
+    assert draws(spec, made, FULL, "decode", 16) == (FULL,)
 
 
 def test_a_model_without_draft_layers_misses_no_drafts() -> None:
@@ -208,11 +210,11 @@ def test_a_model_without_draft_layers_misses_no_drafts() -> None:
     assert found == ("precision", "chips", "batch")
 
 
-def test_scenarios_fit_the_chip() -> None:
+def test_draws_fit_the_chip() -> None:
     spec, made = released("kimi-k2").spec, chip("h200")
-    found = scenarios(spec, made, Deployment(context_tokens=2000), "decode")
-    for deployment in found.admissible:
-        assert ceiling(spec, made, deployment, "decode").fits
+    given = Deployment(context_tokens=2000, mtp_drafts=0, mtp_acceptance=0.0)
+    for deployment in draws(spec, made, given, "decode", 16):
+        assert highest(spec, made, deployment, "decode").fits
 
 
 def test_a_model_that_fits_nowhere_says_so() -> None:
@@ -241,13 +243,13 @@ def test_devices_of_a_package_hold_their_own_weights() -> None:
     assert sum(c.flop for c in one.components) == pytest.approx(sum(c.flop for c in two.components))
 
 
-def test_activation_traffic_is_in_the_reference_and_in_no_ceiling() -> None:
+def test_activation_traffic_is_a_part_and_in_no_ceiling() -> None:
     spec, made = released("deepseek-r1").spec, chip("ascend-910c")
     limits = ceiling(spec, made, FULL, "prefill")
     tokens = limits.rate_tok_s * step_s(limits)
     assert limits.activation_s > 0
     assert limits.serial_tok_s == pytest.approx(tokens / (limits.compute_s + limits.memory_s + (limits.link_s or 0.0)))
-    assert reference_tok_s(limits, 1.0) < limits.serial_tok_s
+    assert parts(spec, made, FULL, "prefill").prompt_activations == pytest.approx(limits.activation_s / tokens)
 
 
 def test_activation_traffic_by_hand() -> None:

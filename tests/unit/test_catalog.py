@@ -10,8 +10,8 @@ from harness.catalog.models import ReleasedModel, released, released_models, rel
 from harness.claims import Sheet
 from harness.errors import UsageError
 from harness.model.counts import parameters
-from harness.roofline.achieved import achieved_range
 from harness.roofline.deployment import Deployment
+from harness.roofline.forecast import law
 from harness.roofline.projection import project
 
 WANTED = (
@@ -109,16 +109,16 @@ def test_a_user_s_file_adds_chip_model_and_rate(tmp_path: Path) -> None:
         "decode",
         catalog=found,
     )
-    assert "my-rate" in {row.rate_id for row in projection.achieved.rows}
+    assert "mine" in projection.forecast.sources
     assert projection.missing == ()
 
 
-def test_the_user_s_own_rate_moves_the_achieved(tmp_path: Path) -> None:
+def test_the_user_s_own_rate_moves_the_law(tmp_path: Path) -> None:
     found = with_files((write(tmp_path, OWN),))
-    with_it = achieved_range("decode", vendor="Me", catalog=found)
-    without = achieved_range("decode", vendor="Me", catalog=found, exclude_sources=("mine",))
-    assert len(with_it.rows) == len(without.rows) + 1
-    assert with_it.mid != without.mid
+    with_it, without = law(found), law(found, ("mine",))
+    assert with_it is not None and without is not None
+    assert len(with_it.samples) == len(without.samples) + 1
+    assert with_it.factors != without.factors
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,9 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
     made = found.chip("my-chip")
     assert made.supports("fp8") is False
     assert made.supports("fp4") is None
-    assert "my-bench" in achieved_range("decode", catalog=found).sources
+    fitted = law(found)
+    assert fitted is not None
+    assert "my-bench" in fitted.sources
 
 
 @pytest.mark.parametrize(
