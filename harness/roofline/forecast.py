@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.model.spec import Spec
 from harness.roofline.ceiling import runs
 from harness.roofline.deployment import Deployment, number_format
-from harness.roofline.law import Array, Law, Prediction, Sample, Scales, Traits, quantiles, share_above
+from harness.roofline.law import Array, Law, Prediction, RateSample, Scales, Traits, quantiles, share_above
 from harness.roofline.parts import Parts, parts
 from harness.roofline.practice import draws, missing
 from harness.vocabulary import MATURITIES, MIXED_PHASES, Frozen, Maturity, RatePhase
@@ -70,7 +70,7 @@ def _drawn(
     return found, tuple(parts(spec, chip, one, phase) for one in found)
 
 
-def sample(rate: PublishedRate, spec: Spec, chip: Chip) -> Sample | None:
+def sample(rate: PublishedRate, spec: Spec, chip: Chip) -> RateSample | None:
     """A published rate as the law takes it; None where the catalog has no figures of the chip for it."""
     stated = settled(spec, Deployment.of(rate.conditions))
     maturity: Maturity = stated.maturity or "default"
@@ -79,7 +79,7 @@ def sample(rate: PublishedRate, spec: Spec, chip: Chip) -> Sample | None:
         found = _drawn(spec, chip, given, rate.phase, SAMPLE_DRAWS)[1]
     except UsageError:
         return None
-    return Sample(
+    return RateSample(
         rate_id=rate.id,
         source_id=rate.source_id,
         phase=rate.phase,
@@ -91,7 +91,7 @@ def sample(rate: PublishedRate, spec: Spec, chip: Chip) -> Sample | None:
 
 
 @lru_cache(maxsize=64)
-def samples(catalog: Catalog) -> tuple[Sample, ...]:
+def samples(catalog: Catalog) -> tuple[RateSample, ...]:
     """All published rates that the law may be fitted to."""
     chips, models = {c.name: c for c in catalog.chips}, {m.name: m.spec for m in catalog.models}
     found = (

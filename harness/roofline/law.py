@@ -61,7 +61,7 @@ class Traits(Frozen):
     """weights in fewer bits than the arithmetic, widened on the way"""
 
 
-class Sample(Frozen):
+class RateSample(Frozen):
     """A published rate as the law sees it."""
 
     rate_id: str
@@ -121,7 +121,7 @@ def _row(traits: Traits, vendors: tuple[str, ...]) -> list[float]:
     ]
 
 
-def _design(samples: tuple[Sample, ...], vendors: tuple[str, ...]) -> _Design:
+def _design(samples: tuple[RateSample, ...], vendors: tuple[str, ...]) -> _Design:
     most = max(len(s.draws) for s in samples)
     repeated = [[s.draws[i % len(s.draws)] for i in range(most)] for s in samples]
     return _Design(
@@ -270,7 +270,7 @@ def _within(design: _Design, kept: NDArray[np.bool_], unseen: _Unseen) -> float:
 class Law:
     """The fitted law: predicts the rate of one deployment, or of several equally likely ones."""
 
-    def __init__(self, samples: tuple[Sample, ...]) -> None:
+    def __init__(self, samples: tuple[RateSample, ...]) -> None:
         """Fit to `samples`; with none of them the priors alone speak."""
         self.samples = samples
         self.vendors = tuple(sorted({s.traits.vendor for s in samples}))

@@ -190,25 +190,29 @@ def _fitting(spec: Spec, chip: Chip, given: Deployment, phase: RatePhase, tries:
             yield found
 
 
-def _least_group(spec: Spec, chip: Chip, given: Deployment) -> Deployment:
-    """The smallest larger group, by doubling, whose memory holds the model; the largest tried where none does."""
+def _spread_out(spec: Spec, chip: Chip, given: Deployment) -> Deployment:
+    """Every weight once in the group; one of open size is the smallest, by doubling, that holds the model."""
     found = _filled(spec, chip, given, _at(1))
-    while largest_batch(spec, chip, found) <= 0 and (found.chips or 1) < MOST_PACKAGES:
-        found = found.model_copy(update={"chips": 2 * (found.chips or 1)})
-    return given.model_copy(update={"chips": found.chips})
+    chips = found.chips or 1
+    while True:
+        shards = given.dense_shards or chips * chip.devices_per_package
+        found = found.model_copy(update={"chips": chips, "dense_shards": shards})
+        if given.chips is not None or chips >= MOST_PACKAGES or largest_batch(spec, chip, found) > 0:
+            return given.model_copy(update={"chips": chips, "dense_shards": shards})
+        chips *= 2
 
 
 def draws(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, count: int) -> tuple[Deployment, ...]:
     """Up to `count` deployments without open conditions, equally likely; one where nothing is open.
 
-    Where no usual group holds the model, an open one grows until it does; where the stated group does not hold it, the
-    one deployment returned serves one sequence at a time, and its limits say that it does not fit.
+    Where no usual group holds the model with copies of its non-expert weights, every weight is kept once in the group,
+    and an open one grows until it holds them; where the stated group does not hold it, the one deployment returned serves one sequence at a time, and its limits say that it does not fit.
     """
     wanted = count if is_open(spec, deployment, phase) else 1
     out = tuple(islice(_fitting(spec, chip, deployment, phase, 8 * wanted), wanted))
-    if not out and deployment.chips is None:
-        grown = _least_group(spec, chip, deployment)
-        out = tuple(islice(_fitting(spec, chip, grown, phase, 8 * wanted), wanted))
+    if not out:
+        spread = _spread_out(spec, chip, deployment)
+        out = tuple(islice(_fitting(spec, chip, spread, phase, 8 * wanted), wanted))
     if out:
         return out
     alone = _filled(spec, chip, deployment, _at(1))

@@ -12,7 +12,7 @@ from harness.catalog.models import released
 from harness.errors import UsageError
 from harness.roofline.deployment import Deployment
 from harness.roofline.forecast import FORECAST_DRAWS, each_per_s, forecast, law, mixture, samples
-from harness.roofline.law import Law, Sample, Traits, quantiles
+from harness.roofline.law import Law, RateSample, Traits, quantiles
 from harness.roofline.parts import USUAL_FACTORS, Parts, parts
 from harness.roofline.practice import draws, missing
 from harness.roofline.projection import project
@@ -25,7 +25,7 @@ NOTHING = dict.fromkeys(Parts._fields, 0.0)
 
 def made_up(
     generator: random.Random, sources: int, rates: int, factor: float = 2.0, between: float = 0.2, within: float = 0.2
-) -> tuple[Sample, ...]:
+) -> tuple[RateSample, ...]:
     """Rates of publications that deviate from a known law: reading takes `factor` times its limit, products 2.5."""
     out = []
     for source in range(sources):
@@ -35,7 +35,7 @@ def made_up(
             time = factor * limits.weights + 2.5 * limits.products
             deviation = common + generator.gauss(0, within)
             out.append(
-                Sample(
+                RateSample(
                     rate_id=f"{source}-{index}",
                     source_id=str(source),
                     phase="decode",

@@ -3,6 +3,7 @@
 A log may hold several blocks; each is one session. Figures have two decimals: the JSON of the same run says more.
 """
 
+import math
 import re
 
 from harness.comparison.formats import serving, sglang, values, vllm
@@ -73,4 +74,6 @@ def _value(field: str, shown: str) -> object:
     value = values.written(shown)
     if value is None:
         return None if serving.metric_of(field) or field in _COUNTS else shown
-    return int(value) if field in _COUNTS else value
+    if field in _COUNTS:
+        return int(value) if math.isfinite(value) else None
+    return value
