@@ -80,8 +80,10 @@ def missing(spec: Spec, deployment: Deployment, phase: RatePhase) -> tuple[str, 
 
 
 def cache_open(spec: Spec, deployment: Deployment) -> bool:
-    """Whether the format of the cache is a condition that is not given."""
-    return spec.attention == "gqa" and deployment.kv_bytes is None and deployment.precision not in _WIDE
+    """Whether the format of the cache is a condition that is not given, and any layer has a cache of keys and values
+    that is neither latent nor V4's."""
+    plain = spec.attention == "gqa" and spec.attention_layers > 0
+    return plain and deployment.kv_bytes is None and deployment.precision not in _WIDE
 
 
 def _caches(spec: Spec, deployment: Deployment, likely: bool) -> tuple[float | None, ...]:
@@ -94,7 +96,7 @@ def _precisions(spec: Spec, chip: Chip, deployment: Deployment) -> tuple[tuple[P
     if deployment.precision is not None:
         return (deployment.precision,), (deployment.precision,)
     all_of = tuple(p for p in PRECISIONS if p not in ("fp16", "fp32") and runs(chip, p))
-    native: Precision | None = "fp4" if spec.model_type in ("deepseek_v4", "gpt_oss") else None
+    native: Precision | None = "fp4" if spec.model_type in ("deepseek_v4", "gpt_oss", "kimi_k3") else None
     eight = tuple(p for p in _EIGHT_BIT if p in all_of)[:1]
     likely = (native,) if native is not None and native in all_of else eight or ("bf16",)
     return all_of, likely
