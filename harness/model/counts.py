@@ -167,8 +167,7 @@ def _hyper_connection_parameters(spec: Spec) -> int:
 def _norm_parameters(spec: Spec) -> int:
     """Norm gains: one before each part of a layer and the final one, those of the latent ranks, and those of query and
     key heads. Gemma norms what leaves a part too, and the inputs and outputs of its experts apart."""
-    empty = spec.mixers.get("none", 0) + (spec.mlp_layer_types or ()).count("none")
-    outer = 7 * spec.num_hidden_layers if spec.model_type == "gemma4" else 2 * spec.num_hidden_layers - empty
+    outer = 7 * spec.num_hidden_layers if spec.model_type == "gemma4" else spec.parts
     inner = (spec.moe_latent_size or 0) * spec.moe_layers if spec.model_type == "kimi_k3" else 0
     if spec.attention == "mla":
         inner += spec.attention_layers * ((spec.q_lora_rank or 0) + (spec.kv_lora_rank or 0))

@@ -154,6 +154,13 @@ class Spec(Frozen):
         return sum(count for kind, count in self.mixers.items() if kind not in NO_ATTENTION)
 
     @property
+    def parts(self) -> int:
+        """Mixers and feed-forward networks of all layers: two a layer, unless `layer_types` or `mlp_layer_types` has
+        `none`."""
+        empty = self.mixers.get("none", 0) + (self.mlp_layer_types or ()).count("none")
+        return 2 * self.num_hidden_layers - empty
+
+    @property
     def recurrence(self) -> Literal["gated_delta", "kimi_delta"]:
         """Of layers of linear_attention."""
         return "kimi_delta" if self.model_type == "kimi_k3" else "gated_delta"

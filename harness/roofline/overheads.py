@@ -82,10 +82,9 @@ def _attention_bytes(spec: Spec, kind: LayerType, decode: bool) -> float:
 def activation_bytes(spec: Spec, precision: Precision, *, decode: bool) -> float:
     """Bytes of one position through all layers."""
     narrow = number_format(precision).dispatch_bytes
-    layers = spec.num_hidden_layers
     total = sum(count * _attention_bytes(spec, kind, decode) for kind, count in spec.mixers.items())
-    # Twice a layer the residual stream and its normed copy are written and read.
-    total += layers * 2 * TWICE * WIDE_BYTES * 2 * spec.hidden_size
+    # Before each part the residual stream and its normed copy are written and read.
+    total += spec.parts * TWICE * WIDE_BYTES * 2 * spec.hidden_size
     d, f = spec.hidden_size, spec.moe_intermediate_size or 0
     total += spec.dense_layers * _feed_forward_bytes(spec, narrow, d, spec.intermediate_size or 0)
     routed = spec.num_experts_per_tok * _feed_forward_bytes(spec, narrow, spec.moe_latent_size or d, f)

@@ -233,9 +233,9 @@ def _traffic(spec: Spec, deployment: Deployment, where: Placement, positions: fl
         out.append(Component(name="all_to_all", link_bytes=positions * spec.moe_layers * copies * per_copy))
     if where.dense_shards > 1:
         shards = where.dense_shards
-        # A ring all-reduce moves 2*(G-1)/G of the activations, twice a layer, for every sequence of the group.
-        moved = 2 * 2 * (shards - 1) / shards * positions * shards * spec.hidden_size * 2.0
-        out.append(Component(name="all_reduce", link_bytes=spec.num_hidden_layers * moved))
+        # A ring all-reduce moves 2*(G-1)/G of the activations, after each part, for every sequence of the group.
+        moved = 2 * (shards - 1) / shards * positions * shards * spec.hidden_size * 2.0
+        out.append(Component(name="all_reduce", link_bytes=spec.parts * moved))
     return out
 
 

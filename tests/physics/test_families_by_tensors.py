@@ -24,7 +24,10 @@ def step(name: str, tokens: int, least: bool = False) -> Work:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_config_is_read_as_the_catalog_has_it(name: str) -> None:
-    assert spec_from_config(by_tensors.config(name)) == released(name).spec
+    """But for layers that predict further tokens, which two configs do not name."""
+    spec, read = released(name).spec, spec_from_config(by_tensors.config(name))
+    assert read.num_nextn_predict_layers in (0, spec.num_nextn_predict_layers)
+    assert read.model_copy(update={"num_nextn_predict_layers": spec.num_nextn_predict_layers}) == spec
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,6 +98,17 @@ def test_caches_and_states_equal_the_sum_over_layers(name: str, n: int) -> None:
     assert found.cache_bytes == pytest.approx(BATCH * (2 * kept + state), rel=1e-9)
     (read,) = [c.read_bytes for c in found.components if c.name == "kv_cache"]
     assert read == pytest.approx(BATCH * (2 * over_context(spec, n, "decode").read_elements + 2 * state), rel=1e-9)
+
+
+def test_a_layer_of_one_part_is_reduced_over_once() -> None:
+    """Of Nemotron's layers each has one part, so half of what a layer of attention and experts sends."""
+    spec = released("nemotron-3-nano-30b-a3b").spec
+    assert (spec.parts, spec.num_hidden_layers) == (52, 52)
+    found = Deployment(
+        precision="bf16", batch=1, context_tokens=64, chips=8, mtp_drafts=0, mtp_acceptance=0, dense_shards=8
+    )
+    (sent,) = [c.link_bytes for c in work(spec, found, "decode").components if c.name == "all_reduce"]
+    assert sent == pytest.approx(52 * 2 * 7 / 8 * 8 * 2688 * 2)
 
 
 def test_what_was_counted_elsewhere() -> None:
