@@ -9,7 +9,7 @@ import math
 from typing import Literal
 
 from harness.model.counts import INDEX_STRIDE, parameters
-from harness.model.family import NO_ATTENTION
+from harness.model.family import NO_ATTENTION, LayerType
 from harness.model.recurrent import RECURRENT, recurrent_flop, state_bytes
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
@@ -118,15 +118,14 @@ def _gqa(spec: Spec, n: float, causal: bool, least: bool) -> ContextWork:
     An index chooses whole blocks of `index_topk` tokens together, of which the last is not full (MiniMax-M3).
     """
     core = read = stored = 0.0
-    for layer in range(spec.num_hidden_layers):
-        kind = spec.mixer(layer)
+    for (kind, indexed), layers in spec.attended().items():
         if kind in NO_ATTENTION:
             continue
         kv_heads, key, value = spec.grouped(kind)
-        attended, kept = _seen(spec, layer, n, causal, least)
-        core += 2 * spec.num_attention_heads * (key + value) * attended
-        read += kv_heads * (key + value) * attended
-        stored += kv_heads * (key + value) * kept
+        attended, kept = _seen(spec, kind, spec.index_topk if indexed else None, n, causal, least)
+        core += layers * 2 * spec.num_attention_heads * (key + value) * attended
+        read += layers * kv_heads * (key + value) * attended
+        stored += layers * kv_heads * (key + value) * kept
     hi, di, whole = spec.index_n_heads or 0, spec.index_head_dim or 0, _mean_up_to(None, n, causal)
     index_elements = spec.index_layers * n * di
     return ContextWork(
@@ -138,16 +137,15 @@ def _gqa(spec: Spec, n: float, causal: bool, least: bool) -> ContextWork:
     )
 
 
-def _seen(spec: Spec, layer: int, n: float, causal: bool, least: bool) -> tuple[float, float]:
-    """Entries that the n-th token attends to in a layer, and those that the layer keeps of n tokens."""
-    kind = spec.mixer(layer)
+def _seen(spec: Spec, kind: LayerType, topk: int | None, n: float, causal: bool, least: bool) -> tuple[float, float]:
+    """Entries that the n-th token attends to in a layer of a kind, and those that the layer keeps of n tokens."""
     if kind == "chunked_attention":
         chunk = float(spec.attention_chunk_size or 0)
         return _mean_in_chunk(chunk, n, causal, least), min(n, chunk)
     if kind == "sliding_attention":
         window = float(spec.sliding_window or 0)
         return _mean_up_to(window, n, causal), min(n, window)
-    return _mean_up_to(spec.index_topk if spec.indexed(layer) else None, n, causal), n
+    return _mean_up_to(topk, n, causal), n
 
 
 def over_context(spec: Spec, tokens: float, mode: Literal["decode", "prefill"], *, least: bool = False) -> ContextWork:

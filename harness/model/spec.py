@@ -178,9 +178,12 @@ class Spec(Frozen):
         own = self.swa_head_dim
         return self.swa_num_key_value_heads or heads, own or width, own or self.v_head_dim or width
 
-    def indexed(self, layer: int) -> bool:
-        """Whether attention of `layer` sees what an index chose, its own or another layer's."""
-        return self.index_topk is not None and (self.indexer_types is None or self.indexer_types[layer] != "none")
+    def attended(self) -> Mapping[tuple[LayerType, bool], int]:
+        """Layers by their kind, and by whether attention sees what an index chose, its own or another layer's."""
+        if self.index_topk is None or self.indexer_types is None:
+            return {(kind, self.index_topk is not None): count for kind, count in self.mixers.items()}
+        kinds = (self.mixer(layer) for layer in range(self.num_hidden_layers))
+        return Counter(zip(kinds, (which != "none" for which in self.indexer_types), strict=True))
 
     @property
     def index_layers(self) -> int:
