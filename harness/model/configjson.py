@@ -1,5 +1,5 @@
-"""A Hugging Face config.json as a spec. Reads five families; what they leave to their code is filled in, features that
-are not computed here are refused by name."""
+"""A Hugging Face config.json as a spec. What a family leaves to its code is filled in; features that are not computed
+here are refused by name, and so are unknown families."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import UsageError
+from harness.model.modelled import MODELLED, modelled_fields
 from harness.model.spec import RopeScaling, Spec
 
 Config = Mapping[str, Any]
 
 _LONGEST = 300  # letters of a message
 
-FAMILIES = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3_moe", "gpt_oss")
+_RUN = ("deepseek_v2", "deepseek_v3", "mixtral", "qwen3", "qwen3_moe", "gpt_oss", "llama")
+FAMILIES = (*_RUN, "kimi_k2", "kimi_k25", *MODELLED)
+_SAME_AS = {"kimi_k2": "deepseek_v3"}
+"""Other names under which a family is released."""
 
 _ABSENT: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"max_position_embeddings": 2048, "n_shared_experts": 2},
@@ -25,7 +29,9 @@ _ABSENT: dict[str, dict[str, Any]] = {
         "routed_scaling_factor": 2.5,
     },
     "mixtral": {"max_position_embeddings": 131072},
+    "qwen3": {"max_position_embeddings": 32768},
     "qwen3_moe": {"max_position_embeddings": 32768},
+    "llama": {"max_position_embeddings": 2048},
     "gpt_oss": {"max_position_embeddings": 131072, "num_experts_per_tok": 4},
 }
 """What a key that is left out stands for, where that is not the spec's own default. Source: transformers 5."""
@@ -49,23 +55,43 @@ def spec_from_config(config: Config, where: str = "config.json") -> Spec:
         raise UsageError(f"{where}: {reason if len(reason) <= _LONGEST else reason[:_LONGEST] + '...'}") from None
 
 
+def _text(config: Config) -> tuple[object, Config]:
+    """Family and configuration of the language model, which releases that see images too keep one level down."""
+    family, inner = config.get("model_type"), config.get("text_config")
+    if not isinstance(inner, dict):
+        return _known_as(family), config
+    if _known_as(family) not in MODELLED:
+        family = inner.get("model_type")
+    tied = {name: config[name] for name in ("tie_word_embeddings",) if name in config}
+    return _known_as(family), {**tied, **inner}
+
+
+def _known_as(family: object) -> object:
+    return _SAME_AS.get(family, family) if isinstance(family, str) else family
+
+
 def _spec(config: Config) -> Spec:
-    family = config.get("model_type")
-    if family not in FAMILIES:
+    family, config = _text(config)
+    if family not in (*_RUN, *MODELLED):
         raise UsageError(f"has the model_type {family!r}; known are {', '.join(FAMILIES)}")
-    _only_known(str(family), config)
-    given = {name: value for name, value in config.items() if value is not None}
-    fields = {name: value for name, value in _ABSENT[str(family)].items() if name not in config}
-    fields |= {name: given[name] for name in Spec.model_fields if name in given and name != "rope_scaling"}
-    if family == "gpt_oss" and "sliding_window" in config:
-        fields["sliding_window"] = config["sliding_window"]
-    fields |= _rope(str(family), config)
-    fields |= _mla(str(family), given) if str(family).startswith("deepseek") else _grouped(str(family), given)
+    fields = modelled_fields(str(family), config) if family in MODELLED else _run_fields(str(family), config)
     try:
         return Spec.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}") from None
+
+
+def _run_fields(family: str, config: Config) -> dict[str, Any]:
+    _only_known(family, config)
+    given = {name: value for name, value in config.items() if value is not None}
+    fields = {name: value for name, value in _ABSENT[family].items() if name not in config}
+    fields |= {name: given[name] for name in Spec.model_fields if name in given and name != "rope_scaling"}
+    fields["model_type"] = family
+    if family == "gpt_oss" and "sliding_window" in config:
+        fields["sliding_window"] = config["sliding_window"]
+    fields |= _rope(family, config)
+    return fields | (_mla(family, given) if family.startswith("deepseek") else _grouped(family, given))
 
 
 def _only_known(family: str, config: Config) -> None:
@@ -137,9 +163,11 @@ def _grouped(family: str, given: Config) -> dict[str, Any]:
         "n_routed_experts": given.get("num_local_experts", given.get("num_experts", 0)),
         "moe_intermediate_size": given.get("moe_intermediate_size" if family == "qwen3_moe" else "intermediate_size"),
     }
+    if family in ("qwen3", "llama"):
+        fields |= {"n_routed_experts": 0, "moe_intermediate_size": None}
+    if family.startswith("qwen3") and not given.get("use_sliding_window"):
+        fields |= {"sliding_window": None, "layer_types": None}
     if family == "qwen3_moe":
-        if not given.get("use_sliding_window"):
-            fields["sliding_window"] = None
         fields["first_k_dense_replace"] = _leading(given.get("mlp_only_layers", []))
     elif family == "mixtral":
         fields["attention_bias"] = False

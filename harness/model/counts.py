@@ -7,6 +7,8 @@ attention over the context is counted elsewhere.
 from collections.abc import Callable
 from functools import lru_cache
 
+from harness.model.family import NO_ATTENTION, LayerType
+from harness.model.recurrent import RECURRENT, recurrent_parameters, recurrent_products
 from harness.model.spec import Spec
 from harness.vocabulary import Frozen
 
@@ -49,22 +51,35 @@ class Parameters(Frozen):
         return own + self.head + self.attention + self.indexer + self.dense + self.router + self.shared + self.norms
 
 
-def attention_parameters(spec: Spec) -> int:
-    """Weights (and biases) of one layer's attention projections, without norms and indexer."""
+def attention_parameters(spec: Spec, kind: LayerType = "full_attention") -> int:
+    """Weights (and biases) of the attention projections of one layer of a kind, without norms and indexer."""
     d, heads = spec.hidden_size, spec.num_attention_heads
     if spec.attention == "mla":
         dn, p, dv, r, rq = _mla_dims(spec)
         query = d * heads * (dn + p) if rq is None else d * rq + rq * heads * (dn + p)
-        return query + d * (r + p) + r * heads * (dn + dv) + heads * dv * d
+        gate = d * heads * dv if spec.attn_output_gate else 0
+        return query + d * (r + p) + r * heads * (dn + dv) + heads * dv * d + gate
     if spec.attention == "v4":
         hd, rq, ro, groups = spec.head_dim, spec.q_lora_rank, spec.o_lora_rank, spec.o_groups
         assert hd is not None and rq is not None and ro is not None and groups is not None
         return d * rq + rq * heads * hd + d * hd + heads * hd * ro + groups * ro * d
-    hd, kv_heads = spec.head_dim, spec.num_key_value_heads
-    assert hd is not None and kv_heads is not None
-    bias = (heads + 2 * kv_heads) * hd + d if spec.attention_bias else 0
+    kv_heads, key, value = spec.grouped(kind)
+    made = key if spec.attention_k_eq_v and kind == "full_attention" else key + value
+    gate = heads * value if spec.attn_output_gate else 0
+    bias = heads * key + kv_heads * (key + value) + d if spec.attention_bias else 0
     sinks = heads if spec.attention_sinks else 0
-    return 2 * d * heads * hd + 2 * d * kv_heads * hd + bias + sinks
+    return d * (heads * (key + value) + kv_heads * made + gate) + bias + sinks
+
+
+def mixer_parameters(spec: Spec) -> int:
+    """Weights of all layers' attention projections, and of recurrent layers."""
+    return sum(count * _mixer_parameters(spec, kind) for kind, count in spec.mixers.items())
+
+
+def _mixer_parameters(spec: Spec, kind: LayerType) -> int:
+    if kind == "none":
+        return 0
+    return recurrent_parameters(spec, kind) if kind in RECURRENT else attention_parameters(spec, kind)
 
 
 def _mla_dims(spec: Spec) -> tuple[int, int, int, int, int | None]:
@@ -74,27 +89,43 @@ def _mla_dims(spec: Spec) -> tuple[int, int, int, int, int | None]:
 
 
 def expert_parameters(spec: Spec) -> int:
-    """Weights of one expert: gate, up and down projections (`X = 3*d*f`)."""
+    """Weights of one routed expert: gate, up and down projections (`X = 3*d*f`)."""
     d, f = spec.hidden_size, spec.moe_intermediate_size or 0
-    return 3 * d * f + (2 * f + d if spec.moe_bias else 0)
+    return expert_products(spec) + (2 * f + d if spec.moe_bias else 0)
+
+
+def shared_products(spec: Spec) -> int:
+    """Weights of one layer that each token meets beside its routed experts: shared experts, in the full width, and the
+    projections into the width of routed ones and back, where theirs is another."""
+    d, f, latent = spec.hidden_size, spec.moe_intermediate_size or 0, spec.moe_latent_size
+    return spec.n_shared_experts * spec.matrices * d * f + (0 if latent is None else 2 * d * latent)
+
+
+def dense_products(spec: Spec) -> int:
+    """Of one dense feed-forward network."""
+    return spec.matrices * spec.hidden_size * (spec.intermediate_size or 0)
 
 
 def router_parameters(spec: Spec) -> int:
-    """Weights of one layer's router, with its selection bias where the family has one."""
+    """Weights of one layer's router, with its selection bias and the gate of shared experts where the family has
+    them."""
     bias = spec.n_routed_experts if spec.topk_method == "noaux_tc" or spec.moe_bias else 0
-    return spec.hidden_size * spec.n_routed_experts + bias
+    return _router_products(spec) + bias
+
+
+def _router_products(spec: Spec) -> int:
+    return spec.hidden_size * (spec.n_routed_experts + (1 if spec.shared_expert_gate else 0))
 
 
 def _indexer_parameters(spec: Spec) -> int:
     """Index projections of the layers that have an index (V3.2: every layer; V4: the layers that compress by 4, where
-    a compressor makes the keys)."""
+    a compressor makes the keys; MiniMax-M3: heads without weights of their own)."""
     if spec.index_n_heads is None or spec.index_head_dim is None:
         return 0
     query_rank = spec.q_lora_rank or spec.hidden_size
     heads, width = spec.index_n_heads, spec.index_head_dim
-    return spec.index_layers * (
-        query_rank * heads * width + spec.hidden_size * (heads + (0 if spec.attention == "v4" else width))
-    )
+    beside = (0 if spec.attention == "v4" else width) + (0 if spec.attention == "gqa" else heads)
+    return spec.index_layers * (query_rank * heads * width + spec.hidden_size * beside)
 
 
 def compressor_products(spec: Spec) -> int:
@@ -135,13 +166,15 @@ def _hyper_connection_parameters(spec: Spec) -> int:
 
 
 def _norm_parameters(spec: Spec) -> int:
-    """Norm gains: two a layer and the final one, those of the latent ranks, and those of query and key heads."""
-    inner = 0
+    """Norm gains: one before each part of a layer and the final one, those of the latent ranks, and those of query and
+    key heads. Gemma norms what leaves a part too, and the inputs and outputs of its experts apart."""
+    outer = 7 * spec.num_hidden_layers if spec.model_type == "gemma4" else spec.parts
+    inner = (spec.moe_latent_size or 0) * spec.moe_layers if spec.model_type == "kimi_k3" else 0
     if spec.attention == "mla":
-        inner = (spec.q_lora_rank or 0) + (spec.kv_lora_rank or 0)
+        inner += spec.attention_layers * ((spec.q_lora_rank or 0) + (spec.kv_lora_rank or 0))
     elif spec.use_qk_norm:
-        inner = 2 * (spec.head_dim or 0)
-    return spec.num_hidden_layers * (2 * spec.hidden_size + inner) + spec.hidden_size
+        inner += sum(2 * spec.grouped(k)[1] * count for k, count in spec.mixers.items() if k not in NO_ATTENTION)
+    return (outer + 1) * spec.hidden_size + inner
 
 
 @lru_cache(maxsize=512)
@@ -151,15 +184,15 @@ def parameters(spec: Spec) -> Parameters:
     return Parameters(
         embedding=spec.vocab_size * spec.hidden_size if not spec.tie_word_embeddings else 0,
         head=spec.vocab_size * spec.hidden_size,
-        attention=spec.num_hidden_layers * attention_parameters(spec),
+        attention=mixer_parameters(spec),
         indexer=_indexer_parameters(spec),
         compressor=_compressor_parameters(spec),
         hyper_connections=_hyper_connection_parameters(spec),
-        dense=spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0),
+        dense=spec.dense_layers * dense_products(spec),
         router=spec.moe_layers * router_parameters(spec) if spec.is_sparse else 0,
         experts_total=spec.moe_layers * spec.n_routed_experts * expert,
         experts_active=spec.moe_layers * spec.num_experts_per_tok * expert,
-        shared=spec.moe_layers * spec.n_shared_experts * expert,
+        shared=spec.moe_layers * shared_products(spec),
         norms=_norm_parameters(spec),
     )
 
@@ -203,6 +236,9 @@ def _with_width(spec: Spec, width: int) -> Spec:
     update = {
         "intermediate_size": width,
         "first_k_dense_replace": 0,
+        "mlp_layer_types": None,
+        "moe_latent_size": None,
+        "shared_expert_gate": False,
         "n_routed_experts": 0,
         "num_experts_per_tok": 0,
         "n_shared_experts": 0,
@@ -222,26 +258,36 @@ COUNTERPART_OF: dict[str, Callable[[Spec], Spec]] = {
 """The dense counterparts of a mixture of experts, by what they have in common with it (`vocabulary.Counterpart`)."""
 
 
-def attention_products(spec: Spec) -> int:
-    """Of one layer's projections."""
-    heads, kv_heads, width = spec.num_attention_heads, spec.num_key_value_heads or 0, spec.head_dim or 0
-    bias = (heads + 2 * kv_heads) * width + spec.hidden_size if spec.attention_bias else 0
-    return attention_parameters(spec) - bias - (heads if spec.attention_sinks else 0)
+def attention_products(spec: Spec, kind: LayerType = "full_attention") -> int:
+    """Of the attention projections of one layer of a kind."""
+    heads, (kv_heads, key, value) = spec.num_attention_heads, spec.grouped(kind)
+    bias = heads * key + kv_heads * (key + value) + spec.hidden_size if spec.attention_bias else 0
+    return attention_parameters(spec, kind) - bias - (heads if spec.attention_sinks else 0)
+
+
+def mixer_products(spec: Spec) -> int:
+    """Of all layers' attention projections, and of recurrent layers."""
+    return sum(count * _mixer_products(spec, kind) for kind, count in spec.mixers.items())
+
+
+def _mixer_products(spec: Spec, kind: LayerType) -> int:
+    if kind == "none":
+        return 0
+    return recurrent_products(spec, kind) if kind in RECURRENT else attention_products(spec, kind)
 
 
 def expert_products(spec: Spec) -> int:
-    """Of one expert, routed or shared."""
-    return 3 * spec.hidden_size * (spec.moe_intermediate_size or 0)
+    """Of one routed expert."""
+    return spec.matrices * (spec.moe_latent_size or spec.hidden_size) * (spec.moe_intermediate_size or 0)
 
 
 def token_products(spec: Spec) -> int:
     """Of all layers, for one token, without the head."""
-    experts = (spec.num_experts_per_tok + spec.n_shared_experts) * expert_products(spec)
-    router = spec.hidden_size * spec.n_routed_experts
-    dense = spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0)
-    attention = spec.num_hidden_layers * attention_products(spec) + parameters(spec).indexer
+    experts = spec.num_experts_per_tok * expert_products(spec) + shared_products(spec)
+    attention = mixer_products(spec) + parameters(spec).indexer
     attention += compressor_products(spec) + hyper_connection_products(spec)
-    return attention + dense + spec.moe_layers * (experts + router)
+    feed_forward = spec.dense_layers * dense_products(spec) + spec.moe_layers * (experts + _router_products(spec))
+    return attention + feed_forward
 
 
 def head_products(spec: Spec) -> int:

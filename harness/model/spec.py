@@ -5,12 +5,13 @@ rank, p rope dim, dn no-rope dim, dv value dim, rq query rank.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from harness.model.family import USUAL, Family, LayerType, family_defaults
+from harness.model.family import NO_ATTENTION, USUAL, Family, FeedForwardType, LayerType, family_defaults
 from harness.vocabulary import Frozen
 
 Attention = Literal["mla", "gqa", "v4"]
@@ -65,7 +66,26 @@ class Spec(Frozen):
     use_qk_norm: bool = Field(default=USUAL["use_qk_norm"])
     attention_sinks: bool = Field(default=USUAL["attention_sinks"])
     sliding_window: int | None = Field(default=USUAL["sliding_window"], gt=0)
-    layer_types: tuple[LayerType, ...] | None = None
+    swa_num_key_value_heads: int | None = Field(
+        default=None, gt=0, description="of sliding layers; None: as the others"
+    )
+    swa_head_dim: int | None = Field(default=None, gt=0, description="of sliding layers; None: as the others")
+    attention_chunk_size: int | None = Field(default=None, gt=0, description="tokens that see each other (Llama 4)")
+    attention_k_eq_v: bool = Field(
+        default=False, description="full attention projects keys and values as one (Gemma 4)"
+    )
+    attn_output_gate: bool = Field(
+        default=USUAL["attn_output_gate"], description="a gate as wide as the heads' outputs"
+    )
+    layer_types: tuple[LayerType, ...] | None = Field(default=None, description="what mixes tokens, one a layer")
+
+    # recurrent layers: gated delta net and Kimi delta attention (linear_attention), Mamba-2 (mamba: groups are its key
+    # heads, the state's size their width, its heads the value heads)
+    linear_num_key_heads: int | None = Field(default=None, gt=0)
+    linear_num_value_heads: int | None = Field(default=None, gt=0)
+    linear_key_head_dim: int | None = Field(default=None, gt=0)
+    linear_value_head_dim: int | None = Field(default=None, gt=0)
+    linear_conv_kernel_dim: int | None = Field(default=None, gt=0)
 
     # mixture of experts
     n_routed_experts: int = Field(default=0, ge=0)
@@ -80,13 +100,18 @@ class Spec(Frozen):
     norm_topk_prob: bool = Field(default=USUAL["norm_topk_prob"])
     routed_scaling_factor: float = Field(default=1.0, gt=0)
     moe_bias: bool = Field(default=USUAL["moe_bias"], description="router and experts carry biases (gpt-oss)")
+    mlp_layer_types: tuple[FeedForwardType, ...] | None = Field(
+        default=None, description="one a layer; None: experts in all but the first first_k_dense_replace"
+    )
+    moe_latent_size: int | None = Field(default=None, gt=0, description="width in which routed experts work; None: d")
+    shared_expert_gate: bool = Field(default=USUAL["shared_expert_gate"])
 
     # sparse attention over the context (V3.2, V4)
     index_n_heads: int | None = Field(default=None, gt=0)
     index_head_dim: int | None = Field(default=None, gt=0)
     index_topk: int | None = Field(default=None, gt=0)
-    indexer_types: tuple[Literal["full", "shared"], ...] | None = Field(
-        default=None, description="GLM-5.2, one a layer: an index of its own, or the choice of the last layer with one"
+    indexer_types: tuple[Literal["full", "shared", "none"], ...] | None = Field(
+        default=None, description="one a layer: an index of its own, the choice of the last layer with one, or none"
     )
     o_lora_rank: int | None = Field(default=None, gt=0)
     o_groups: int | None = Field(default=None, gt=0)
@@ -108,11 +133,57 @@ class Spec(Frozen):
 
     @property
     def moe_layers(self) -> int:
+        if self.mlp_layer_types is not None:
+            return self.mlp_layer_types.count("sparse")
         return self.num_hidden_layers - self.first_k_dense_replace if self.is_sparse else 0
 
     @property
     def dense_layers(self) -> int:
+        if self.mlp_layer_types is not None:
+            return self.mlp_layer_types.count("dense")
         return self.num_hidden_layers - self.moe_layers
+
+    @property
+    def mixers(self) -> Mapping[LayerType, int]:
+        """Layers of each kind, by what mixes tokens in them."""
+        return Counter(self.layer_types) if self.layer_types else {self.mixer(0): self.num_hidden_layers}
+
+    @property
+    def attention_layers(self) -> int:
+        """Layers that keep keys and values, or latents, of tokens."""
+        return sum(count for kind, count in self.mixers.items() if kind not in NO_ATTENTION)
+
+    @property
+    def parts(self) -> int:
+        """Mixers and feed-forward networks of all layers: two a layer, unless `layer_types` or `mlp_layer_types` has
+        `none`."""
+        empty = self.mixers.get("none", 0) + (self.mlp_layer_types or ()).count("none")
+        return 2 * self.num_hidden_layers - empty
+
+    @property
+    def recurrence(self) -> Literal["gated_delta", "kimi_delta"]:
+        """Of layers of linear_attention."""
+        return "kimi_delta" if self.model_type == "kimi_k3" else "gated_delta"
+
+    @property
+    def matrices(self) -> int:
+        """Of a feed-forward network: gate, up and down; up and down where it squares a ReLU (Nemotron)."""
+        return 2 if self.model_type == "nemotron_h" else 3
+
+    def grouped(self, kind: LayerType) -> tuple[int, int, int]:
+        """Key and value heads of a layer with grouped-query attention, and the widths of a key and of a value."""
+        heads, width = self.num_key_value_heads or 0, self.head_dim or 0
+        if kind != "sliding_attention":
+            return heads, width, self.v_head_dim or width
+        own = self.swa_head_dim
+        return self.swa_num_key_value_heads or heads, own or width, own or self.v_head_dim or width
+
+    def attended(self) -> Mapping[tuple[LayerType, bool], int]:
+        """Layers by their kind, and by whether attention sees what an index chose, its own or another layer's."""
+        if self.index_topk is None or self.indexer_types is None:
+            return {(kind, self.index_topk is not None): count for kind, count in self.mixers.items()}
+        kinds = (self.mixer(layer) for layer in range(self.num_hidden_layers))
+        return Counter(zip(kinds, (which != "none" for which in self.indexer_types), strict=True))
 
     @property
     def index_layers(self) -> int:
@@ -123,11 +194,15 @@ class Spec(Frozen):
             return self.indexer_types.count("full")
         return self.num_hidden_layers if self.compress_ratios is None else self.compress_ratios.count(4)
 
-    def slides(self, layer: int) -> bool:
-        """Whether attention of `layer` sees only a sliding window: all layers with one, unless `layer_types` says."""
+    def mixer(self, layer: int) -> LayerType:
+        """What mixes tokens in `layer`; unless `layer_types` says, a sliding window wherever the model has one."""
         if self.layer_types is not None:
-            return self.layer_types[layer] == "sliding_attention"
-        return self.sliding_window is not None
+            return self.layer_types[layer]
+        return "full_attention" if self.sliding_window is None else "sliding_attention"
+
+    def slides(self, layer: int) -> bool:
+        """Whether attention of `layer` sees only a sliding window."""
+        return self.mixer(layer) == "sliding_attention"
 
     @model_validator(mode="before")
     @classmethod
@@ -163,16 +238,29 @@ class Spec(Frozen):
         layers = self.num_hidden_layers
         yield self.first_k_dense_replace > layers, "first_k_dense_replace exceeds num_hidden_layers"
         yield bool(self.dense_layers) and self.intermediate_size is None, "dense layers need intermediate_size"
-        for name in ("layer_types", "compress_ratios", "indexer_types"):
+        for name in ("layer_types", "mlp_layer_types", "compress_ratios", "indexer_types"):
             value = getattr(self, name)
             yield value is not None and len(value) != layers, f"{name} must name each of the {layers} layers"
+        two = self.mlp_layer_types is not None and self.first_k_dense_replace > 0
+        yield two, "mlp_layer_types says which layers are dense; expected no first_k_dense_replace beside it"
+        yield "sparse" in (self.mlp_layer_types or ()) and not self.is_sparse, "sparse layers need n_routed_experts"
         slides = "sliding_attention" in (self.layer_types or ())
         yield slides and self.sliding_window is None, "layers of sliding_attention need sliding_window"
 
     def _attention_checks(self) -> Iterator[tuple[bool, str]]:
+        kinds = self.mixers
         if self.attention == "mla":
             given = [name for name in _GROUPED_ONLY if getattr(self, name)]
             yield bool(given), f"MLA has no {', '.join(given)}"
+            other = sorted(kinds.keys() - NO_ATTENTION - {"full_attention"})
+            yield bool(other), f"MLA has no layers of {', '.join(other)}"
+        recurrent = [kind for kind in ("linear_attention", "mamba") if kind in kinds]
+        absent = [name for name in _RECURRENT if getattr(self, name) is None]
+        yield bool(recurrent and absent), f"layers of {', '.join(recurrent)} need {', '.join(absent)}"
+        yield (
+            "chunked_attention" in kinds and self.attention_chunk_size is None,
+            ("layers of chunked_attention need attention_chunk_size"),
+        )
         if self.attention == "gqa":
             uneven = self.num_attention_heads % (self.num_key_value_heads or 1)
             yield uneven != 0, "num_key_value_heads must divide num_attention_heads"
@@ -201,4 +289,11 @@ _NEEDED: dict[Attention, tuple[str, ...]] = {
     "gqa": ("num_key_value_heads", "head_dim"),
     "v4": ("q_lora_rank", "head_dim", "qk_rope_head_dim", "o_lora_rank", "o_groups"),
 }
-_GROUPED_ONLY = ("attention_bias", "use_qk_norm", "attention_sinks", "sliding_window", "layer_types")
+_GROUPED_ONLY = ("attention_bias", "use_qk_norm", "attention_sinks", "sliding_window")
+_RECURRENT = (
+    "linear_num_key_heads",
+    "linear_num_value_heads",
+    "linear_key_head_dim",
+    "linear_value_head_dim",
+    "linear_conv_kernel_dim",
+)

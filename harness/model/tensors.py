@@ -184,15 +184,36 @@ def tensor_bytes(tensor: Tensor, precision: RunPrecision) -> int:
     return tensor.count * bits // 8 + 4 * tensor.count // tensor.block(precision)
 
 
+_MODELLED_FIELDS = (
+    "swa_num_key_value_heads",
+    "swa_head_dim",
+    "attention_k_eq_v",
+    "attn_output_gate",
+    "mlp_layer_types",
+    "moe_latent_size",
+    "shared_expert_gate",
+)
+_PART_ROTATED = ("minimax_m2", "minimax_m3", "glm4_moe", "mimo_v2_flash", "step3p7")
+
+
 def why_not_run(spec: Spec) -> str | None:
     """Why `spec` is modelled here and not run, as the end of a sentence about it; None where it runs."""
+    modelled = "is modelled here and not run"
     if spec.attention == "v4" or spec.index_topk is not None:
         return (
-            f"attends sparsely over its context ({spec.model_type}), which is modelled here and not run; expected a "
+            f"attends sparsely over its context ({spec.model_type}), which {modelled}; expected a "
             "model with full attention"
         )
-    if spec.model_type == "minimax_m2":
-        return "rotates a half of each head, which is modelled here and not run; expected a model that rotates it whole"
+    other = sorted(spec.mixers.keys() - {"full_attention", "sliding_attention"})
+    if other:
+        return f"has layers of {', '.join(other)}, which {modelled}; expected full or sliding attention"
+    if spec.model_type in _PART_ROTATED:
+        return f"rotates a part of each head, which {modelled}; expected a model that rotates it whole"
+    given = [name for name in _MODELLED_FIELDS if getattr(spec, name)]
+    if spec.attention == "gqa" and spec.v_head_dim is not None:
+        given.append("v_head_dim")
+    if given or spec.model_type == "gemma4":
+        return f"has {', '.join(given) or 'norms after each part'}, which {modelled}; expected a model without"
     if spec.attention == "gqa" and (spec.head_dim or 0) % 8:
         return f"has a head_dim of {spec.head_dim}; grouped-query attention (GQA) runs with heads of a multiple of 8"
     return None

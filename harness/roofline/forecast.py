@@ -16,6 +16,7 @@ from harness.catalog.chips import Chip
 from harness.catalog.collection import Catalog, builtin
 from harness.catalog.rates import PublishedRate
 from harness.errors import UsageError
+from harness.model.recurrent import RECURRENT
 from harness.model.spec import Spec
 from harness.roofline.ceiling import runs
 from harness.roofline.deployment import Deployment, number_format
@@ -49,9 +50,15 @@ def traits(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, mat
         vendor=chip.vendor,
         mixed=phase in MIXED_PHASES,
         compressed=spec.attention == "v4",
-        young=spec.attention != "v4" and (spec.index_topk is not None or spec.sliding_window is not None),
+        young=spec.attention != "v4" and _is_young(spec),
         widened=float(precision is not None and _is_widened(chip, deployment)),
     )
+
+
+def _is_young(spec: Spec) -> bool:
+    """Whether layers have an index, a window or a recurrent state: attention whose kernels are young."""
+    recurrent = any(kind in RECURRENT for kind in spec.mixers)
+    return spec.index_topk is not None or spec.sliding_window is not None or recurrent
 
 
 def _is_widened(chip: Chip, deployment: Deployment) -> bool:

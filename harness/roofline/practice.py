@@ -76,8 +76,10 @@ def missing(spec: Spec, deployment: Deployment, phase: RatePhase) -> tuple[str, 
 
 
 def cache_open(spec: Spec, deployment: Deployment) -> bool:
-    """Whether the format of the cache is a condition that is not given."""
-    return spec.attention == "gqa" and deployment.kv_bytes is None and deployment.precision not in _WIDE
+    """Whether the format of the cache is a condition that is not given, and any layer has a cache of keys and values
+    that is neither latent nor V4's."""
+    plain = spec.attention == "gqa" and spec.attention_layers > 0
+    return plain and deployment.kv_bytes is None and deployment.precision not in _WIDE
 
 
 def _halton(index: int, base: int) -> float:
@@ -101,7 +103,7 @@ def accepted(drafts: int, kept: float) -> float:
 
 def _usual_precisions(spec: Spec, chip: Chip) -> tuple[Precision, ...]:
     """The released format of families that come in four bits, else eight bits where the chip has them."""
-    if spec.model_type in ("deepseek_v4", "gpt_oss") and runs(chip, "fp4"):
+    if spec.model_type in ("deepseek_v4", "gpt_oss", "kimi_k3") and runs(chip, "fp4"):
         return ("fp4",)
     eight: tuple[Precision, ...] = ("fp8", "int8")
     return tuple(p for p in eight if runs(chip, p))[:1] or ("bf16",)

@@ -10,17 +10,20 @@ import math
 from typing import Literal, TypeVar
 
 from harness.errors import UsageError
-from harness.model.context import over_context
+from harness.model.context import cache_format, over_context
 from harness.model.counts import (
-    attention_parameters,
-    attention_products,
     compressor_products,
+    dense_products,
     expert_parameters,
     expert_products,
     hyper_connection_products,
+    mixer_parameters,
+    mixer_products,
     parameters,
     router_parameters,
+    shared_products,
 )
+from harness.model.recurrent import state_bytes
 from harness.model.routing import experts_touched
 from harness.model.spec import Spec
 from harness.roofline.deployment import Deployment, number_format
@@ -133,9 +136,8 @@ def _feed_forward(
         flop = 2 * positions * moe * spec.num_experts_per_tok * expert_products(spec)
         read = held * touched / spec.n_routed_experts
         out.append(Component(name="experts", flop=flop, arithmetic="expert", read_bytes=read))
-        shared_copies = 0.0 if where.shared_apart else spec.n_shared_experts * replicas
-        shared = moe * expert * weight * shared_copies
-        flop = 2 * positions * moe * spec.n_shared_experts * expert_products(spec)
+        shared = 0.0 if where.shared_apart else moe * shared_products(spec) * weight * replicas
+        flop = 2 * positions * moe * shared_products(spec)
         out.append(Component(name="shared_experts", flop=flop, arithmetic="expert", read_bytes=shared))
         router = moe * router_parameters(spec)
         read = router * 2.0 * replicas  # routers are kept in 16 bits or more
@@ -143,7 +145,7 @@ def _feed_forward(
         out.append(Component(name="router", flop=flop, arithmetic="projection", read_bytes=read))
         resident += held + shared + read
     if spec.dense_layers:
-        dense = spec.dense_layers * 3 * spec.hidden_size * (spec.intermediate_size or 0)
+        dense = spec.dense_layers * dense_products(spec)
         read = dense * weight * replicas
         flop = 2 * positions * dense
         out.append(Component(name="dense_layers", flop=flop, arithmetic="expert", read_bytes=read))
@@ -151,30 +153,54 @@ def _feed_forward(
     return out, resident
 
 
+class _Attended(Frozen):
+    """What one step attends over."""
+
+    sequences: float
+    positions: float
+    context: float
+    decode: bool
+    least: bool
+    """every choice that no source states in the rate's favour"""
+
+
+def _cache(spec: Spec, deployment: Deployment, over: _Attended) -> tuple[Component, float]:
+    """Traffic of caches and states in a step, and their resident bytes.
+
+    One position of a sequence reads the sequence's cache; drafts of the same step share that read. Prefill reads its
+    own keys and values on the way, at least once. A state is read and written back by each step of decode; prefill
+    begins without one, and leaves one for a prompt of any length, which is not counted.
+    """
+    context = over_context(spec, over.context, "decode" if over.decode else "prefill", least=over.least)
+    kept = cache_format(spec, deployment.kv_bytes)
+    state = state_bytes(spec, narrow=over.least)
+    stored = kept.size(context.stored_elements, context.index_elements)
+    read = kept.size(context.read_elements, context.index_elements) + 2 * state if over.decode else stored
+    return Component(name="kv_cache", read_bytes=over.sequences * read), over.sequences * (stored + state)
+
+
 def _attention(
-    spec: Spec, deployment: Deployment, where: Placement, sequences: float, positions: float, n: float, decode: bool
+    spec: Spec, deployment: Deployment, where: Placement, over: _Attended
 ) -> tuple[list[Component], float, float]:
     """Projections, core, indexer and cache; with the resident bytes of weights and of the cache."""
-    element = deployment.kv_bytes or 2.0
+    positions = over.positions
     replicas = where.devices_per_package / where.dense_shards
-    weights = spec.num_hidden_layers * attention_parameters(spec)
+    weights = mixer_parameters(spec)
     count = parameters(spec)
     index_weights = count.indexer
     surrounding = number_format(_given(deployment.precision, "precision")).surrounding
     weight = number_format(deployment.projection_precision or surrounding).weight_bytes
-    context = over_context(spec, n, "decode" if decode else "prefill")
-    # One position of a sequence reads the sequence's cache; drafts of the same step share that read. Prefill reads
-    # its own keys and values on the way, at least once.
-    cache_read = sequences * (context.read_elements if decode else context.stored_elements) * element
+    context = over_context(spec, over.context, "decode" if over.decode else "prefill", least=over.least)
+    cache, cache_bytes = _cache(spec, deployment, over)
     out = [
         Component(
             name="attention_projections",
-            flop=2 * positions * spec.num_hidden_layers * attention_products(spec),
+            flop=2 * positions * mixer_products(spec),
             arithmetic="projection",
             read_bytes=weights * weight * replicas,
         ),
         Component(name="attention_core", flop=positions * context.core_flop, arithmetic="core"),
-        Component(name="kv_cache", read_bytes=cache_read),
+        cache,
     ]
     if index_weights:
         flop = positions * (context.indexer_flop + 2 * index_weights)
@@ -190,7 +216,7 @@ def _attention(
             Component(name="hyper_connections", flop=made[1], arithmetic="core", read_bytes=kept["mixing"]),
         ]
         resident += sum(kept.values())
-    return out, resident, sequences * context.stored_elements * element
+    return out, resident, cache_bytes
 
 
 def _traffic(spec: Spec, deployment: Deployment, where: Placement, positions: float) -> list[Component]:
@@ -203,13 +229,13 @@ def _traffic(spec: Spec, deployment: Deployment, where: Placement, positions: fl
         if copies is None:
             copies = spec.num_experts_per_tok + (spec.n_shared_experts if where.shared_apart else 0)
         dispatch = number_format(_given(deployment.precision, "precision")).dispatch_bytes
-        per_copy = spec.hidden_size * (dispatch * (1 + DISPATCH_OVERHEAD) + COMBINE_BYTES)
+        per_copy = (spec.moe_latent_size or spec.hidden_size) * (dispatch * (1 + DISPATCH_OVERHEAD) + COMBINE_BYTES)
         out.append(Component(name="all_to_all", link_bytes=positions * spec.moe_layers * copies * per_copy))
     if where.dense_shards > 1:
         shards = where.dense_shards
-        # A ring all-reduce moves 2*(G-1)/G of the activations, twice a layer, for every sequence of the group.
-        moved = 2 * 2 * (shards - 1) / shards * positions * shards * spec.hidden_size * 2.0
-        out.append(Component(name="all_reduce", link_bytes=spec.num_hidden_layers * moved))
+        # A ring all-reduce moves 2*(G-1)/G of the activations, after each part, for every sequence of the group.
+        moved = 2 * (shards - 1) / shards * positions * shards * spec.hidden_size * 2.0
+        out.append(Component(name="all_reduce", link_bytes=spec.parts * moved))
     return out
 
 
@@ -217,7 +243,7 @@ def work(
     spec: Spec, deployment: Deployment, phase: RatePhase, *, devices_per_package: int = 1, fewest_experts: bool = False
 ) -> Work:
     """Operations and bytes of one step on one package. `fewest_experts`: all tokens choose the same ones, as a bound
-    has to take; else as many as independent uniform routing touches.
+    has to take, which takes the least of chunks and states too; else as many as independent uniform routing touches.
 
     Needs precision and chips; in decode also batch, context and multi-token prediction; in prefill the prompt's
     length (a batch that is not given is 16,384 tokens in flight). Raises UsageError for one that is None, and for
@@ -243,7 +269,8 @@ def work(
             spec.n_routed_experts, spec.num_experts_per_tok, min(1.0, group) if fewest_experts else group
         )
     parts, weight_bytes = _feed_forward(spec, deployment, where, positions, touched or 0.0)
-    attention, attention_bytes, cache_bytes = _attention(spec, deployment, where, sequences, positions, n, decode)
+    over = _Attended(sequences=sequences, positions=positions, context=n, decode=decode, least=fewest_experts)
+    attention, attention_bytes, cache_bytes = _attention(spec, deployment, where, over)
     parts += attention
     copies = where.devices_per_package / where.dense_shards
     head = spec.vocab_size * spec.hidden_size * (deployment.head_bytes or 2.0) * copies
