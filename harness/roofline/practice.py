@@ -208,7 +208,8 @@ def draws(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, coun
     """Up to `count` deployments without open conditions, equally likely; one where nothing is open.
 
     Where no usual group holds the model with copies of its non-expert weights, every weight is kept once in the group,
-    and an open one grows until it holds them; where the stated group does not hold it, the one deployment returned serves one sequence at a time, and its limits say that it does not fit.
+    and an open one grows until it holds them; where the stated group does not hold it, the one deployment returned
+    serves one sequence at a time, and its limits say that it does not fit.
     """
     wanted = count if is_open(spec, deployment, phase) else 1
     out = tuple(islice(_fitting(spec, chip, deployment, phase, 8 * wanted), wanted))

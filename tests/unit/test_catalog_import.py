@@ -80,7 +80,7 @@ def test_the_written_file_is_a_catalog_that_judges_claims(tmp_path: Path) -> Non
 
 
 def test_an_aggregate_of_inferencex_is_per_gpu_already() -> None:
-    file = import_rates([FILES / "inferencex_aggregate.json"], stated=stated(model="deepseek-r1")).file
+    file = import_rates([FILES / "inferencex_aggregate.json"], stated=stated(model="glm-5")).file
     rate = file.rates["inferencex_aggregate-total-all"]
     assert (rate.rate_tok_s, rate.chip, rate.system) == (966.0, "h200", "sglang")
     assert (rate.conditions.chips, rate.conditions.batch, rate.conditions.precision) == (8, 2.0, "fp8")
@@ -125,10 +125,10 @@ def test_each_run_of_a_file_is_a_rate_and_each_file_a_source() -> None:
         ("vllm_serve.json", {}, {"model": "llama-3.1-8b", "chip": "h200", "chips": 8}, "its model is llama-3.1-405b"),
         ("vllm_serve.json", {"completed": 0}, {"chip": "h200", "chips": 8}, "no request was completed"),
         ("vllm_serve.json", {}, {"chip": "h200", "chips": 8, "precision": "fp9"}, "unknown precision 'fp9'"),
-        ("inferencex_aggregate.json", {}, {"model": "deepseek-r1", "chip": "b200"}, "its chip is h200, expected b200"),
-        ("inferencex_aggregate.json", {}, {"model": "deepseek-r1", "chips": 4}, "served by 8 packages, expected 4"),
-        ("inferencex_aggregate.json", {"hw": "h100"}, {"model": "deepseek-r1"}, "unknown chip 'h100'; did you mean"),
-        ("inferencex_aggregate.json", {"disagg": True}, {"model": "deepseek-r1"}, "prefill and decode on GPUs"),
+        ("inferencex_aggregate.json", {}, {"model": "glm-5", "chip": "b200"}, "its chip is h200, expected b200"),
+        ("inferencex_aggregate.json", {}, {"model": "glm-5", "chips": 4}, "served by 8 packages, expected 4"),
+        ("inferencex_aggregate.json", {"hw": "h100x"}, {"model": "glm-5"}, "unknown chip 'h100x'; did you mean"),
+        ("inferencex_aggregate.json", {"disagg": True}, {"model": "glm-5"}, "prefill and decode on GPUs"),
         ("jmh.json", None, {}, "a result of jmh that states no such rates"),
         ("vllm_latency.json", {}, {}, "states no rate of tokens"),
         ("vllm_console.txt", None, {}, "states no such rates"),
