@@ -10,16 +10,12 @@ from functools import cache
 from pydantic import Field
 
 from harness.catalog.citation import Citation, EntryFile, Grade, Key, shipped, source_of
-from harness.vocabulary import Frozen, Positive, RatePhase, ServingConditions
+from harness.vocabulary import Frozen, Positive, RatePhase, TimedConditions
 
 
-class PublishedConditions(ServingConditions):
+class PublishedConditions(TimedConditions):
     """What a source says of how a rate came about."""
 
-    tpot_s: Positive | None = None
-    tpot_independent: bool | None = Field(
-        default=None, description="batch and time per token come from independent statements"
-    )
     idealised: bool = Field(default=False, description="perfect balance, a projection, or an offline mode")
     cache_hits_counted: bool = False
 
@@ -36,6 +32,10 @@ class _Rate(Frozen):
     left_out: str | None = Field(
         default=None, description="why no usual range is made from it; absent: one may be made from it"
     )
+    threshold: bool = Field(
+        default=False,
+        description="the least that a test accepts, not what was reached: it enters no range and no ratio",
+    )
     note: str | None = None
 
 
@@ -49,7 +49,7 @@ class PublishedRate(_Rate):
     @property
     def calibrates(self) -> bool:
         """Whether a usual range may be made from it."""
-        return self.left_out is None
+        return self.left_out is None and not self.threshold
 
 
 class RateEntry(_Rate):

@@ -12,7 +12,8 @@ from harness.verdict.design import judge_design
 from harness.verdict.economics import judge_cost_ratio
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
-from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
+from harness.verdict.latency import judge_latency
+from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency
 from harness.verdict.model_ratios import judge_model_ratio
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
 from harness.verdict.ratios import as_evidence, judge_chip_ratio, pairs

@@ -1,35 +1,34 @@
 """Claims of fitting, latency, efficiency and cost: each a rate or a size in other words."""
 
 import math
+from decimal import Decimal
 
 from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
 from harness.catalog.models import ReleasedModel
-from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
+from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Hedge, Latency, Sheet, Throughput
 from harness.results.assessment import Evidence, Outcome
-from harness.roofline.achieved import AchievedRange, reference_tok_s
-from harness.roofline.ceiling import ceiling, footprint, most_generous, runs
+from harness.roofline.ceiling import footprint
 from harness.roofline.deployment import Deployment, number_format
 from harness.stats import Interval
-from harness.units import binary, number, seconds
+from harness.units import binary, number
 from harness.verdict.economics import hour_span
 from harness.verdict.finding import (
+    ABOUT,
     ARTEFACT_TOLERANCE,
-    CEILING_SLACK,
     IDENTITY_TOLERANCE,
     Finding,
-    allowed_if,
     around,
     evidence,
+    flagged,
     left_open,
     stance_of,
     tally,
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
-from harness.verdict.rating import made_of, usual_range
-from harness.verdict.scenarios import PACKAGES_OF_A_NODE, Scenario, largest_effect, scenarios
+from harness.verdict.scenarios import PACKAGES_OF_A_NODE
 from harness.verdict.throughput import judge_throughput
-from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
+from harness.vocabulary import PRECISIONS, Precision
 
 BEYOND_ANY_RATE = 1e18
 """Tokens a second; an implied rate above it, or below its inverse, is cut to it: it is impossible either way."""
@@ -119,92 +118,6 @@ def _fits(claim: Capacity, need: tuple[float, float], low: float, high: float) -
     return "implausible" if fits == "consistent" and need[0] > CROWDED * high else fits
 
 
-def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding:
-    """A time against the least that the chip's limits allow, and against what published systems take."""
-    found = subject(claim, knowledge, sheet)
-    if isinstance(found, Finding):
-        return found
-    (chip, models), precision = found, claim.conditions.precision
-    if precision is not None and not runs(chip, precision):
-        return _cannot_run(chip, precision)
-    phase: RatePhase = "decode" if claim.figure == "tpot" else "prefill"
-    completed = scenarios(claim.conditions.model_copy(update={"phase": phase, "per": "package"}), chip, models)
-    own = sheet.source.own_publications
-    achieved = usual_range(phase, chip.vendor, own, knowledge) if claim.figure == "tpot" else None
-    times = [_time(c, chip, claim, 0.0 if achieved is None else achieved.exposed_link) for c in completed.each]
-    whole = tally([_time_outcome(claim.duration_s, t, achieved) for t in times])
-    floors = [t.floor_s for t in times]
-    tail = f"; over the scenarios {whole.in_words}" if len(times) > 1 else ""
-    span = None if achieved is None else _usual_time(times, achieved)
-    return whole.finding(
-        f"{seconds(claim.duration_s)} against a floor of {seconds(min(floors))}{tail}.",
-        completed.missing,
-        interval=span,
-        interval_of="time that published systems would take" if span else None,
-        binding=min(times, key=lambda t: t.floor_s).binding,
-        largest_uncertainty=largest_effect(completed.each, floors) or "how much of a ceiling systems reach",
-        evidence=_time_evidence(claim, floors, achieved, span),
-    )
-
-
-def _cannot_run(chip: Chip, precision: Precision) -> Finding:
-    if runs(chip, precision) is None:
-        return Finding(outcome="undecided", reason=f"No source gives a {precision} peak of {chip.title}.")
-    return Finding(outcome="refuted", reason=f"{chip.title} has no {precision} arithmetic.")
-
-
-class Time(Frozen):
-    """What one scenario makes of a time."""
-
-    floor_s: float
-    """least possible, by the most generous ceiling and by the messages of experts"""
-    reference_s: float
-    """at the reference point that usual ranges are fractions of"""
-    binding: str
-
-
-def _time_outcome(duration_s: float, time: Time, achieved: AchievedRange | None) -> Outcome:
-    if duration_s * CEILING_SLACK < time.floor_s:
-        return "refuted"
-    if achieved is None:
-        return "undecided"
-    share = time.reference_s / duration_s
-    if share > achieved.high99:
-        return "implausible"
-    return "consistent" if achieved.low90 <= share <= achieved.high90 else "undecided"
-
-
-def _usual_time(times: list[Time], achieved: AchievedRange) -> Interval:
-    references = Interval.of(t.reference_s for t in times)
-    return Interval(low=references.low / achieved.high90, high=references.high / achieved.low90)
-
-
-def _time_evidence(
-    claim: Latency, floors: list[float], achieved: AchievedRange | None, span: Interval | None
-) -> tuple[Evidence, ...]:
-    words = f"least possible time {'per output' if claim.figure == 'tpot' else 'to the first'} token"
-    stance = allowed_if(claim.duration_s * CEILING_SLACK >= min(floors))
-    ends = Interval.of(floors, level=0.99)
-    bound = evidence("modelled", words, min(floors), "s", "most generous ceiling", stance, ends)
-    if achieved is None:
-        return (bound,)
-    words = "what published systems would take"
-    return bound, evidence("published", words, None, "s", made_of(achieved), "context", span)
-
-
-def _time(c: Scenario, chip: Chip, claim: Latency, exposed: float) -> Time:
-    generous = most_generous(c.model.spec, chip, c.deployment, c.phase)
-    nominal = ceiling(c.model.spec, chip, c.deployment, c.phase)
-    if claim.figure == "tpot":
-        step, messages = generous.tpot_floor_s or 0.0, generous.latency_floor_s or 0.0
-        reference = (c.deployment.batch or 1.0) / reference_tok_s(nominal, exposed)
-        binding = "link" if messages > step else generous.binding
-        return Time(floor_s=max(step, messages), reference_s=reference, binding=binding)
-    prompt, chips = c.deployment.prompt_tokens or 1.0, c.deployment.chips or 1
-    least = prompt / (generous.rate_tok_s * chips)
-    return Time(floor_s=least, reference_s=prompt / (nominal.rate_tok_s * chips), binding=generous.binding)
-
-
 def stated_peak(claim: Efficiency, chip: Chip) -> Range | None:
     """The peak that a rate for each TFLOPS is taken of: of the claim's precision, else of 8 bits."""
     precision = claim.conditions.precision
@@ -220,8 +133,51 @@ def judge_efficiency(claim: Efficiency, knowledge: Knowledge, sheet: Sheet) -> F
     found, what = (stated_peak(claim, chip), "TFLOPS of dense peak") if per_peak else (chip.power, "W of the package")
     if found is None:
         return Finding(outcome="out of reach", reason=f"No source gives the {what} of {chip.title}.")
-    factor = found.best / 1e12 if per_peak else found.best
+    if not per_peak:
+        return _at_power(claim, chip, found, knowledge, sheet)
+    factor = found.best / 1e12
     return _as_rate(claim, claim.value * factor, factor, f"times {number(factor, 4)} {what}", knowledge, sheet)
+
+
+LEAST_OF_RATED = 0.1
+"""Of a chip's rated power, drawn at work: assumed, and low on purpose; it only parts refuted from implausible."""
+
+
+def _at_power(claim: Efficiency, chip: Chip, rated: Range, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    """Judged at the measured power that the source states; else at the rated one, which the chip need not draw: then
+    only what is impossible at the least that a chip draws as well is refuted."""
+    if claim.power_w is not None:
+        packages = _packages_of_unit(claim, chip)
+        if packages is None:
+            reason = "Its power is of a system, and the source does not say of how many packages."
+            return Finding(outcome="undecided", reason=reason, missing=("packages of a unit",))
+        watts = claim.power_w / packages
+        how = f"times {number(watts, 4)} W of the package, as stated"
+        return _as_rate(claim, claim.value * watts, watts, how, knowledge, sheet)
+
+    def at(watts: float) -> Finding:
+        how = f"times {number(watts, 4)} W of the package, its rated power"
+        return _as_rate(claim, claim.value * watts, watts, how, knowledge, sheet)
+
+    found = at(rated.best)
+    missing = (*dict.fromkeys((*found.missing, "power drawn")),)
+    found = found.model_copy(update={"missing": missing, "flags": (*dict.fromkeys((*found.flags, *flagged(missing))),)})
+    if found.outcome != "refuted" or at(LEAST_OF_RATED * rated.low).outcome == "refuted":
+        return found
+    reason = f"{found.reason} A chip can draw less than that."
+    return found.model_copy(update={"outcome": "implausible", "reason": reason})
+
+
+def _packages_of_unit(claim: Efficiency, chip: Chip) -> float | None:
+    """Packages of the unit that a stated power is of."""
+    c = claim.conditions
+    node = float(c.packages_per_unit or PACKAGES_OF_A_NODE)
+    system = c.packages_per_unit or c.chips
+    units = {"die": 1 / chip.dies_per_package, "node": node, "system": None if system is None else float(system)}
+    return units.get(c.per or "package", 1.0)
+
+
+_TURNED: dict[Hedge, Hedge] = {"up to": "at least", "at least": "up to"}
 
 
 def _as_rate(
@@ -230,6 +186,10 @@ def _as_rate(
     """Judge the implied rate, and give the interval in the claim's own unit."""
     rate = min(max(rate, 1 / BEYOND_ANY_RATE), BEYOND_ANY_RATE)
     words = claim.model_dump(include={"id", "place", "statement", "attributed_to", "hedge", "conditions"})
+    if claim.kind == "efficiency":  # of the package's own peak or power, whatever the unit of the source's rates
+        words["conditions"] |= {"per": "package", "packages_per_unit": None}
+    else:  # a token that costs less is one made faster
+        words["hedge"] = _TURNED.get(claim.hedge, claim.hedge)
     implied = Throughput.model_validate({**words, "kind": "throughput", "rate_tok_s": rate})
     found = judge_throughput(implied, knowledge, sheet)
     ends = () if found.interval is None else (found.interval.low, found.interval.high)
@@ -247,7 +207,7 @@ def judge_cost(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
         return _as_rate(claim, factor / claim.usd_per_mtok, factor, "at the price of an hour given", knowledge, sheet)
     implied = claim.usd_per_hour / (3600 * claim.rate_tok_s) * 1e6
     how = "price of an hour / (3600 x rate) x 1,000,000"
-    return _identity(claim.usd_per_mtok, implied, how, "USD per million tokens")
+    return _identity(claim.usd_per_mtok, implied, how, "USD per million tokens", claim.hedge)
 
 
 def _at_catalogued_price(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
@@ -287,18 +247,38 @@ def judge_arithmetic(claim: Arithmetic) -> Finding:
         implied /= divisor
     shown = " x ".join(number(f, 4) for f in claim.factors)
     shown += "".join(f" / {number(d, 4)}" for d in claim.divisors)
-    return _identity(claim.value, implied, shown, "")
+    return _identity(claim.value, implied, shown, "", claim.hedge)
 
 
-def _identity(claimed: float, implied: float, how: str, unit: str) -> Finding:
-    off = claimed / implied - 1
-    outcome: Outcome = "supported" if abs(off) <= IDENTITY_TOLERANCE else "refuted"
+def _room(claimed: float, implied: float, hedge: Hedge) -> float:
+    """How far off what is implied a figure may be: as printed; with 'about', half of its last digit, if that is more.
+
+    Zeros at the end are no digits, or they are: a figure that ends in them before the point has a tenth at most.
+    """
+    if hedge != "about":
+        return IDENTITY_TOLERANCE
+    place = int(Decimal(repr(claimed)).normalize().as_tuple().exponent)
+    half = 0.5 * 10.0**place / implied
+    return max(IDENTITY_TOLERANCE, half if place <= 0 else min(half, ABOUT))
+
+
+def _identity(claimed: float, implied: float, how: str, unit: str, hedge: Hedge) -> Finding:
+    """The stated figure against the one that the source's own figures give; a bound has to be kept, no more.
+
+    Figures that give less than an 'up to' leave open whether it is reached.
+    """
+    off, room = claimed / implied - 1, _room(claimed, implied, hedge)
+    beyond: dict[tuple[Hedge, bool], Outcome] = {("up to", True): "undecided", ("at least", False): "supported"}
+    outcome: Outcome = "supported" if abs(off) <= room else beyond.get((hedge, off > 0), "refuted")
     source = "exact arithmetic on the source's own figures"
+    tail = {"supported": f", which keeps the stated '{hedge}'", "undecided": ": less than that, and no more is shown"}
+    said = f"{how} = {number(implied, 4)}, {100 * abs(off):.1f} % from the stated {number(claimed, 4)}"
+    said += tail.get(outcome, "") if abs(off) > room else ""
     return Finding(
         outcome=outcome,
-        reason=f"{how} = {number(implied, 4)}, {100 * abs(off):.1f} % from the stated {number(claimed, 4)}.",
-        interval=around(implied, implied, IDENTITY_TOLERANCE, level=0.99),
-        interval_of="the identity, 3 % either way",
+        reason=f"{said}.",
+        interval=around(implied, implied, room, level=0.99),
+        interval_of=f"the identity, {100 * room:.2g} % either way",
         stability=1.0,
         evidence=(evidence("modelled", how, implied, unit, source, stance_of(outcome)),),
     )

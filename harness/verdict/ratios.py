@@ -62,10 +62,11 @@ def length_of(rate: PublishedRate) -> float | None:
 
 
 def _tpot(rate: PublishedRate) -> float | None:
+    """The time itself where it is known, else what the batch implies, else the objective."""
     c = rate.conditions
-    if c.tpot_s is not None:
+    if c.tpot_is_value or c.batch is None or rate.phase != "decode":
         return c.tpot_s
-    return c.batch / rate.rate_tok_s if c.batch is not None and rate.phase == "decode" else None
+    return c.batch / rate.rate_tok_s
 
 
 def like(a: PublishedRate, b: PublishedRate) -> bool:

@@ -90,7 +90,7 @@ def _throughput(claim: Throughput, chip: Chip, sheet: Sheet, knowledge: Knowledg
         claim.conditions,
     )
     out = [_stated(f"{claim.id}: {number(rate, 4)} tok/s", claim.id, rate, _sd(claim), key)]
-    if c.batch is not None and c.tpot_s is not None and c.tpot_independent and c.phase == "decode":
+    if c.batch is not None and c.tpot_s is not None and c.tpot_is_value and c.tpot_independent and c.phase == "decode":
         name = f"{claim.id}: batch {c.batch:g} over {1000 * c.tpot_s:g} ms"
         out.append(_stated(name, claim.id, c.batch / c.tpot_s, PRINTED_SD, key))
     if traced is not None:
