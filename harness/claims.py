@@ -222,6 +222,10 @@ class Sheet(Frozen):
     accessed: dt.date | None = None
     claims: tuple[Claim, ...] = Field(min_length=1, max_length=1000)
 
+    def about(self, conditions: StatedConditions) -> Identifier | None:
+        """The model that a figure is of: the one that stands beside it, else the one that the source is about."""
+        return conditions.model or self.subject
+
     @model_validator(mode="after")
     def _unique(self) -> Self:
         ids = [claim.id for claim in self.claims]

@@ -19,8 +19,8 @@ from harness.units import number
 from harness.verdict.host_measurement import HostMeasurement, moe_measurements, nearest, over
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.rating import supported
-from harness.verdict.scaled_ratios import link, measured_link, ratio_rows
-from harness.verdict.scenarios import scenarios
+from harness.verdict.scaled_ratios import PlacedRate, link, measured_link, ratio_rows
+from harness.verdict.scenarios import highest_of, scenarios
 from harness.verdict.tracing import per_package, trace
 from harness.vocabulary import Frozen, Precision
 
@@ -63,19 +63,25 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
     if rate is None or not models:
         return None
     found = scenarios(conditions, chip, models)
-    chosen = found.each[len(found.each) // 2]
-    if not supported(chip, chosen):
+    bound = highest_of(found)
+    if bound is None:
         return None
-    asked = (chosen.model.spec, chip, chosen.deployment, chosen.phase)
+    each = [c for c in found.each if c.model == bound.model and supported(chip, c)]
+    if not each:
+        return None
+    chosen = each[len(each) // 2]
+    usual = found.widest(chosen, ceiling(chosen.model.spec, chip, chosen.deployment, chosen.phase))
     source = f"conditions of {traced.rate.source.title}" if traced else "one of the conditions that it leaves open"
-    active = next((c.value for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters"), None)
+    stated = (c for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters")
+    of = sheet.about(claim.conditions)
+    active = next((c.value for c in stated if sheet.about(c.conditions) == of), None)
     return Placed(
         claim=claim,
         chip=chip,
         model=chosen.model,
         rate_tok_s=rate,
-        nominal=found.widest(chosen, ceiling(*asked)),
-        generous=found.widest(chosen, most_generous(*asked)),
+        nominal=usual if rate <= usual.rate_tok_s else bound.limits,  # no bound, so that a rate may pass it
+        generous=bound.limits,
         at=f"{chosen.model.title} on {chip.title}, {source}",
         active=active or chosen.model.published_active,
         deployment=chosen.deployment,
@@ -92,7 +98,7 @@ def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge, chips: tupl
     for p, case in zip(placed, cases, strict=True):
         others = (chip for chip in beside if chip.name != p.chip.name)
         rows += [_package(p, case), _work(p, case), *_die(p), *_system(p), *(_beside(p, chip) for chip in others)]
-    rates = tuple((p.claim, p.rate_tok_s, p.nominal) for p in placed)
+    rates = tuple(PlacedRate(p.claim, p.rate_tok_s, p.nominal, p.model) for p in placed)
     return (*ratio_rows(sheet, record, knowledge, rates, tuple(cases)), *rows)
 
 
@@ -223,7 +229,8 @@ def _beside(p: Placed, chip: Chip) -> Scaled:
     if precision is not None and chip.bandwidth is not None:
         nominal = ceiling(p.model.spec, chip, deployment, p.nominal.phase)
         most = most_generous(p.model.spec, chip, deployment, p.nominal.phase)
-        top, hardware = nominal.rate_tok_s, Interval(low=nominal.rate_tok_s, high=most.rate_tok_s, level=0.99)
+        hardware = Interval(low=nominal.rate_tok_s, high=most.rate_tok_s, level=0.99)
+        top = nominal.rate_tok_s if p.rate_tok_s <= nominal.rate_tok_s else most.rate_tok_s
         bound = f"{nominal.binding}{'; the work does not fit its memory' if nominal.fits is False else ''}"
     return _row(
         p,

@@ -79,6 +79,11 @@ class ScenarioSet(Frozen):
         return max(bounds, key=lambda b: b.rate_tok_s) if self.missing and bounds else limits
 
 
+def highest_of(found: ScenarioSet) -> Bound | None:
+    """The highest of the bounds, in the claim's unit."""
+    return max(found.bounds, key=lambda b: b.limits.rate_tok_s * b.packages, default=None)
+
+
 def _units(conditions: StatedConditions, chip: Chip) -> tuple[tuple[Unit, float], ...]:
     """The units that the rate could be of, with the packages of each."""
     node = conditions.packages_per_unit or PACKAGES_OF_A_NODE

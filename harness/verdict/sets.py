@@ -117,9 +117,12 @@ def _measured_reading(claim: Throughput, traced: Trace, key: str, knowledge: Kno
 
 def _ratio(claim: ChipRatio, key: str, traced: Trace, knowledge: Knowledge) -> list[Equation]:
     """Rate of the chip over the reference's, for each published rate of the reference under like conditions."""
-    if claim.conditions.phase not in (None, traced.conditions.phase):
+    of = claim.conditions
+    if of.phase not in (None, traced.conditions.phase) or not _alike(of.model, traced.rate.model, knowledge):
         return []
-    rows = [r for r in knowledge.rates if r.chip == claim.reference and like(traced.rate, r)]
+    if traced.rate.threshold:
+        return []
+    rows = [r for r in knowledge.rates if r.chip == claim.reference and not r.threshold and like(traced.rate, r)]
     if not rows:
         return []
     unknown = f"{_row_key(rows[0])} beside {key}"
@@ -129,6 +132,11 @@ def _ratio(claim: ChipRatio, key: str, traced: Trace, knowledge: Knowledge) -> l
         name = f"published: {number(r.rate_tok_s, 4)} tok/s, {described(r)} ({r.system})"
         out.append(_stated(name, None, r.rate_tok_s, SYSTEMS_SD, unknown))
     return out
+
+
+def _alike(named: str | None, model: str, knowledge: Knowledge) -> bool:
+    """Whether what is said of one model, or of none by name, can be said of this one."""
+    return named is None or knowledge.same_model(named, model)
 
 
 def _efficiency(claim: Efficiency, chip: Chip) -> list[Equation]:

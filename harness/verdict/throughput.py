@@ -29,7 +29,7 @@ from harness.verdict.finding import (
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
 from harness.verdict.rating import Rating, made_of, rate_at, usual_range, usual_tok_s
-from harness.verdict.scenarios import Bound, ScenarioSet, largest_effect, scenarios
+from harness.verdict.scenarios import ScenarioSet, highest_of, largest_effect, scenarios
 from harness.verdict.tracing import (
     Trace,
     as_evidence,
@@ -131,7 +131,7 @@ class _Case:
         amiss = self._amiss()
         dropped = tuple(dict.fromkeys((*(self.traced.filled if self.traced else ()), *completed.missing)))
         interval, of = self._interval(ratings)
-        limits = _highest(completed)
+        limits = highest_of(completed)
         return found.finding(
             " ".join((reason, *amiss.notes)),
             dropped,
@@ -330,7 +330,7 @@ class _Case:
         return Interval.of(end * scale for end in ends), of
 
     def _bound(self, completed: ScenarioSet) -> list[Evidence]:
-        highest = _highest(completed)
+        highest = highest_of(completed)
         if highest is None:
             return []
         best, bounds = highest.limits, [b.limits.rate_tok_s for b in completed.bounds]
@@ -379,11 +379,6 @@ def _uncertainty(completed: ScenarioSet, rated: list[Rating]) -> str:
             return "precision"
         ceilings.append(rating.nominal.rate_tok_s * scenario.packages_per_unit)
     return largest_effect(completed.each, ceilings) or "how much of a ceiling systems reach"
-
-
-def _highest(completed: ScenarioSet) -> Bound | None:
-    """The highest of the bounds, in the claim's unit."""
-    return max(completed.bounds, key=lambda b: b.limits.rate_tok_s * b.packages, default=None)
 
 
 def _sentence(text: str) -> str:
