@@ -159,9 +159,10 @@ def _with_batch(spec: Spec, chip: Chip, found: Deployment, likely: bool) -> list
 
 def _lengths(spec: Spec, deployment: Deployment, phase: RatePhase, likely: bool) -> dict[str, tuple[float | None, ...]]:
     """Context, prompt and output lengths: as given, or ranged over where they are open."""
-    top = float(spec.max_position_embeddings)
+    top, prompt = float(spec.max_position_embeddings), deployment.prompt_tokens or 0.0
+    contexts = dict.fromkeys(max(c, prompt) for c in _CONTEXTS if c <= top)  # decode goes on from the whole prompt
     ranges = {
-        "context": ("context_tokens", tuple(c for c in _CONTEXTS if c <= top) or (top,), _LIKELY_CONTEXT),
+        "context": ("context_tokens", tuple(contexts) or (top,), max(_LIKELY_CONTEXT, prompt)),
         "prompt": ("prompt_tokens", tuple(p for p in _PROMPTS if p <= top) or (top,), _LIKELY_CONTEXT),
         "output": ("output_tokens", _OUTPUTS, _LIKELY_OUTPUT),
     }
