@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.vocabulary import Frozen, Identifier, Positive, RatePhase, ServingConditions, Text
+from harness.vocabulary import Frozen, Identifier, Positive, RatePhase, Text, TimedConditions
 
 Unit = Literal["package", "die", "node", "system"]
 Hedge = Literal["exactly", "about", "up to", "at least"]
@@ -38,7 +38,7 @@ class Source(Frozen):
         return (*self.derived_from, *self.catalogued_as)
 
 
-class StatedConditions(ServingConditions):
+class StatedConditions(TimedConditions):
     """What a source says of how a figure came about. None means that it does not say."""
 
     phase: RatePhase | None = None
@@ -47,10 +47,6 @@ class StatedConditions(ServingConditions):
     per: Unit | None = Field(default=None, description="what one unit of the rate is")
     packages_per_unit: int | None = Field(
         default=None, gt=0, le=1 << 20, description="packages of one unit, where the unit is a node or a system"
-    )
-    tpot_s: Positive | None = None
-    tpot_independent: bool | None = Field(
-        default=None, description="batch and time per token come from independent statements"
     )
     idealised: bool | None = Field(default=None, description="perfect balance or another projection, not measured")
     cache_hits_counted: bool | None = None
@@ -130,6 +126,11 @@ class Efficiency(ClaimBase):
     kind: Literal["efficiency"]
     figure: Literal["tok_s_per_tflops", "tok_per_joule"]
     value: Positive
+    power_w: Positive | None = Field(
+        default=None,
+        description="measured power of the unit that `conditions.per` names (of a package where it names none); "
+        "None: the rated power stands in",
+    )
 
 
 class Cost(ClaimBase):
@@ -220,6 +221,10 @@ class Sheet(Frozen):
     )
     accessed: dt.date | None = None
     claims: tuple[Claim, ...] = Field(min_length=1, max_length=1000)
+
+    def about(self, conditions: StatedConditions) -> Identifier | None:
+        """The model that a figure is of: the one that stands beside it, else the one that the source is about."""
+        return conditions.model or self.subject
 
     @model_validator(mode="after")
     def _unique(self) -> Self:

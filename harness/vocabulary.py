@@ -1,8 +1,8 @@
 """Types that all packages share: phases, number formats, dense counterparts, serving conditions, frozen values."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 
 class Frozen(BaseModel):
@@ -71,3 +71,30 @@ class ServingConditions(Frozen):
     maturity: Maturity | None = Field(
         default=None, description="of the software: tuned for this run, released with its defaults, or early"
     )
+
+
+TimeBound = Literal["at most", "at least", "about", "exactly"]
+"""How a stated time is meant. A latency objective is "at most": it is kept, and says nothing of how far."""
+
+
+class TimedConditions(ServingConditions):
+    """Serving conditions with the time per output token that a source states."""
+
+    tpot_s: Positive | None = None
+    tpot_bound: TimeBound | None = Field(
+        default=None, description="how `tpot_s` is meant; an objective is 'at most'. None: exactly"
+    )
+    tpot_independent: bool | None = Field(
+        default=None, description="batch and time per token come from independent statements"
+    )
+
+    @property
+    def tpot_is_value(self) -> bool:
+        """Whether the time per output token is known, and not only bounded from one side."""
+        return self.tpot_s is not None and self.tpot_bound not in ("at most", "at least")
+
+    @model_validator(mode="after")
+    def _bound_of_a_time(self) -> Self:
+        if self.tpot_bound is not None and self.tpot_s is None:
+            raise ValueError("'tpot_bound' says how 'tpot_s' is meant; give 'tpot_s' as well, or leave both out")
+        return self

@@ -10,16 +10,12 @@ from functools import cache
 from pydantic import Field
 
 from harness.catalog.citation import Citation, EntryFile, Grade, Key, shipped, source_of
-from harness.vocabulary import Frozen, Positive, RatePhase, ServingConditions
+from harness.vocabulary import Frozen, Positive, RatePhase, TimedConditions
 
 
-class PublishedConditions(ServingConditions):
+class PublishedConditions(TimedConditions):
     """What a source says of how a rate came about."""
 
-    tpot_s: Positive | None = None
-    tpot_independent: bool | None = Field(
-        default=None, description="batch and time per token come from independent statements"
-    )
     idealised: bool = Field(default=False, description="perfect balance, a projection, or an offline mode")
     cache_hits_counted: bool = False
 
@@ -35,6 +31,10 @@ class _Rate(Frozen):
     conditions: PublishedConditions = PublishedConditions()
     left_out: str | None = Field(
         default=None, description="why the law of published rates is not fitted to it; absent: it is"
+    )
+    threshold: bool = Field(
+        default=False,
+        description="the least that a test accepts, not what was reached: in no ratio of chips",
     )
     note: str | None = None
 

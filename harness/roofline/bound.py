@@ -8,6 +8,7 @@ So a condition that is given can only lower the bound. A batch beyond what fits 
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 from harness.catalog.chips import Chip
 from harness.errors import UsageError
@@ -143,3 +144,50 @@ def highest(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) ->
     best = max(cells, key=lambda c: c.rate_tok_s)
     placed = max(cells, key=lambda c: (c.fits is not False, c.rate_tok_s))
     return keeping(placed, best.model_copy(update={"binding": _longest(best)}))
+
+
+class Soonest(Frozen):
+    """The least time of a step, over all that is left open."""
+
+    time_s: float
+    binding: Binding
+    fits: bool | None
+    """False where no value of what is open fits the memory"""
+
+
+def soonest(spec: Spec, chip: Chip, deployment: Deployment, phase: Literal["prefill", "decode"]) -> Soonest:
+    """The least time in which a prompt is read, or each output token of a sequence made, whatever is left open.
+
+    One sequence has the whole group to itself unless a batch is given. Messages count for nothing: how weights and
+    experts are spread is open, and with it what has to be sent. Raises UsageError as `highest` does.
+    """
+    given = deployment.precision
+    formats = (given,) if given is not None else tuple(p for p in PRECISIONS if runs(chip, p))
+    if not formats:
+        raise UsageError(f"no source gives {chip.name} arithmetic in any known precision")
+    found = [
+        _alone(spec, chip, of, sizes, phase)
+        for of in (deployment.model_copy(update={"precision": precision}) for precision in formats)
+        for sizes in _sizes(spec, chip, of)
+    ]
+    least = min(found, key=lambda s: s.time_s)
+    fits = True if any(s.fits for s in found) else None if any(s.fits is None for s in found) else False
+    return least.model_copy(update={"fits": fits})
+
+
+def _alone(
+    spec: Spec, chip: Chip, deployment: Deployment, sizes: _Sizes, phase: Literal["prefill", "decode"]
+) -> Soonest:
+    """Of groups of these sizes in one format, with as few sequences as may be."""
+    drafted, shortest, one = _drafted(deployment), _shortest(deployment), 1 / sizes.most
+    found = deployment.model_copy(update={**drafted, **shortest, "chips": sizes.most, "batch": one})
+    limits = ceiling(spec, chip, found, phase, generous=True)
+    limit, held = limits.memory_limit_bytes, sizes.weight_bytes / sizes.most
+    if deployment.batch is not None:
+        most = MOST_SEQUENCES if limit is None else (limit - held) / max(limits.cache_bytes / one, 1e-12)
+        batch = max(one, min(deployment.batch, most))
+        limits = ceiling(spec, chip, found.model_copy(update={"batch": batch}), phase, generous=True)
+    kept = 1 + drafted["mtp_acceptance"] if phase == "decode" else 1.0
+    binding: Binding = "compute" if limits.compute_s >= limits.memory_s else "memory"
+    time = max(limits.compute_s, limits.memory_s) / kept
+    return Soonest(time_s=time, binding=binding, fits=None if limit is None else held <= limit)

@@ -20,7 +20,7 @@ from harness.model.recurrent import RECURRENT
 from harness.model.spec import Spec
 from harness.roofline.ceiling import runs
 from harness.roofline.deployment import Deployment, number_format
-from harness.roofline.law import Array, Law, Prediction, RateSample, Scales, Traits, quantiles, share_above
+from harness.roofline.law import Array, Law, Prediction, RateSample, Traits, quantiles, share_above
 from harness.roofline.parts import Parts, parts
 from harness.roofline.practice import draws, missing
 from harness.vocabulary import MATURITIES, MIXED_PHASES, Frozen, Maturity, RatePhase
@@ -141,12 +141,8 @@ class Forecast(Frozen):
     rates: int
     """published rates that the law is fitted to"""
     sources: tuple[str, ...]
-    scales: Scales
-
-    @property
-    def made_of(self) -> str:
-        """Rates and publications behind it, in words."""
-        return f"{self.rates} published rates of {len(self.sources)} publications"
+    made_of: str
+    """the same in words"""
 
 
 @dataclass(frozen=True)
@@ -157,6 +153,15 @@ class Mixture:
     parts: tuple[Parts, ...]
     weighted: tuple[tuple[float, Array, float], ...]
     """weight, log seconds a token of each draw, and the scale of the deviation, for each maturity"""
+    missing: tuple[str, ...]
+
+    @property
+    def moves_most(self) -> str | None:
+        """The open condition whose halves of the draws, low and high, lie furthest apart, if by more than the scale."""
+        scale = math.fsum(weight * scale for weight, _, scale in self.weighted)
+        effects = {n: _effect([getattr(d, _FIELDS[n]) for d in self.deployments], self.log_times) for n in self.missing}
+        name = max(effects, key=lambda n: effects[n], default=None)
+        return name if name is not None and effects[name] > scale else None
 
     @property
     def log_times(self) -> list[float]:
@@ -168,18 +173,18 @@ def mixture(
 ) -> Mixture:
     """The draws of a deployment with what the law makes of them."""
     given = settled(spec, deployment)
-    is_open = bool(missing(spec, given, phase))
+    open_ = missing(spec, given, phase)
     wanted = MATURITIES if given.maturity is None else (given.maturity,)
     deployments: list[Deployment] = []
     found: list[Parts] = []
     weighted = []
     for maturity in wanted:
         drawn, these = _drawn(spec, chip, given.model_copy(update={"maturity": maturity}), phase, count)
-        times, scale = fitted.times(these, traits(spec, chip, drawn[0], phase, maturity), is_open)
+        times, scale = fitted.times(these, traits(spec, chip, drawn[0], phase, maturity), bool(open_))
         weighted.append((SHARES[maturity] if len(wanted) > 1 else 1.0, times, scale))
         deployments += drawn
         found += these
-    return Mixture(deployments=tuple(deployments), parts=tuple(found), weighted=tuple(weighted))
+    return Mixture(deployments=tuple(deployments), parts=tuple(found), weighted=tuple(weighted), missing=open_)
 
 
 def forecast(
@@ -199,18 +204,17 @@ def forecast(
     rate = quantiles(drawn.weighted, cap_tok_s)
     log_times = drawn.log_times
     middle = min(range(len(log_times)), key=lambda i: abs(log_times[i] + math.log(rate.mid)))
-    open_ = missing(spec, settled(spec, deployment), phase)
     return Forecast(
         phase=phase,
         rate=rate,
         maturity=deployment.maturity,
-        missing=open_,
+        missing=drawn.missing,
         typical=drawn.deployments[middle].model_copy(update={"maturity": deployment.maturity}),
         part_shares=_shares(drawn.parts[middle], fitted.factors),
-        moves_most=_moves_most(open_, drawn, rate.sd_log),
+        moves_most=drawn.moves_most,
         rates=len(fitted.samples),
         sources=fitted.sources,
-        scales=fitted.scales,
+        made_of=fitted.made_of,
     )
 
 
@@ -225,13 +229,6 @@ _FIELDS = {
     "precision": "precision", "chips": "chips", "batch": "batch", "cache": "kv_bytes", "context": "context_tokens",
     "prompt": "prompt_tokens", "output": "output_tokens", "mtp": "mtp_drafts", "acceptance": "mtp_acceptance",
 }  # fmt: skip
-
-
-def _moves_most(open_: tuple[str, ...], drawn: Mixture, scale: float) -> str | None:
-    """The open condition whose halves of the draws, low and high, lie furthest apart, if by more than the scale."""
-    effects = {name: _effect([getattr(d, _FIELDS[name]) for d in drawn.deployments], drawn.log_times) for name in open_}
-    name = max(effects, key=lambda n: effects[n], default=None)
-    return name if name is not None and effects[name] > scale else None
 
 
 def _effect(values: list[object], log_times: list[float]) -> float:

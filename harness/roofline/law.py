@@ -307,6 +307,11 @@ class Law:
         """Publications that it is fitted to."""
         return tuple(dict.fromkeys(s.source_id for s in self.samples))
 
+    @property
+    def made_of(self) -> str:
+        """Rates and publications behind it, in words."""
+        return f"{len(self.samples)} published rates of {len(self.sources)} publications"
+
     def times(self, draws: tuple[Parts, ...], traits: Traits, is_open: bool) -> tuple[Array, float]:
         """Log seconds a token, the middle of each draw, and the scale of the deviation from it."""
         limits = np.array([draws], dtype=np.float64)

@@ -129,7 +129,8 @@ def judge_cost_ratio(claim: CostRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
         return Finding(outcome="out of reach", reason=reason, missing=("purchase price and power",))
     phase = claim.conditions.phase or "decode"
     own = sheet.source.catalogued_as
-    found = [p for p in pairs(claim.chip, claim.reference, knowledge, phase) if p.rate.source_id not in own]
+    rates = pairs(claim.chip, claim.reference, knowledge, phase, thresholds=True)  # by system, so that they stand apart
+    found = [p for p in rates if p.rate.source_id not in own]
     if not found:
         reason = "No two published rates of these chips were taken under like conditions."
         return Finding(outcome="out of reach", reason=reason, missing=("rates under like conditions",))

@@ -165,6 +165,9 @@ IDENTITY_TOLERANCE = 0.03
 """Breaks an identity. The consistent rows of the CloudMatrix384 tables keep batch / TPOT = rate to 0.3 %; figures
 printed to two digits can be off by 2.5 %."""
 
+ABOUT = 0.10
+"""What 'about' may hide: one printed digit of a figure that is rounded."""
+
 CEILING_SLACK = 1.03
 """Above the most generous ceiling by more is refuted: room for rounding, since the ceiling itself takes the most
 generous of disagreeing sources."""

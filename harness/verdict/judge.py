@@ -12,7 +12,8 @@ from harness.verdict.design import judge_design
 from harness.verdict.economics import judge_cost_ratio
 from harness.verdict.finding import Finding, verdict
 from harness.verdict.knowledge import Knowledge, knowledge_of
-from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency, judge_latency
+from harness.verdict.latency import judge_latency
+from harness.verdict.limits import judge_arithmetic, judge_capacity, judge_cost, judge_efficiency
 from harness.verdict.model_ratios import judge_model_ratio
 from harness.verdict.public_record import attribution, judge_fact, judge_out_of_reach
 from harness.verdict.ratios import as_evidence, judge_chip_ratio, pairs
@@ -78,12 +79,30 @@ def _attributed(claim: Claim, finding: Finding, knowledge: Knowledge) -> Finding
     )
 
 
+_NAMELESS = ("fact", "out_of_reach", "arithmetic")
+"""Kinds that are judged without looking up a model or a chip."""
+
+
+def _named(claim: Claim, finding: Finding, knowledge: Knowledge) -> Finding:
+    """The finding with the names among its conditions that nothing is known by, and the nearest known ones."""
+    model, chip = claim.conditions.model, claim.conditions.chip
+    notes = []
+    if model is not None and not knowledge.could_be(model) and f"'{model}'" not in finding.reason:
+        notes.append(knowledge.unknown_model(model))
+    if chip is not None and knowledge.chip(chip) is None and f"'{chip}'" not in finding.reason:
+        notes.append(knowledge.unknown_chip(chip))
+    if claim.kind in _NAMELESS or not notes:
+        return finding
+    return finding.model_copy(update={"reason": " ".join((finding.reason, *notes))})
+
+
 def verdicts(sheet: Sheet, knowledge: Knowledge, record: Record | None = None) -> tuple[Verdict, ...]:
     """A verdict for every claim, in the sheet's order."""
-    return tuple(
-        verdict(claim, _attributed(claim, judge(claim, knowledge, sheet, record), knowledge), _unit(claim, knowledge))
-        for claim in sheet.claims
-    )
+    found = []
+    for claim in sheet.claims:
+        finding = _named(claim, judge(claim, knowledge, sheet, record), knowledge)
+        found.append(verdict(claim, _attributed(claim, finding, knowledge), _unit(claim, knowledge)))
+    return tuple(found)
 
 
 def recognised(sheet: Sheet, knowledge: Knowledge) -> Sheet:

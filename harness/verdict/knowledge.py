@@ -75,6 +75,11 @@ class Knowledge:
         exact = tuple(m for m in self.models if m.name == name)
         return exact or tuple(m for m in self.models if m.name.startswith(f"{name}-"))
 
+    def same_model(self, a: str | None, b: str | None) -> bool:
+        """Whether two names stand for one model: one could be the other, or their configurations are the same."""
+        ours, theirs = self.could_be(a), self.could_be(b)
+        return any(x.name == y.name or x.spec == y.spec for x in ours for y in theirs)
+
     def _not_yet(self, name: str) -> str | None:
         """Why a name is not known that is known today."""
         if self.day is None or not any(n == name or n.startswith(f"{name}-") for n in self.later):

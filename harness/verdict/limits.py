@@ -1,37 +1,34 @@
 """Claims of fitting, latency, efficiency and cost: each a rate or a size in other words."""
 
 import math
+from decimal import Decimal
 
 from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
 from harness.catalog.models import ReleasedModel
-from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Latency, Sheet, Throughput
+from harness.claims import Arithmetic, Capacity, Cost, Efficiency, Hedge, Latency, Sheet, Throughput
 from harness.results.assessment import Evidence, Outcome
-from harness.roofline.bound import MOST_CHIPS, highest
-from harness.roofline.ceiling import footprint, runs
+from harness.roofline.ceiling import footprint
 from harness.roofline.deployment import Deployment, number_format
-from harness.roofline.forecast import each_per_s, forecast, mixture
-from harness.roofline.law import Law
 from harness.stats import Interval
-from harness.units import binary, number, seconds
+from harness.units import binary, number
 from harness.verdict.economics import hour_span
 from harness.verdict.finding import (
+    ABOUT,
     ARTEFACT_TOLERANCE,
-    CEILING_SLACK,
     IDENTITY_TOLERANCE,
     Finding,
-    allowed_if,
     around,
     evidence,
+    flagged,
     left_open,
     stance_of,
     tally,
 )
 from harness.verdict.knowledge import Knowledge, named_chip, named_models
-from harness.verdict.rating import law_without
-from harness.verdict.readings import PACKAGES_OF_A_NODE, WORDS, Reading, readings
+from harness.verdict.readings import PACKAGES_OF_A_NODE
 from harness.verdict.throughput import judge_throughput
-from harness.vocabulary import PRECISIONS, Frozen, Precision, RatePhase
+from harness.vocabulary import PRECISIONS, Precision
 
 BEYOND_ANY_RATE = 1e18
 """Tokens a second; an implied rate above it, or below its inverse, is cut to it: it is impossible either way."""
@@ -121,117 +118,6 @@ def _fits(claim: Capacity, need: tuple[float, float], low: float, high: float) -
     return "implausible" if fits == "consistent" and need[0] > CROWDED * high else fits
 
 
-def judge_latency(claim: Latency, knowledge: Knowledge, sheet: Sheet) -> Finding:
-    """A time against the least that the chip's limits allow, and against what published systems take."""
-    found = subject(claim, knowledge, sheet)
-    if isinstance(found, Finding):
-        return found
-    (chip, models), precision = found, claim.conditions.precision
-    if precision is not None and not runs(chip, precision):
-        return _cannot_run(chip, precision)
-    phase: RatePhase = "decode" if claim.figure == "tpot" else "prefill"
-    own = sheet.source.own_publications
-    read = readings(claim.conditions.model_copy(update={"phase": phase, "per": "package"}), chip, models)
-    times = [_time(r, chip, claim, law_without(own, knowledge)) for r in read.each]
-    whole = tally([_time_outcome(claim.duration_s, t) for t in times])
-    least = min(times, key=lambda t: t.floor_s)
-    tail = f"; over the ways to read it {whole.in_words}" if len(times) > 1 else ""
-    tail += "; time in a queue is not known" if claim.figure == "ttft" else ""
-    known = [t.usual for t in times if t.usual is not None]
-    span = Interval.of(end for u in known for end in (u.low90, u.high90)) if known else None
-    moved = next((t.moves_most for t in times if t.moves_most), None)
-    return whole.finding(
-        f"{seconds(claim.duration_s)} against a floor of {seconds(least.floor_s)}{tail}.",
-        read.missing,
-        interval=span,
-        interval_of="time that published systems would take" if span else None,
-        binding=least.binding,
-        largest_uncertainty=WORDS[moved] if moved else "how well the software uses the chip",
-        evidence=_time_evidence(claim, times, span),
-    )
-
-
-def _cannot_run(chip: Chip, precision: Precision) -> Finding:
-    if runs(chip, precision) is None:
-        return Finding(outcome="undecided", reason=f"No source gives a {precision} peak of {chip.title}.")
-    return Finding(outcome="refuted", reason=f"{chip.title} has no {precision} arithmetic.")
-
-
-class Time(Frozen):
-    """What one reading makes of a time."""
-
-    floor_s: float
-    """least possible, over all that is left open"""
-    binding: str
-    usual: "UsualTime | None"
-    moves_most: str | None
-    made_of: str
-
-
-class UsualTime(Frozen):
-    """Seconds that published systems would take (90 and 99 %)."""
-
-    low99: float
-    low90: float
-    high90: float
-
-
-def _time_outcome(duration_s: float, time: Time) -> Outcome:
-    if duration_s * CEILING_SLACK < time.floor_s:
-        return "refuted"
-    if time.usual is None:
-        return "undecided"
-    if duration_s < time.usual.low99:
-        return "implausible"
-    return "consistent" if time.usual.low90 <= duration_s <= time.usual.high90 else "undecided"
-
-
-def _time_evidence(claim: Latency, times: list[Time], span: Interval | None) -> tuple[Evidence, ...]:
-    floors = [t.floor_s for t in times]
-    words = f"least possible time {'per output' if claim.figure == 'tpot' else 'to the first'} token"
-    stance = allowed_if(claim.duration_s * CEILING_SLACK >= min(floors))
-    bound = evidence(
-        "modelled", words, min(floors), "s", "most generous ceiling", stance, Interval.of(floors, level=0.99)
-    )
-    if span is None:
-        return (bound,)
-    words = "what published systems would take" + ("" if claim.figure == "tpot" else ", time in a queue left out")
-    return bound, evidence("published", words, None, "s", times[0].made_of, "context", span)
-
-
-def _time(read: Reading, chip: Chip, claim: Latency, fitted: Law | None) -> Time:
-    """The floor is of a lone sequence where no batch is given; the prompt is shared by all packages of the group."""
-    spec, given = read.model.spec, read.deployment
-    if claim.figure == "tpot":
-        batch = given.batch or LEAST_BATCH
-        bound = highest(spec, chip, given.model_copy(update={"batch": batch}), read.phase)
-        floor = batch / bound.rate_tok_s
-    else:
-        bound = highest(spec, chip, given, read.phase)
-        floor = (given.prompt_tokens or 1.0) / (bound.rate_tok_s * (given.chips or MOST_CHIPS))
-    if fitted is None:
-        return Time(floor_s=floor, binding=bound.binding, usual=None, moves_most=None, made_of="")
-    usual = _usual_time(read, chip, claim, fitted)
-    found = forecast(spec, chip, given, read.phase, fitted)
-    return Time(floor_s=floor, binding=bound.binding, usual=usual, moves_most=found.moves_most, made_of=found.made_of)
-
-
-LEAST_BATCH = 1e-6
-"""Sequences a package: one in the largest group that a sheet can state."""
-
-
-def _usual_time(read: Reading, chip: Chip, claim: Latency, fitted: Law) -> UsualTime:
-    """Per output token: batch over rate. To the first: the prompt over the rate, of all packages of the group or of the
-    one that a prompt may be kept on."""
-    drawn = mixture(read.model.spec, chip, read.deployment, read.phase, fitted)
-    if claim.figure == "tpot":
-        fast = slow = each_per_s(drawn, lambda d: d.batch or 1.0)
-    else:
-        fast = each_per_s(drawn, lambda d: (d.prompt_tokens or 1.0) / (d.chips or 1))
-        slow = each_per_s(drawn, lambda d: d.prompt_tokens or 1.0)
-    return UsualTime(low99=1 / fast.high99, low90=1 / fast.high90, high90=1 / slow.low90)
-
-
 def stated_peak(claim: Efficiency, chip: Chip) -> Range | None:
     """The peak that a rate for each TFLOPS is taken of: of the claim's precision, else of 8 bits."""
     precision = claim.conditions.precision
@@ -247,8 +133,51 @@ def judge_efficiency(claim: Efficiency, knowledge: Knowledge, sheet: Sheet) -> F
     found, what = (stated_peak(claim, chip), "TFLOPS of dense peak") if per_peak else (chip.power, "W of the package")
     if found is None:
         return Finding(outcome="out of reach", reason=f"No source gives the {what} of {chip.title}.")
-    factor = found.best / 1e12 if per_peak else found.best
+    if not per_peak:
+        return _at_power(claim, chip, found, knowledge, sheet)
+    factor = found.best / 1e12
     return _as_rate(claim, claim.value * factor, factor, f"times {number(factor, 4)} {what}", knowledge, sheet)
+
+
+LEAST_OF_RATED = 0.1
+"""Of a chip's rated power, drawn at work: assumed, and low on purpose; it only parts refuted from implausible."""
+
+
+def _at_power(claim: Efficiency, chip: Chip, rated: Range, knowledge: Knowledge, sheet: Sheet) -> Finding:
+    """Judged at the measured power that the source states; else at the rated one, which the chip need not draw: then
+    only what is impossible at the least that a chip draws as well is refuted."""
+    if claim.power_w is not None:
+        packages = _packages_of_unit(claim, chip)
+        if packages is None:
+            reason = "Its power is of a system, and the source does not say of how many packages."
+            return Finding(outcome="undecided", reason=reason, missing=("packages of a unit",))
+        watts = claim.power_w / packages
+        how = f"times {number(watts, 4)} W of the package, as stated"
+        return _as_rate(claim, claim.value * watts, watts, how, knowledge, sheet)
+
+    def at(watts: float) -> Finding:
+        how = f"times {number(watts, 4)} W of the package, its rated power"
+        return _as_rate(claim, claim.value * watts, watts, how, knowledge, sheet)
+
+    found = at(rated.best)
+    missing = (*dict.fromkeys((*found.missing, "power drawn")),)
+    found = found.model_copy(update={"missing": missing, "flags": (*dict.fromkeys((*found.flags, *flagged(missing))),)})
+    if found.outcome != "refuted" or at(LEAST_OF_RATED * rated.low).outcome == "refuted":
+        return found
+    reason = f"{found.reason} A chip can draw less than that."
+    return found.model_copy(update={"outcome": "implausible", "reason": reason})
+
+
+def _packages_of_unit(claim: Efficiency, chip: Chip) -> float | None:
+    """Packages of the unit that a stated power is of."""
+    c = claim.conditions
+    node = float(c.packages_per_unit or PACKAGES_OF_A_NODE)
+    system = c.packages_per_unit or c.chips
+    units = {"die": 1 / chip.dies_per_package, "node": node, "system": None if system is None else float(system)}
+    return units.get(c.per or "package", 1.0)
+
+
+_TURNED: dict[Hedge, Hedge] = {"up to": "at least", "at least": "up to"}
 
 
 def _as_rate(
@@ -257,6 +186,10 @@ def _as_rate(
     """Judge the implied rate, and give the interval in the claim's own unit."""
     rate = min(max(rate, 1 / BEYOND_ANY_RATE), BEYOND_ANY_RATE)
     words = claim.model_dump(include={"id", "place", "statement", "attributed_to", "hedge", "conditions"})
+    if claim.kind == "efficiency":  # of the package's own peak or power, whatever the unit of the source's rates
+        words["conditions"] |= {"per": "package", "packages_per_unit": None}
+    else:  # a token that costs less is one made faster
+        words["hedge"] = _TURNED.get(claim.hedge, claim.hedge)
     implied = Throughput.model_validate({**words, "kind": "throughput", "rate_tok_s": rate})
     found = judge_throughput(implied, knowledge, sheet)
     ends = () if found.interval is None else (found.interval.low, found.interval.high)
@@ -274,7 +207,7 @@ def judge_cost(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
         return _as_rate(claim, factor / claim.usd_per_mtok, factor, "at the price of an hour given", knowledge, sheet)
     implied = claim.usd_per_hour / (3600 * claim.rate_tok_s) * 1e6
     how = "price of an hour / (3600 x rate) x 1,000,000"
-    return _identity(claim.usd_per_mtok, implied, how, "USD per million tokens")
+    return _identity(claim.usd_per_mtok, implied, how, "USD per million tokens", claim.hedge)
 
 
 def _at_catalogued_price(claim: Cost, knowledge: Knowledge, sheet: Sheet) -> Finding:
@@ -314,18 +247,38 @@ def judge_arithmetic(claim: Arithmetic) -> Finding:
         implied /= divisor
     shown = " x ".join(number(f, 4) for f in claim.factors)
     shown += "".join(f" / {number(d, 4)}" for d in claim.divisors)
-    return _identity(claim.value, implied, shown, "")
+    return _identity(claim.value, implied, shown, "", claim.hedge)
 
 
-def _identity(claimed: float, implied: float, how: str, unit: str) -> Finding:
-    off = claimed / implied - 1
-    outcome: Outcome = "supported" if abs(off) <= IDENTITY_TOLERANCE else "refuted"
+def _room(claimed: float, implied: float, hedge: Hedge) -> float:
+    """How far off what is implied a figure may be: as printed; with 'about', half of its last digit, if that is more.
+
+    Zeros at the end are no digits, or they are: a figure that ends in them before the point has a tenth at most.
+    """
+    if hedge != "about":
+        return IDENTITY_TOLERANCE
+    place = int(Decimal(repr(claimed)).normalize().as_tuple().exponent)
+    half = 0.5 * 10.0**place / implied
+    return max(IDENTITY_TOLERANCE, half if place <= 0 else min(half, ABOUT))
+
+
+def _identity(claimed: float, implied: float, how: str, unit: str, hedge: Hedge) -> Finding:
+    """The stated figure against the one that the source's own figures give; a bound has to be kept, no more.
+
+    Figures that give less than an 'up to' leave open whether it is reached.
+    """
+    off, room = claimed / implied - 1, _room(claimed, implied, hedge)
+    beyond: dict[tuple[Hedge, bool], Outcome] = {("up to", True): "undecided", ("at least", False): "supported"}
+    outcome: Outcome = "supported" if abs(off) <= room else beyond.get((hedge, off > 0), "refuted")
     source = "exact arithmetic on the source's own figures"
+    tail = {"supported": f", which keeps the stated '{hedge}'", "undecided": ": less than that, and no more is shown"}
+    said = f"{how} = {number(implied, 4)}, {100 * abs(off):.1f} % from the stated {number(claimed, 4)}"
+    said += tail.get(outcome, "") if abs(off) > room else ""
     return Finding(
         outcome=outcome,
-        reason=f"{how} = {number(implied, 4)}, {100 * abs(off):.1f} % from the stated {number(claimed, 4)}.",
-        interval=around(implied, implied, IDENTITY_TOLERANCE, level=0.99),
-        interval_of="the identity, 3 % either way",
+        reason=f"{said}.",
+        interval=around(implied, implied, room, level=0.99),
+        interval_of=f"the identity, {100 * room:.2g} % either way",
         stability=1.0,
         evidence=(evidence("modelled", how, implied, unit, source, stance_of(outcome)),),
     )

@@ -9,7 +9,7 @@ from harness.units import interval as interval_text
 from harness.units import times
 from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, evidence, left_open, stance_of, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.ratios import LIKE_LENGTHS, length_of, near
+from harness.verdict.ratios import LIKE_LENGTHS, length_of, near, same_width
 
 CONTEXTS = (1024.0, 8192.0, 65536.0, 1048576.0)
 """Where a ratio of models depends on the context and the source gives none."""
@@ -75,10 +75,16 @@ def _outcome(claim: ModelRatio, counted: float) -> Outcome:
 
 def _rate_ratio(claim: ModelRatio, knowledge: Knowledge) -> Finding:
     """Published rates of both models on one chip, phase by phase."""
-    ours = [r for r in knowledge.rates if r.model == claim.model]
-    theirs = [r for r in knowledge.rates if r.model == claim.reference]
-    both = [(a, b) for a in ours for b in theirs if (a.chip, a.phase) == (b.chip, b.phase)]
-    ratios = [a.rate_tok_s / b.rate_tok_s for a, b in both if near(length_of(a), length_of(b), LIKE_LENGTHS)]
+    rates = [r for r in knowledge.rates if not r.threshold]
+    ours, theirs = ({m.name for m in knowledge.could_be(name)} for name in (claim.model, claim.reference))
+    both = [(a, b) for a in rates if a.model in ours for b in rates if b.model in theirs]
+    ratios = [
+        a.rate_tok_s / b.rate_tok_s
+        for a, b in both
+        if (a.chip, a.phase) == (b.chip, b.phase)
+        and same_width(a, b)
+        and near(length_of(a), length_of(b), LIKE_LENGTHS)
+    ]
     if not ratios:
         reason = "No two published rates of these models were taken under like conditions."
         return Finding(outcome="undecided", reason=reason, missing=("a pair of published rates",))

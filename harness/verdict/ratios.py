@@ -5,22 +5,19 @@ one scenario of what the source leaves out; the ratio of peaks and the ratio of 
 that leads per package may trail per watt: a ranking is stated only where all normalisers agree.
 """
 
-import math
-
 from harness.catalog.chips import Chip
-from harness.catalog.citation import FIRM_GRADES, Range
+from harness.catalog.citation import FIRM_GRADES
 from harness.catalog.rates import PublishedRate
-from harness.claims import ChipRatio, Sheet
+from harness.claims import ChipRatio, Sheet, Throughput
 from harness.results.assessment import Evidence, Outcome, Stance
-from harness.roofline.deployment import number_format
 from harness.stats import Interval
 from harness.units import interval as interval_text
 from harness.units import number
 from harness.verdict.finding import ARTEFACT_TOLERANCE, Finding, Tally, evidence, stance_of, tally
 from harness.verdict.knowledge import Knowledge
-from harness.verdict.rating import law_without
+from harness.verdict.ratio_bound import excessive, resources, width
 from harness.verdict.readings import effect
-from harness.verdict.tracing import described
+from harness.verdict.tracing import described, per_package, trace
 from harness.vocabulary import Frozen
 
 LIKE_LENGTHS = 1.35
@@ -47,6 +44,10 @@ class Pair(Frozen):
         return self.rate.source.grade in FIRM_GRADES and self.reference.source.grade in FIRM_GRADES
 
     @property
+    def rests_on_threshold(self) -> bool:
+        return self.rate.threshold or self.reference.threshold
+
+    @property
     def words(self) -> str:
         return f"{described(self.rate)} ({self.rate.system}) over {described(self.reference)} ({self.reference.system})"
 
@@ -62,90 +63,64 @@ def length_of(rate: PublishedRate) -> float | None:
 
 
 def _tpot(rate: PublishedRate) -> float | None:
+    """The time itself where it is known, else what the batch implies, else the objective."""
     c = rate.conditions
-    if c.tpot_s is not None:
+    if c.tpot_is_value or c.batch is None or rate.phase != "decode":
         return c.tpot_s
-    return c.batch / rate.rate_tok_s if c.batch is not None and rate.phase == "decode" else None
+    return c.batch / rate.rate_tok_s
+
+
+def same_width(a: PublishedRate, b: PublishedRate) -> bool:
+    """Both precisions known, and alike."""
+    ours, theirs = a.conditions.precision, b.conditions.precision
+    return ours is not None and theirs is not None and width(ours) == width(theirs)
 
 
 def like(a: PublishedRate, b: PublishedRate) -> bool:
-    """Same model, phase and bytes of a weight, both measured or both idealised, like lengths and latencies."""
+    """Same model, phase and width of numbers, both measured or both idealised, like lengths and latencies."""
     ours, theirs = a.conditions, b.conditions
     if (a.model, a.phase, ours.cache_hits_counted) != (b.model, b.phase, theirs.cache_hits_counted):
         return False
-    if a.phase not in ("prefill", "decode") or ours.precision is None or theirs.precision is None:
-        return False
-    if number_format(ours.precision).weight_bytes != number_format(theirs.precision).weight_bytes:
+    if a.phase not in ("prefill", "decode") or not same_width(a, b):
         return False
     if not near(length_of(a), length_of(b), LIKE_LENGTHS):
         return False
     return ours.idealised == theirs.idealised if a.phase == "prefill" else near(_tpot(a), _tpot(b), LIKE_LATENCY)
 
 
-def pairs(chip: str, reference: str, knowledge: Knowledge, phase: str | None = None) -> tuple[Pair, ...]:
-    """All pairs of published rates under like conditions, better graded ones first."""
-    ours = [r for r in knowledge.rates if r.chip == chip]
-    theirs = [r for r in knowledge.rates if r.chip == reference]
+def pairs(
+    chip: str, reference: str, knowledge: Knowledge, phase: str | None = None, *, thresholds: bool = False
+) -> tuple[Pair, ...]:
+    """All pairs of published rates under like conditions, better graded ones first. `thresholds`: what a test accepts
+    at least counts as a rate too."""
+    rates = [r for r in knowledge.rates if thresholds or not r.threshold]
+    ours = [r for r in rates if r.chip == chip]
+    theirs = [r for r in rates if r.chip == reference]
     found = [Pair(rate=a, reference=b) for a in ours for b in theirs if phase in (None, a.phase) and like(a, b)]
     return tuple(sorted(found, key=lambda p: (not p.firm, p.rate.id, p.reference.id)))
 
 
 def _beside(chip: str, reference: str, knowledge: Knowledge, phase: str | None) -> tuple[Evidence, ...]:
-    """Pairs with a chip that stands for the reference: shown, never counted."""
-    found = (pairs(chip, other, knowledge, phase) for other in STAND_INS.get(reference, ()))
-    return tuple(_as_evidence(pair, None) for of_chip in found for pair in of_chip)
-
-
-def _resources(chip: Chip, reference: Chip) -> tuple[tuple[str, Range, Range], ...]:
-    """What sources give of both chips: peaks, memory and links."""
-    rows = (
-        ("dense 8-bit peak", chip.eight_bit, reference.eight_bit),
-        ("dense 16-bit peak", chip.peak("bf16"), reference.peak("bf16")),
-        ("memory bandwidth", chip.bandwidth, reference.bandwidth),
-        ("memory", chip.memory, reference.memory),
-        ("scale-up links", chip.link, reference.link),
-        ("power", chip.power, reference.power),
+    """Pairs with a chip that stands for the reference, and those of a test's thresholds: shown, never counted."""
+    found = [p for other in STAND_INS.get(reference, ()) for p in pairs(chip, other, knowledge, phase)]
+    tests = [p for p in pairs(chip, reference, knowledge, phase, thresholds=True) if p.rests_on_threshold]
+    note = "the least that a test accepts, not what was reached: counted nowhere"
+    return (
+        *(_as_evidence(p, None) for p in found),
+        *(_as_evidence(p, None).model_copy(update={"note": note}) for p in tests),
     )
-    return tuple((words, a, b) for words, a, b in rows if a is not None and b is not None)
 
 
 def spec_ratios(chip: Chip, reference: Chip) -> tuple[Evidence, ...]:
     """Ratios of peaks, bandwidth, memory and links: what the hardware alone would give."""
     source = "sourced chip figures; the interval spans sources that disagree"
     out = []
-    for words, a, b in _resources(chip, reference):
+    for words, a, b in resources(chip, reference):
         if words != "power":
             span = Interval(low=a.low / b.high, high=a.high / b.low, level=0.99)
             title = f"{words}, {chip.title} over {reference.title}"
             out.append(evidence("modelled", title, a.best / b.best, "ratio", source, "context", span))
     return tuple(out)
-
-
-def _most_ratio(chip: Chip, reference: Chip, own: tuple[str, ...], knowledge: Knowledge) -> float:
-    """A ratio that needs more than any resource's own and the widest gap of software between the two.
-
-    The resource: the most generous figures of one chip, its fastest number format, over the least of the other's 16-bit
-    rate, since a source may compare formats. The gap: how far published systems lie apart at like conditions (99 %).
-    Infinite where nothing is published. Latency objectives that only one chip can meet are not considered.
-    """
-    fastest = max((peak.high for p in chip.peaks if (peak := chip.peak(p.precision))), default=None)
-    wide = reference.peak("bf16")
-    ratios = [fastest / wide.low] if fastest is not None and wide is not None else []
-    wanted = ("memory bandwidth", "memory", "scale-up links")
-    ratios += [a.high / b.low for words, a, b in _resources(chip, reference) if words in wanted]
-    fitted = law_without(own, knowledge)
-    return max(ratios) * fitted.widest if ratios and fitted is not None else math.inf
-
-
-def _excessive(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> str | None:
-    """Why the ratio is above (or below) all that hardware and software together account for."""
-    own = sheet.source.own_publications
-    most = _most_ratio(chip, reference, own, knowledge)
-    least = 1 / _most_ratio(reference, chip, own, knowledge)
-    if least <= claim.ratio <= most:
-        return None
-    between = f"{number(least, 2)} to {number(most, 2)}"
-    return f"The chips' own figures and the widest gap between published systems explain {between} at like conditions."
 
 
 def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Finding:
@@ -156,18 +131,18 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
     found, missing = _pairs_of(claim, knowledge, sheet), _open(claim)
     specs = spec_ratios(chip, reference)
     beside = _beside(claim.chip, claim.reference, knowledge, claim.conditions.phase)
-    shown = (*beside, *specs, *_implied(claim, reference, sheet, knowledge))
+    shown = (*beside, *specs, *_implied(claim, chip, reference, sheet, knowledge))
     most = max((p.ratio for p in found), default=0.0)
     outcomes = [_pair_outcome(claim, p, most) for p in found]
-    excessive = _excessive(claim, chip, reference, sheet, knowledge)
+    beyond = excessive(claim, chip, reference, sheet, knowledge)
     whole = tally(outcomes) if outcomes else Tally(outcome="undecided", also=None, stability=1.0, shares=())
-    if excessive is not None and "supported" not in outcomes:
-        outcome: Outcome = "implausible"
-        return whole.finding(excessive, missing, outcome=outcome, also=None, stability=1.0, evidence=shown)
+    if beyond is not None and "supported" not in outcomes:
+        outcome: Outcome = "implausible" if beyond[0] else "undecided"
+        return whole.finding(beyond[1], missing, outcome=outcome, also=None, stability=1.0, evidence=shown)
     if not found:
         values = [e.value for e in specs if e.value is not None]
         return whole.finding(
-            "No two published rates of these chips were taken under like conditions.",
+            _why_no_pair(claim, knowledge),
             missing,
             interval=Interval.of(values, level=0.99) if values else None,
             interval_of="ratios of the chips' own peaks",
@@ -188,6 +163,13 @@ def judge_chip_ratio(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> Fi
     )
 
 
+def _why_no_pair(claim: ChipRatio, knowledge: Knowledge) -> str:
+    model = claim.conditions.model
+    if model is not None and not knowledge.could_be(model):
+        return f"No pair can be looked for: {knowledge.unknown_model(model)}"
+    return "No two published rates of these chips were taken under like conditions."
+
+
 def _pairs_of(claim: ChipRatio, knowledge: Knowledge, sheet: Sheet) -> tuple[Pair, ...]:
     """The pairs that the claim could be about; a source is no evidence for itself."""
     found = pairs(claim.chip, claim.reference, knowledge, claim.conditions.phase)
@@ -204,19 +186,31 @@ def _other_lead(outcome: Outcome, whole: Tally) -> Outcome | None:
     return whole.also if whole.outcome == "undecided" else whole.outcome
 
 
-def _implied(claim: ChipRatio, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> tuple[Evidence, ...]:
+def _rate_of(claim: Throughput, chip: Chip, sheet: Sheet, knowledge: Knowledge) -> tuple[float | None, str | None]:
+    """A rate of the sheet per package, and its model: that of the published rate that it repeats, else as stated."""
+    rate = per_package(claim, chip.dies_per_package)
+    traced = None if rate is None else trace(claim, rate, sheet.source.own_publications, knowledge)
+    return rate, sheet.about(traced.conditions if traced else claim.conditions)
+
+
+def _implied(claim: ChipRatio, chip: Chip, reference: Chip, sheet: Sheet, knowledge: Knowledge) -> tuple[Evidence, ...]:
     """What the ratio makes of the source's own rates for the chip, beside the reference's published ones."""
     out = []
     for other in sheet.claims:
         if other.kind != "throughput" or other.conditions.chip != claim.chip or other.conditions.phase is None:
             continue
-        implied = other.rate_tok_s / claim.ratio
-        rows = [r for r in knowledge.rates if r.chip == reference.name and r.phase == other.conditions.phase]
+        rate, model = _rate_of(other, chip, sheet, knowledge)
+        named = claim.conditions.model
+        if rate is None or (named is not None and not knowledge.same_model(named, model)):
+            continue
+        implied = rate / claim.ratio
+        of_chip = [r for r in knowledge.rates if r.chip == reference.name and r.phase == other.conditions.phase]
+        rows = [r for r in of_chip if knowledge.same_model(r.model, model)]
         most = max(rows, key=lambda r: r.rate_tok_s, default=None)
         beyond = most is not None and implied > (1 + ARTEFACT_TOLERANCE) * most.rate_tok_s
         note = None if most is None else f"highest published: {number(most.rate_tok_s, 4)} tok/s ({most.id})"
         words = f"{reference.title}, {other.conditions.phase}, if '{other.id}' and this ratio both hold"
-        source = f"{number(other.rate_tok_s, 4)} / {number(claim.ratio, 2)}"
+        source = f"{number(rate, 4)} / {number(claim.ratio, 2)}"
         stance: Stance = "contradicts" if beyond else "context"
         out.append(evidence("modelled", words, implied, "tok/s", source, stance, note=note))
     return tuple(out)
@@ -297,7 +291,7 @@ def normalised(pair: Pair, chip: Chip, reference: Chip) -> tuple[Normalised, ...
     """The pair's ratio per package, and per everything that sources give of both chips (preferred figures)."""
     dies = pair.ratio * reference.dies_per_package / chip.dies_per_package
     out = [Normalised(per="package", ratio=pair.ratio), Normalised(per="die", ratio=dies)]
-    for words, ours, theirs in _resources(chip, reference):
+    for words, ours, theirs in resources(chip, reference):
         if words in _PER:
             estimated = words == "power" and not all(c.power_w[0].source.seen_at_source for c in (chip, reference))
             ratio = pair.ratio * theirs.best / ours.best

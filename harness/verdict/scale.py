@@ -21,7 +21,7 @@ from harness.verdict.host_measurement import HostMeasurement, moe_measurements, 
 from harness.verdict.knowledge import Knowledge
 from harness.verdict.rating import law_without
 from harness.verdict.readings import readings
-from harness.verdict.scaled_ratios import link, measured_link, ratio_rows
+from harness.verdict.scaled_ratios import PlacedRate, link, measured_link, ratio_rows
 from harness.verdict.tracing import per_package, trace
 from harness.vocabulary import Frozen, Precision
 
@@ -63,21 +63,24 @@ def place(claim: Throughput, sheet: Sheet, knowledge: Knowledge) -> Placed | Non
     models = knowledge.could_be(conditions.model or sheet.subject)
     if rate is None or not models:
         return None
-    found = readings(conditions, chip, models)
-    chosen, fitted = found.each[len(found.each) // 2], law_without(sheet.source.own_publications, knowledge)
-    if chosen.bound is None or fitted is None:
+    found, fitted = readings(conditions, chip, models), law_without(sheet.source.own_publications, knowledge)
+    able = [(r, r.bound) for r in found.each if r.bound is not None]
+    if not able or fitted is None:
         return None
+    chosen, bound = max(able, key=lambda item: item[1].rate_tok_s * item[0].most_packages)
     deployment = forecast(chosen.model.spec, chip, chosen.deployment, chosen.phase, fitted).typical
-    asked = (chosen.model.spec, chip, deployment, chosen.phase)
+    usual = ceiling(chosen.model.spec, chip, deployment, chosen.phase)
     source = f"conditions of {traced.rate.source.title}" if traced else "one of the conditions that it leaves open"
-    active = next((c.value for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters"), None)
+    stated = (c for c in sheet.claims if c.kind == "architecture" and c.figure == "active_parameters")
+    of = sheet.about(claim.conditions)
+    active = next((c.value for c in stated if sheet.about(c.conditions) == of), None)
     return Placed(
         claim=claim,
         chip=chip,
         model=chosen.model,
         rate_tok_s=rate,
-        nominal=ceiling(*asked),
-        generous=chosen.bound,
+        nominal=usual if rate <= usual.rate_tok_s else bound,  # no bound, so that a rate may pass it
+        generous=bound,
         at=f"{chosen.model.title} on {chip.title}, {source}",
         active=active or chosen.model.published_active,
         deployment=deployment,
@@ -94,7 +97,7 @@ def scale(sheet: Sheet, record: Record | None, knowledge: Knowledge, chips: tupl
     for p, case in zip(placed, cases, strict=True):
         others = (chip for chip in beside if chip.name != p.chip.name)
         rows += [_package(p, case), _work(p, case), *_die(p), *_system(p), *(_beside(p, chip) for chip in others)]
-    rates = tuple((p.claim, p.rate_tok_s, p.nominal) for p in placed)
+    rates = tuple(PlacedRate(p.claim, p.rate_tok_s, p.nominal, p.model) for p in placed)
     return (*ratio_rows(sheet, record, knowledge, rates, tuple(cases)), *rows)
 
 
@@ -225,7 +228,8 @@ def _beside(p: Placed, chip: Chip) -> Scaled:
     if precision is not None and chip.bandwidth is not None:
         nominal = ceiling(p.model.spec, chip, deployment, p.nominal.phase)
         most = most_generous(p.model.spec, chip, deployment, p.nominal.phase)
-        top, hardware = nominal.rate_tok_s, Interval(low=nominal.rate_tok_s, high=most.rate_tok_s, level=0.99)
+        hardware = Interval(low=nominal.rate_tok_s, high=most.rate_tok_s, level=0.99)
+        top = nominal.rate_tok_s if p.rate_tok_s <= nominal.rate_tok_s else most.rate_tok_s
         bound = f"{nominal.binding}{'; the work does not fit its memory' if nominal.fits is False else ''}"
     return _row(
         p,

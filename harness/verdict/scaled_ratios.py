@@ -1,6 +1,9 @@
 """Rows of the scaled table that are ratios: prefill to decode, mixture of experts to dense, chip to chip."""
 
+from typing import NamedTuple
+
 from harness.catalog.chips import Chip
+from harness.catalog.models import ReleasedModel
 from harness.catalog.rates import PublishedRate
 from harness.claims import Architecture, ChipRatio, Sheet, Throughput
 from harness.results.assessment import Basis, ChainLink, Scaled
@@ -19,14 +22,22 @@ from harness.verdict.rating import law_without
 from harness.verdict.ratios import pairs, spec_ratios
 from harness.vocabulary import Counterpart, Phase
 
-Placed = tuple[Throughput, float, Ceiling]
+
+class PlacedRate(NamedTuple):
+    """A reported rate with the limits of the chip and the model that it is of."""
+
+    claim: Throughput
+    rate_tok_s: float
+    """per package"""
+    limits: Ceiling
+    model: ReleasedModel
 
 
 def ratio_rows(
     sheet: Sheet,
     record: Record | None,
     knowledge: Knowledge,
-    placed: tuple[Placed, ...],
+    placed: tuple[PlacedRate, ...],
     cases: tuple[HostMeasurement | None, ...],
 ) -> tuple[Scaled, ...]:
     """All ratios that the sheet's figures form. `cases` are the measured ones beside `placed`."""
@@ -47,22 +58,26 @@ def measured_link(case: HostMeasurement) -> ChainLink:
     return link("measured", f"measured here: {case.words}", case.rate.point, "tok/s")
 
 
-def _phases(placed: tuple[Placed, ...], cases: tuple[HostMeasurement | None, ...]) -> list[Scaled]:
+def _phases(placed: tuple[PlacedRate, ...], cases: tuple[HostMeasurement | None, ...]) -> list[Scaled]:
     """Prefill over decode of one chip: transfers as far as both ceilings do."""
     found = list(zip(placed, cases, strict=True))
-    prefills = [f for f in found if f[0][0].conditions.phase == "prefill"]
-    decodes = [f for f in found if f[0][0].conditions.phase == "decode"]
-    return [_phase_row(a, b) for a in prefills for b in decodes if not _differ(a[0][0], b[0][0])]
+    prefills = [f for f in found if f[0].claim.conditions.phase == "prefill"]
+    decodes = [f for f in found if f[0].claim.conditions.phase == "decode"]
+    return [_phase_row(a, b) for a in prefills for b in decodes if not _differ(a[0], b[0])]
 
 
-def _differ(a: Throughput, b: Throughput) -> bool:
-    """Whether both give chip, model or precision, and not the same."""
-    given = [(getattr(a.conditions, n), getattr(b.conditions, n)) for n in ("chip", "model", "precision")]
-    return any(x is not None and y is not None and x != y for x, y in given)
+def _differ(a: PlacedRate, b: PlacedRate) -> bool:
+    """Whether they are of two models, or both give chip, model or precision, and not the same."""
+    ours, theirs = a.claim.conditions, b.claim.conditions
+    given = [(getattr(ours, n), getattr(theirs, n)) for n in ("chip", "model", "precision")]
+    apart = any(x is not None and y is not None and x != y for x, y in given)
+    return apart or a.model.spec != b.model.spec
 
 
-def _phase_row(prefill: tuple[Placed, HostMeasurement | None], decode: tuple[Placed, HostMeasurement | None]) -> Scaled:
-    ((pre, pre_rate, pre_top), a), ((dec, dec_rate, dec_top), b) = prefill, decode
+def _phase_row(
+    prefill: tuple[PlacedRate, HostMeasurement | None], decode: tuple[PlacedRate, HostMeasurement | None]
+) -> Scaled:
+    ((pre, pre_rate, pre_top, _), a), ((dec, dec_rate, dec_top, _), b) = prefill, decode
     reported, allowed = pre_rate / dec_rate, pre_top.rate_tok_s / dec_top.rate_tok_s
     serial = pre_top.serial_tok_s / dec_top.serial_tok_s
     measured = interval = None
@@ -108,7 +123,7 @@ def _moe(sheet: Sheet, record: Record | None) -> tuple[Scaled, ...]:
         for active in stated
         for total in stated
         if (active.figure, total.figure) == ("active_parameters", "total_parameters")
-        and active.conditions.model == total.conditions.model
+        and sheet.about(active.conditions) == sheet.about(total.conditions)
     )
     active, total = next(pairs, (None, None))
     if total is None or active is None:
@@ -224,7 +239,7 @@ def _counted(gain: GainRow) -> Interval | None:
     return Interval.of(ends, level=0.99)
 
 
-def _chips(sheet: Sheet, knowledge: Knowledge, placed: tuple[Placed, ...]) -> list[Scaled]:
+def _chips(sheet: Sheet, knowledge: Knowledge, placed: tuple[PlacedRate, ...]) -> list[Scaled]:
     """A ratio of chips, and the rates of the other chip that it implies."""
     out: list[Scaled] = []
     for claim in sheet.claims:
@@ -233,7 +248,9 @@ def _chips(sheet: Sheet, knowledge: Knowledge, placed: tuple[Placed, ...]) -> li
         chip, reference = knowledge.chip(claim.chip), knowledge.chip(claim.reference)
         if chip is not None and reference is not None:
             out.append(_chip_row(claim, chip, reference, knowledge))
-            out += [_implied(claim, p, reference, knowledge) for p in placed if p[0].conditions.chip == claim.chip]
+            of, on_chip = sheet.about(claim.conditions), [p for p in placed if p.claim.conditions.chip == claim.chip]
+            rates = [p for p in on_chip if claim.conditions.model is None or knowledge.same_model(of, p.model.name)]
+            out += [_implied(claim, p, reference, knowledge) for p in rates]
     return out
 
 
@@ -256,14 +273,18 @@ def _chip_row(claim: ChipRatio, chip: Chip, reference: Chip, knowledge: Knowledg
     )
 
 
-def _implied(ratio: ChipRatio, placed: Placed, chip: Chip, knowledge: Knowledge) -> Scaled:
+def _implied(ratio: ChipRatio, placed: PlacedRate, chip: Chip, knowledge: Knowledge) -> Scaled:
     """The reference chip's rate that a reported rate and a ratio imply together."""
-    claim, rate, _ = placed
+    claim, rate, _, model = placed
     implied, phase = rate / ratio.ratio, claim.conditions.phase
     assert phase is not None
-    of_chip = (r for r in knowledge.rates if r.chip == chip.name and r.phase == phase)
-    rows = [r for r in of_chip if not r.conditions.cache_hits_counted]
+    of_chip = (r for r in knowledge.rates if r.chip == chip.name and r.phase == phase and not r.threshold)
+    like = (r for r in of_chip if not r.conditions.cache_hits_counted)
+    rows = [r for r in like if knowledge.same_model(r.model, model.name)]
     top, usual = _at_fastest(rows, chip, knowledge)
+    if top is not None and implied > top.rate_tok_s:  # no bound of it: other conditions allow more
+        given = {"batch": None, "chips": None} | ({} if phase == "decode" else {"prompt_tokens": None})
+        top = highest(model.spec, chip, Deployment.of(claim.conditions).model_copy(update=given), phase)
     published = "nothing published"
     if rows:
         ends = Interval.of(r.rate_tok_s for r in rows)

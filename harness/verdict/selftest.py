@@ -167,11 +167,11 @@ def _of_rate(rate: PublishedRate, knowledge: Knowledge) -> Iterator[SeededError]
     for kind, factor in FACTORS.items():
         yield seed(kind, factor)
     for kind, factor in BLIND_FACTORS.items():
-        yield seed(kind, factor, tpot_s=None, tpot_independent=None)
+        yield seed(kind, factor, tpot_s=None, tpot_bound=None, tpot_independent=None)
     if rate.phase == "decode" and given.batch is not None:
-        stated = given.tpot_s or given.batch / claim.rate_tok_s
+        stated = given.tpot_s if given.tpot_s and given.tpot_is_value else given.batch / claim.rate_tok_s
         for kind, factor in INDEPENDENT_FACTORS.items():
-            yield seed(kind, factor, tpot_s=stated, tpot_independent=True)
+            yield seed(kind, factor, tpot_s=stated, tpot_bound=None, tpot_independent=True)
     if rate.phase == "prefill" and given.prompt_tokens is not None:
         context = given.prompt_tokens
         yield seed("prefill given as decode", phase="decode", context_tokens=context, mtp_drafts=0, batch=64)

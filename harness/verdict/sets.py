@@ -90,7 +90,7 @@ def _throughput(claim: Throughput, chip: Chip, sheet: Sheet, knowledge: Knowledg
         claim.conditions,
     )
     out = [_stated(f"{claim.id}: {number(rate, 4)} tok/s", claim.id, rate, _sd(claim), key)]
-    if c.batch is not None and c.tpot_s is not None and c.tpot_independent and c.phase == "decode":
+    if c.batch is not None and c.tpot_s is not None and c.tpot_is_value and c.tpot_independent and c.phase == "decode":
         name = f"{claim.id}: batch {c.batch:g} over {1000 * c.tpot_s:g} ms"
         out.append(_stated(name, claim.id, c.batch / c.tpot_s, PRINTED_SD, key))
     if traced is not None:
@@ -117,9 +117,12 @@ def _measured_reading(claim: Throughput, traced: Trace, key: str, knowledge: Kno
 
 def _ratio(claim: ChipRatio, key: str, traced: Trace, knowledge: Knowledge) -> list[Equation]:
     """Rate of the chip over the reference's, for each published rate of the reference under like conditions."""
-    if claim.conditions.phase not in (None, traced.conditions.phase):
+    of = claim.conditions
+    if of.phase not in (None, traced.conditions.phase) or not _alike(of.model, traced.rate.model, knowledge):
         return []
-    rows = [r for r in knowledge.rates if r.chip == claim.reference and like(traced.rate, r)]
+    if traced.rate.threshold:
+        return []
+    rows = [r for r in knowledge.rates if r.chip == claim.reference and not r.threshold and like(traced.rate, r)]
     if not rows:
         return []
     unknown = f"{_row_key(rows[0])} beside {key}"
@@ -129,6 +132,11 @@ def _ratio(claim: ChipRatio, key: str, traced: Trace, knowledge: Knowledge) -> l
         name = f"published: {number(r.rate_tok_s, 4)} tok/s, {described(r)} ({r.system})"
         out.append(_stated(name, None, r.rate_tok_s, SYSTEMS_SD, unknown))
     return out
+
+
+def _alike(named: str | None, model: str, knowledge: Knowledge) -> bool:
+    """Whether what is said of one model, or of none by name, can be said of this one."""
+    return named is None or knowledge.same_model(named, model)
 
 
 def _efficiency(claim: Efficiency, chip: Chip) -> list[Equation]:

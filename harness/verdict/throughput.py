@@ -16,6 +16,7 @@ from harness.roofline.ceiling import Ceiling
 from harness.stats import Interval
 from harness.units import binary, number
 from harness.verdict.finding import (
+    ABOUT,
     ARTEFACT_TOLERANCE,
     CEILING_SLACK,
     IDENTITY_TOLERANCE,
@@ -40,7 +41,7 @@ from harness.verdict.tracing import (
     trace,
     unit_trap,
 )
-from harness.vocabulary import Maturity, RatePhase
+from harness.vocabulary import Maturity, RatePhase, TimeBound
 
 MOST_SEQUENCES = 1e6
 """Of one package, where a rate and a time imply more: no memory holds the caches of so many."""
@@ -71,8 +72,7 @@ def _accepts_too_many(c: StatedConditions) -> bool:
 def _with_batch(conditions: StatedConditions, rate_tok_s: float | None) -> StatedConditions:
     """Fill in the batch that a decode rate and its time per output token imply: batch = rate x time."""
     c = conditions
-    exact = _bound_of(c) in ("exactly", "about")
-    if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode" or not exact:
+    if c.batch is not None or c.tpot_s is None or rate_tok_s is None or c.phase != "decode" or not c.tpot_is_value:
         return c
     return c.model_copy(update={"batch": min(rate_tok_s * c.tpot_s, MOST_SEQUENCES)})
 
@@ -85,16 +85,12 @@ def _with_maturity(conditions: StatedConditions, claim: Throughput, sheet: Sheet
     return conditions.model_copy(update={"maturity": "tuned"}) if chip.vendor.casefold() in named else conditions
 
 
-def _bound_of(conditions: StatedConditions) -> str:
+def _bound_of(conditions: StatedConditions) -> TimeBound:
     """Whether the time per output token is a value, or a bound as a latency objective is."""
-    return getattr(conditions, "tpot_bound", None) or "exactly"
+    return conditions.tpot_bound or "exactly"
 
 
-ABOUT = 0.10
-"""What 'about' may hide: one printed digit of a figure that is rounded."""
-
-
-def _allowed(ratio: float, of_time: str, hedge: Hedge, apart: bool) -> bool:
+def _allowed(ratio: float, of_time: TimeBound, hedge: Hedge, apart: bool) -> bool:
     """Whether a rate over batch / time is possible. A time that is an upper bound says nothing of the most, one that is
     a lower bound nothing of the least; likewise 'up to' of the least and 'at least' of a rate that is more."""
     slack = ABOUT if "about" in (of_time, hedge) else IDENTITY_TOLERANCE

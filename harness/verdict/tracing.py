@@ -11,9 +11,11 @@ from harness.vocabulary import Frozen
 
 CARRIED = (
     "chips", "batch", "prompt_tokens", "context_tokens", "output_tokens", "precision",
-    "mtp_drafts", "mtp_acceptance", "tpot_s", "tpot_independent",
+    "mtp_drafts", "mtp_acceptance", "tpot_s", "tpot_bound", "tpot_independent",
 )  # fmt: skip
 """Conditions that a claim and a published rate have under one name."""
+_OF_TIME = ("tpot_s", "tpot_bound", "tpot_independent")
+"""Of these a claim has its own, or takes the published rate's together: how a time is meant goes with the time."""
 UNSTATED = ("maturity", "tensor_parallel", "kv_bytes", "attention_precision", "idealised", "cache_hits_counted")
 """Conditions of a published rate that a claim takes over, and that tell no two figures apart."""
 CONDITION_TOLERANCE = 0.05
@@ -87,7 +89,7 @@ def _alike(ours: object, theirs: object) -> bool:
 
 def _compatible(claim: StatedConditions, rate: PublishedRate) -> bool:
     """No condition that both give differs. The model is left aside: a changed model is what is looked for."""
-    names = (n for n in CARRIED if n not in ("tpot_s", "tpot_independent"))
+    names = (n for n in CARRIED if n not in _OF_TIME)
     return all(_alike(getattr(claim, n), getattr(rate.conditions, n)) for n in names)
 
 
@@ -107,6 +109,8 @@ def trace(claim: Throughput, rate_tok_s: float, derived_from: tuple[str, ...], k
     theirs = {name: getattr(row.conditions, name) for name in (*CARRIED, *UNSTATED)}
     theirs |= {"phase": row.phase, "model": row.model, "per": "package"}
     updates = {n: v for n, v in theirs.items() if v is not None and getattr(claim.conditions, n) is None}
+    if claim.conditions.tpot_s is not None:
+        updates = {n: v for n, v in updates.items() if n not in _OF_TIME}
     kept = claim.conditions.model_copy(update=updates)
     words = tuple(FILLED_WORDS[n] for n in updates if n in FILLED_WORDS and _matters(n, updates, claim.conditions))
     return Trace(rate=row, conditions=kept, filled=words)

@@ -181,7 +181,7 @@ def test_names_of_chips() -> None:
         ("GB200", "gb200"),
     ):
         assert chip_key(text, CHIPS) == key
-    for text in ("H100", "NVIDIA H100 PCIe", "NVIDIA H200 NVL", "A100-PCIE-40GB", "TPU v5e", ""):
+    for text in ("H100", "NVIDIA H100 PCIe", "NVIDIA H200 NVL", "A100-PCIE-40GB", "TPU v4", ""):
         with pytest.raises(UsageError, match="unknown chip"):
             chip_key(text, CHIPS)
 

@@ -8,6 +8,7 @@ from harness.claims import Source
 from harness.stats import Interval
 from harness.verdict.finding import CEILING_SLACK
 from harness.verdict.throughput import _allowed
+from harness.vocabulary import TimeBound
 from tests.sheets import R1_DECODE, judged, one
 
 SEVERITY = {"refuted": 3, "implausible": 2, "undecided": 1, "consistent": 1, "supported": 1}
@@ -179,7 +180,7 @@ def test_the_article_s_slack_is_used() -> None:
 @pytest.mark.parametrize(
     ("tpot_bound", "expected"), [(None, False), ("exactly", False), ("at most", True), ("at least", False)]
 )
-def test_a_latency_objective_breaks_no_identity(tpot_bound: str | None, expected: bool) -> None:
+def test_a_latency_objective_breaks_no_identity(tpot_bound: TimeBound | None, expected: bool) -> None:
     assert _allowed(2.0, tpot_bound or "exactly", "exactly", apart=False) is expected
 
 
