@@ -18,6 +18,7 @@ from harness.results import reportfile
 from harness.results.assessment import Assessment, Verdict
 from harness.results.bench import BenchRow
 from harness.results.record import Record
+from harness.roofline.expert_load import ExpertLoad
 from harness.roofline.projection import Projection
 from harness.verdict.reported import MatchedFigure
 from harness.verdict.selftest import SelfTest
@@ -171,12 +172,14 @@ class Projected(Reported):
 
     model: str
     projection: Projection
+    load: ExpertLoad | None = None
+    """of the experts' devices, where it was asked for"""
 
     def to_json(self) -> str:
-        return projection.as_json(self.model, self.projection)
+        return projection.as_json(self.model, self.projection, self.load)
 
     def report(self) -> Report:
-        return projection.build(self.model, self.projection)
+        return projection.build(self.model, self.projection, self.load)
 
     def rows(self) -> list[Row]:
         """The limits: one row each, tokens a second and package."""
