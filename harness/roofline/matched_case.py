@@ -129,12 +129,17 @@ def _candidate(shape: ScaleCase, chip: Chip, cost_of: CostOf) -> Candidate:
 
 
 def closest(there: Groups, tried: Sequence[Candidate], chip: Chip, limit: CaseCost, cost_of: CostOf) -> Match:
-    """The case within `limit` that comes closest. Raises UsageError where none is within it."""
+    """The case within `limit` that comes closest. Raises UsageError where none is within it, and where the models
+    tried are dense and the reported one is not, or the reverse."""
 
     def rank(candidate: Candidate) -> tuple[float, float, float]:
         return (round(distance(there, candidate.groups), 9), candidate.cost.time_s, candidate.cost.memory_bytes)
 
-    allowed = [c for c in tried if c.within(limit) and distance(there, c.groups) < math.inf]
+    of_kind = [c for c in tried if distance(there, c.groups) < math.inf]
+    if not of_kind:
+        kind = "no experts" if there.rows is None else "experts"
+        raise UsageError(f"the reported model has {kind}, and none of the models tried is such; name one with --model")
+    allowed = [c for c in of_kind if c.within(limit)]
     if not allowed:
         raise UsageError(
             f"no case fits in {binary(limit.memory_bytes)} of memory and {seconds(limit.time_s)} of measuring; free "

@@ -175,6 +175,13 @@ def test_what_no_case_reaches_is_named_so() -> None:
     assert [(u.group, u.cause) for u in unmatched if u.group == "rows"] == [("rows", "grid")]
 
 
+def test_a_model_with_experts_is_matched_with_none_without() -> None:
+    dense = candidates([("dense", preset("moe-article-s:equal-active"))], chip("h100-sxm"), "decode", GRID, cost)
+    there = groups(R1, chip("ascend-910c"), DECODE, "decode")
+    with pytest.raises(UsageError, match="has experts, and none"):
+        closest(there, dense, chip("h100-sxm"), FREE, cost)
+
+
 def test_scale_models_can_be_run_and_have_names_of_their_own() -> None:
     found = scale_models([(name, preset(name)) for name in ("moe-article", "moe-article-s")])
     names = [name for name, _ in found]
