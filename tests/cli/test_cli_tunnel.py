@@ -1,11 +1,14 @@
 """`harness tunnel`: cases here beside the workloads of a sheet, from rough and from measured ceilings."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import pytest
 
+from harness.measure.host import description
 from harness.results import reportfile
+from harness.store.runs import Store
 from tests.cli.program import Result, here
 from tests.factories import MATMUL_FLOP_S, READ_BYTES_S, record
 
@@ -31,6 +34,8 @@ def test_groups_stand_side_by_side_with_what_is_left_apart(tmp_path: Path) -> No
         apart = {u["group"] for u in decode["unmatched"]}
         if name not in ("attention", "cache"):  # shares are compared with a floor
             assert (name in apart) == (not 1 / 1.1 <= decode["here"][name] / group <= 1.1)
+    both = [w["chip"] for w in figures["ahead-of-h100-prefill"]["workloads"]]
+    assert both == ["ascend-910c", "h100-sxm"], "conditions left open are those of the published pair"
     ratio = figures["prefill-ideal-over-decode-50ms"]
     assert ratio["reported"] == pytest.approx(3.44, abs=0.01) and len(ratio["workloads"]) == 2
     assert ratio["distance"] >= max(w["distance"] for w in ratio["workloads"])
@@ -42,6 +47,17 @@ def test_a_record_gives_the_ceilings(tmp_path: Path) -> None:
     assert found["read_bytes_s"] == pytest.approx(READ_BYTES_S, rel=0.05)
     assert found["int8_flop_s"] == pytest.approx(MATMUL_FLOP_S, rel=0.05)
     assert "measured in run" in found["source"] and "a quarter" in found["source"]
+
+
+def test_the_latest_run_of_this_very_host_gives_them_by_itself(tmp_path: Path) -> None:
+    place = tmp_path / "store.sqlite"
+    mine = record().model_copy(update={"host": description.describe(), "record_id": "here"})
+    later = record().model_copy(update={"record_id": "elsewhere", "created": mine.created + dt.timedelta(days=1)})
+    with Store(place) as store:
+        store.add(mine)
+        store.add(later)
+    found = here("tunnel", "--sheet", "v4-pro-on-gb300", *MODEL, "--dry-run", "--store", place, "--json", cwd=tmp_path)
+    assert "measured in run here" in json.loads(found.out)["host"]["source"]
 
 
 def test_an_open_figure_is_named_with_what_is_open(tmp_path: Path) -> None:
