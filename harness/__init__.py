@@ -7,6 +7,7 @@ The public functions, each with a command of its name:
     bench(model, prompt=512, batch=[1, 4])    prefill and decode rates over a grid of settings
     compare(a, b)                             result tables of this and other tools
     project(model=, chip=, phase=)            what a released model could do on a chip
+    tunnel(sheet)                             the cases here that match a sheet's figures
     history(), ab(), calibrate(), self_test() over time, in turn, this host's error rates, the judges' own
     import_rates(files)                       published results as rates of a catalog file
     load_sheet, load_config, load_record, load_table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from harness.api.run import run
     from harness.api.session import Session
     from harness.api.sides import Wanted
+    from harness.api.tunnel import tunnel
     from harness.errors import HarnessError
 
     __version__: str
@@ -53,6 +55,7 @@ _HOMES = {
     "project": "project",
     "run": "run",
     "self_test": "judge",
+    "tunnel": "tunnel",
 }
 
 __all__ = [
@@ -77,6 +80,7 @@ __all__ = [
     "project",
     "run",
     "self_test",
+    "tunnel",
 ]
 
 

@@ -3,22 +3,40 @@ nothing."""
 
 import os
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 
 from harness.api.loading import load_catalog
 from harness.api.result import Projected
+from harness.catalog.chips import Chip
 from harness.catalog.collection import Catalog
 from harness.errors import UsageError, unknown
 from harness.model.spec import Spec
 from harness.roofline.deployment import Deployment
+from harness.roofline.projection import Projection
 from harness.roofline.projection import project as computed
 from harness.units import number
 from harness.vocabulary import Maturity, Precision, RatePhase
 
+if TYPE_CHECKING:
+    from harness.roofline.expert_load import ExpertLoad
 
-class Conditions(TypedDict, total=False):
+Ends = tuple[float, float]
+
+
+class UnevenRouting(TypedDict, total=False):
+    """What is assumed of uneven routing. Any of these asks for the load of the experts' devices; the others range."""
+
+    skew: Ends | None
+    """least and largest exponent of Zipf's law"""
+    replicas: int | None
+    """redundant copies of experts in the group"""
+    staleness: Ends | None
+    """least and largest deviation of popularity since experts were placed, of its logarithm"""
+
+
+class Conditions(UnevenRouting, total=False):
     """How the model is served. What is not given is a range, not a default."""
 
     batch: float | None
@@ -55,6 +73,9 @@ _OPTIONS = {
     "mtp_acceptance": "--acceptance",
     "tensor_parallel": "--tensor-parallel",
     "maturity": "--maturity",
+    "skew": "--skew",
+    "replicas": "--replicas",
+    "staleness": "--staleness",
 }
 
 
@@ -70,12 +91,15 @@ def project(
 ) -> Projected:
     """Project what `model` could do on `chip` in `phase` under conditions; rates are tokens a second and package.
 
+    With `skew`, `replicas` or `staleness` also how unevenly the experts' devices are loaded.
     `without_sources` and `without_vendors` are left out of the usual range. Raises UsageError for a name or a value
     that does not fit.
     """
     everything = load_catalog(catalog)
     known, released = everything.chip(chip), everything.model(model)
-    given = _deployment({**conditions})
+    values: dict[str, Any] = {**conditions}
+    routing = {name: value for name in UnevenRouting.__annotations__ if (value := values.pop(name, None)) is not None}
+    given = _deployment(values)
     _check_drafts(given)
     _check_lengths(given, released.name, released.spec)
     _check_left_out(without_sources, [r.source_id for r in everything.rates], "--without-source", "publication")
@@ -89,7 +113,24 @@ def project(
         exclude_vendors=tuple(without_vendors),
         catalog=everything if catalog else None,
     )
-    return Projected(model=released.name, projection=found)
+    load = _expert_load(released.spec, known, found, routing) if routing else None
+    return Projected(model=released.name, projection=found, load=load)
+
+
+def _expert_load(spec: Spec, chip: Chip, found: Projection, routing: dict[str, Any]) -> "ExpertLoad":
+    """At the typical deployment. Raises UsageError for the mixed phases and a dense model."""
+    from harness.roofline.expert_load import Assumed, expert_load
+
+    if found.phase not in ("prefill", "decode"):
+        raise UsageError(
+            f"--phase {found.phase} mixes two kinds of steps; expected prefill or decode beside --skew, "
+            "--replicas or --staleness"
+        )
+    try:
+        assumed = Assumed.model_validate(routing)
+    except ValidationError as error:
+        raise UsageError(_refusal(error)) from None
+    return expert_load(spec, chip, found.typical, found.phase, assumed)
 
 
 def _deployment(values: dict[str, Any]) -> Deployment:

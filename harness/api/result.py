@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness import units
+from harness.catalog.chips import Chip
 from harness.comparison import document
 from harness.comparison.calibration import Calibration
 from harness.comparison.gate import Gate, exit_code
@@ -11,14 +12,16 @@ from harness.comparison.history import Change, Series
 from harness.comparison.tables import Comparison
 from harness.errors import UsageError
 from harness.files import strict
-from harness.report import bench, comparison, error_rates, history, junit, order, projection
+from harness.report import bench, comparison, error_rates, history, junit, order, projection, tunnel
 from harness.report.blocks import Column, Report, Table
 from harness.results import reportfile
 from harness.results.assessment import Assessment, Verdict
 from harness.results.bench import BenchRow
 from harness.results.record import Record
 from harness.roofline.accuracy import Accuracy
+from harness.roofline.expert_load import ExpertLoad
 from harness.roofline.projection import Projection
+from harness.verdict.reported import MatchedFigure
 from harness.verdict.selftest import SelfTest
 from harness.vocabulary import Frozen
 
@@ -170,12 +173,14 @@ class Projected(Reported):
 
     model: str
     projection: Projection
+    load: ExpertLoad | None = None
+    """of the experts' devices, where it was asked for"""
 
     def to_json(self) -> str:
-        return projection.as_json(self.model, self.projection)
+        return projection.as_json(self.model, self.projection, self.load)
 
     def report(self) -> Report:
-        return projection.build(self.model, self.projection)
+        return projection.build(self.model, self.projection, self.load)
 
     def rows(self) -> list[Row]:
         """The limits: one row each, tokens a second and package."""
@@ -187,6 +192,50 @@ class Projected(Reported):
         limits |= {"usual, 90 % low": p.usual90_tok_s.low, "usual, 90 % high": p.usual90_tok_s.high}
         where = {"model": self.model, "chip": p.chip, "phase": p.phase, "binding": p.binding}
         return [{**where, "limit": name, "rate_tok_s": value} for name, value in limits.items()]
+
+
+class Tunnelled(Reported):
+    """Reported figures with the cases here that match them; nothing is measured."""
+
+    sheet: str
+    host: Chip
+    host_source: str
+    memory_bytes: float
+    budget_s: float
+    figures: tuple[MatchedFigure, ...]
+
+    @property
+    def _rates(self) -> tuple[float, float, float]:
+        """Bytes read, and products in int8 and in fp32, a second."""
+        found = self.host.bandwidth, self.host.peak("int8"), self.host.peak("bf16")
+        assert found[0] is not None and found[1] is not None and found[2] is not None
+        return found[0].best, found[1].best, found[2].best
+
+    def to_json(self) -> str:
+        read, int8, fp32 = self._rates
+        host = {"read_bytes_s": read, "int8_flop_s": int8, "fp32_flop_s": fp32, "source": self.host_source}
+        return tunnel.as_json(self.sheet, host, self.figures)
+
+    def report(self) -> Report:
+        memory, time_s = units.binary(self.memory_bytes), units.seconds(self.budget_s)
+        budget = f"Cases may take {memory} of memory, and {time_s} to measure all of them."
+        return tunnel.build(self.sheet, tunnel.host_words(*self._rates, self.host_source), self.figures, budget)
+
+    def rows(self) -> list[Row]:
+        """One row for each group of each workload."""
+        return [
+            {
+                "figure": found.figure.id,
+                "workload": side.title,
+                "group": name,
+                "there": getattr(there, name),
+                "here": getattr(match.candidate.groups, name),
+                "distance": match.distance,
+            }
+            for found in self.figures
+            for side, there, match in zip(found.figure.sides, found.there, found.matches, strict=True)
+            for name in there._fields
+        ]
 
 
 class SelfTested(Reported):

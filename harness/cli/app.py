@@ -21,13 +21,14 @@ from harness.cli.project import project
 from harness.cli.run import judge, run, show
 from harness.cli.self_test import controls, self_test
 from harness.cli.store import store
+from harness.cli.tunnel import tunnel
 
 if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
 GROUPS: dict[str, dict[str, Any]] = {
-    "Judge": {"run": run, "judge": judge, "project": project, "self-test": self_test},
+    "Judge": {"run": run, "judge": judge, "project": project, "tunnel": tunnel, "self-test": self_test},
     "Measure": {"bench": bench, "calibrate": calibrate, "doctor": doctor},
     "Compare": {"compare": compare, "ab": ab, "history": history, "export": export, "baseline": baseline},
     "Store": {"show": show, "list": list_runs, "store": store},

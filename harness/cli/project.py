@@ -7,6 +7,10 @@ import typer
 
 from harness.cli.delivery import Output, deliver
 from harness.cli.options import Catalog, Format, Html, Json, Markdown, OutputFormat, Quiet
+from harness.errors import UsageError
+
+MOST = 10.0
+"""Of an exponent or a deviation: beyond it one expert is all there is."""
 
 
 class PhaseName(StrEnum):
@@ -69,6 +73,18 @@ def project(
     maturity: Annotated[
         MaturityName | None, typer.Option("--maturity", help="Of the software; left out, all three count.")
     ] = None,
+    skew: Annotated[
+        str | None, typer.Option("--skew", help="Exponent of Zipf's law over experts, or its range.", metavar="X[:Y]")
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", help="Redundant copies of experts in the group.", metavar="N")
+    ] = None,
+    staleness: Annotated[
+        str | None,
+        typer.Option(
+            "--staleness", help="How far popularity has moved since placement (log deviation).", metavar="X[:Y]"
+        ),
+    ] = None,
     without_source: Annotated[
         list[str] | None,
         typer.Option("--without-source", help="Leave a publication out of the usual range (repeatable).", metavar="ID"),
@@ -97,10 +113,16 @@ def project(
     over all packages), total_all (input and output over all packages). All rates are per package and second.
 
     \b
+    With --skew, --replicas or --staleness also the load and time of the busiest of the devices that
+    hold experts, over the mean, by placement; those not given range (skew 0:1, staleness 0:0.3).
+
+    \b
     Examples:
       harness project --model deepseek-r1 --chip ascend-910c --phase decode --batch 96 --context 4096 \\
         --precision int8 --chips 160 --mtp 1 --acceptance 0.7
       harness project --model kimi-k2 --chip h200 --phase decode --context 2000 --json
+      harness project --model deepseek-r1 --chip ascend-910c --phase prefill --prompt 4096 --chips 16 \\
+        --precision int8 --replicas 32 --skew 0:0.5
     """
     from harness.api.project import project as projected
 
@@ -124,6 +146,23 @@ def project(
         mtp_acceptance=acceptance,
         tensor_parallel=tensor_parallel,
         maturity=maturity.value if maturity is not None else None,
+        skew=_ends(skew, "--skew"),
+        replicas=replicas,
+        staleness=_ends(staleness, "--staleness"),
     )
     deliver(result, output)
     return 0
+
+
+def _ends(text: str | None, option: str) -> tuple[float, float] | None:
+    """Both ends of a range, or one value twice. Raises UsageError."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        ends = float(low), float(high or low)
+    except ValueError:
+        ends = (1.0, 0.0)
+    if not 0 <= ends[0] <= ends[1] <= MOST:
+        raise UsageError(f"{option} {text}: expected a number from 0 to {MOST:g}, or two as 0:1, the lower first")
+    return ends

@@ -37,7 +37,7 @@ def touched_deviation(experts: int, chosen: int, positions: float) -> float:
     return math.sqrt(max(0.0, variance))
 
 
-def _inclusion(weights: Sequence[float], chosen: int) -> list[float]:
+def inclusion(weights: Sequence[float], chosen: int) -> list[float]:
     """Probability of each expert to be among the k chosen: proportional to its weight, none above 1, k in all."""
     sure: set[int] = set()
     while True:
@@ -51,7 +51,7 @@ def _inclusion(weights: Sequence[float], chosen: int) -> list[float]:
 
 def skewed(experts: int, chosen: int, positions: float, exponent: float) -> RoutingCase:
     """Routing by Zipf's law: the expert of rank i is wanted in proportion to `i^-exponent` (0 is even)."""
-    chance = _inclusion([(i + 1.0) ** -exponent for i in range(experts)], chosen)
+    chance = inclusion([(i + 1.0) ** -exponent for i in range(experts)], chosen)
     touched = math.fsum(1.0 if p >= 1 else -math.expm1(positions * math.log1p(-p)) for p in chance)
     name = "even" if exponent == 0 else f"skewed (Zipf, exponent {exponent:g})"
     return RoutingCase(name=name, experts_touched=touched, busiest_over_mean=max(chance) * experts / chosen)

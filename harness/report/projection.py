@@ -4,8 +4,10 @@ from typing import Any
 
 from harness import units
 from harness.files import strict
+from harness.report import expert_load
 from harness.report.blocks import Block, Bullets, Callout, Heading, Report, Table, Text, columns
 from harness.roofline.deployment import Deployment
+from harness.roofline.expert_load import ExpertLoad
 from harness.roofline.projection import Projection, Spread
 from harness.units import number, percent, seconds
 from harness.vocabulary import Maturity
@@ -25,8 +27,8 @@ _OPTIONS = {
 _BINDINGS = {"compute": "arithmetic", "memory": "memory bandwidth", "link": "the links", "capacity": "memory capacity"}
 
 
-def build(model: str, found: Projection) -> Report:
-    """The report on what `model` could do, as projected."""
+def build(model: str, found: Projection, load: ExpertLoad | None = None) -> Report:
+    """The report on what `model` could do, as projected; with the load of the experts' devices where it is known."""
     blocks: list[Block] = [Text(text=_lead(found), lead=True), *_open(found)]
     if found.fits is False:
         blocks.append(Callout(tone="warning", text=_does_not_fit(found)))
@@ -40,6 +42,7 @@ def build(model: str, found: Projection) -> Report:
         _normalisers(found),
         *_identities(found),
         *_routing(found),
+        *(() if load is None else (expert_load.table(load),)),
         Heading(level=2, text="What the range is made of"),
         Text(text=_made_of(found)),
         _parts(found),
@@ -240,9 +243,12 @@ def _parts(found: Projection) -> Table:
     )
 
 
-def as_json(model: str, found: Projection) -> str:
+def as_json(model: str, found: Projection, load: ExpertLoad | None = None) -> str:
     """One object; rates in tokens a second and package, intervals as [low, middle, high]."""
-    return strict.encode_json(_document(model, found))
+    document = _document(model, found)
+    if load is not None:
+        document["expert_load"] = expert_load.document(load)
+    return strict.encode_json(document)
 
 
 def _document(model: str, found: Projection) -> dict[str, Any]:

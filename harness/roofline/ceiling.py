@@ -12,7 +12,7 @@ that are not given, and is the one to refute with.
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from harness.catalog.chips import Chip
 from harness.catalog.citation import Range
@@ -245,15 +245,35 @@ def _step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, gene
     return step
 
 
-def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
-    chips = _given(deployment.chips, "chips")
+class Timed(NamedTuple):
+    """A step with the time that each of its parts takes at the chip's limits."""
+
+    step: Work
+    shares: tuple[Share, ...]
+    bandwidth_bytes_s: float
+    link_bytes_s: float | None
+
+
+def timed_step(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool = False) -> Timed:
+    """One step of `prefill` or `decode` at the preferred sourced figures (or the largest), placed as given.
+
+    Raises UsageError for a condition that is missing and for arithmetic that the chip does not have.
+    """
+    deployment = _with_projections(chip, with_context(deployment))
     step = _step(spec, chip, deployment, phase, generous)
-    held = step.weight_bytes + step.cache_bytes if generous else step.resident_bytes  # buffers are a choice
     bandwidth = _pick(chip.bandwidth, generous)
     if bandwidth is None:
         raise UsageError(f"no source gives the memory bandwidth of {chip.name}; add it to a catalog of your own")
-    link = _pick(chip.scale_out if _crosses(chip, chips) else chip.link, generous)
+    crosses = _crosses(chip, _given(deployment.chips, "chips"))
+    link = _pick(chip.scale_out if crosses else chip.link, generous)
     shares = _times(step.components, _arithmetic_peaks(chip, deployment, generous), bandwidth, link)
+    return Timed(step, shares, bandwidth, link)
+
+
+def _step_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, generous: bool) -> Ceiling:
+    chips = _given(deployment.chips, "chips")
+    step, shares, bandwidth, link = timed_step(spec, chip, deployment, phase, generous=generous)
+    held = step.weight_bytes + step.cache_bytes if generous else step.resident_bytes  # buffers are a choice
     times = _sums(shares)
     binding = max(times, key=lambda name: times[name])
     limit = chip.memory.high if chip.memory else None
@@ -348,7 +368,7 @@ def _in_phases(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase,
 def _placed_ceiling(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, *, generous: bool) -> Ceiling:
     if generous:
         deployment = _favoured(spec, chip, deployment)
-    return _step_ceiling(spec, chip, _with_projections(chip, deployment), phase, generous)
+    return _step_ceiling(spec, chip, deployment, phase, generous)
 
 
 def most_generous(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase) -> Ceiling:

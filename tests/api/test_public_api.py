@@ -133,6 +133,7 @@ COMMANDS = {
     "ab": "ab", "bench": "bench", "calibrate": "calibrate", "compare": "compare", "doctor": "doctor",
     "export": "export",
     "history": "history", "project": "project", "self_test": "self_test", "run": "run", "judge": "judge",
+    "tunnel": "tunnel",
 }  # fmt: skip
 
 

@@ -181,4 +181,36 @@ def test_wrong_use_is_one_message(tmp_path: Path, arguments: tuple[str, ...], wo
 def test_every_key_of_the_document_is_in_the_docs(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "reference" / "projection.md").read_text(encoding="utf-8")
     named = {key for row in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-    assert named == set(answer(tmp_path, *GOLDEN))
+    assert named == set(answer(tmp_path, *GOLDEN, "--skew", "0"))
+
+
+def test_load_of_the_experts_devices(tmp_path: Path) -> None:
+    """The device that waits is not the expert: with copies at hand the busiest of 32 carries a tenth more."""
+    few = ("--model", "deepseek-r1", "--chip", "ascend-910c", "--phase", "prefill", "--prompt", "4096", "--chips", "16")
+    found = answer(tmp_path, *few, "--precision", "int8", "--skew", "0.5", "--replicas", "32", "--staleness", "0:0.3")
+    load = found["expert_load"]
+    assert load["devices"] == 32 and load["assumed"]["skew"] == [0.5, 0.5] and load["assumed"]["replicas"] == 32
+    placed = {p["placement"]: p for p in load["placements"]}
+    assert placed["replicated"]["slots"] == 288
+    for name in ("load", "experts_time", "step_time"):
+        low, mid, high = placed["replicated"][name]
+        assert 1 <= low <= mid <= high < placed["as numbered"][name][0]
+    assert "expert_load" not in answer(tmp_path, *GOLDEN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--skew", "1:0"), "--skew 1:0: expected"),
+        (("--skew", "much"), "--skew much: expected"),
+        (("--staleness", "-1"), "--staleness -1: expected"),
+        (("--replicas", "-3"), "--replicas -3: expected"),
+        (("--phase", "output_all", "--skew", "1"), "expected prefill or decode"),
+        (("--model", "qwen3-8b", "--skew", "1"), "dense model"),
+    ],
+)
+def test_wrong_use_of_routing_is_one_message(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    asked = {"--model": "deepseek-r1", "--chip": "h200", "--phase": "decode", **pairs}
+    result = project(tmp_path, *(part for pair in asked.items() for part in pair))
+    assert result.code == 2 and words in result.err and result.out == "" and "Traceback" not in result.err
