@@ -11,11 +11,13 @@ from harness.api.loading import load_table
 from harness.api.result import Compared, Tracked
 from harness.api.session import STORE
 from harness.comparison import export as exports
+from harness.comparison.choosing import keep
 from harness.comparison.gate import Gate
 from harness.comparison.gate import parse as parse_gate
 from harness.comparison.history import changes, gather, searchable
 from harness.comparison.matching import resolve
 from harness.comparison.table import ResultTable
+from harness.comparison.tables import Applied
 from harness.comparison.tables import compare as compare_tables
 from harness.comparison.thresholds import Thresholds
 from harness.comparison.thresholds import parse as parse_thresholds
@@ -39,6 +41,8 @@ class Choices:
     file: Path | None = None
     drift: float | None = None
     margin: float | None = None
+    filters: tuple[str, ...] = ()
+    """rows that are compared: NAME=VALUE, or a part of a name"""
 
     def thresholds(self) -> Thresholds:
         """From the file named, or harness.toml if there is one; then what was chosen. Raises UsageError."""
@@ -64,14 +68,34 @@ def compare(
     """
     choices = choices or Choices()
     thresholds = choices.thresholds()
-    first, *rest = (load_table(table, store=store) for table in (a, b, *others))
-    ignore = resolve(choices.ignore, (first, *rest))
-    comparisons = tuple(
+    tables = [load_table(table, store=store) for table in (a, b, *others)]
+    first, *rest = kept = [keep(table, choices.filters) for table in tables]
+    if choices.filters and not all(table.rows for table in kept):
+        asked = " --filter ".join(choices.filters)
+        raise UsageError(f"--filter {asked}: {_without_rows(kept)} has no such row; leave it out to see the rows")
+    ignore = resolve(choices.ignore, tables)
+    found = (
         compare_tables(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in rest
+    )
+    comparisons = tuple(
+        c.model_copy(update={"applied": _applied(c.applied, choices, (tables[0], table), (first, other))})
+        for c, table, other in zip(found, tables[1:], rest, strict=True)
     )
     fingerprint = next((f.value for f in first.facts if (f.kind, f.name) == ("host", "fingerprint")), None)
     calibration = known(Path(store or STORE), fingerprint, thresholds) if fingerprint else None
     return Compared(comparisons=comparisons, calibration=calibration)
+
+
+def _without_rows(tables: Sequence[ResultTable]) -> str:
+    return next(table.name for table in tables if not table.rows)
+
+
+def _applied(
+    found: Applied, choices: Choices, whole: tuple[ResultTable, ResultTable], kept: tuple[ResultTable, ResultTable]
+) -> Applied:
+    """What was asked for, with the number of rows that the filters left out."""
+    left_out = sum(len(table.rows) for table in whole) - sum(len(table.rows) for table in kept)
+    return found.model_copy(update={"filters": choices.filters, "left_out": left_out})
 
 
 def gates_of(fail_on: Sequence[str]) -> tuple[Gate, ...]:

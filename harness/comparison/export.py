@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 
 from harness.comparison.table import Better, ResultTable, Row
 from harness.errors import UsageError
@@ -10,6 +11,7 @@ from harness.files import strict
 from harness.stats import Estimate
 
 _MEASURES = {"s": "latency", "tok/s": "throughput", "items/s": "throughput"}
+_NUMBER = re.compile(r"[-+]?\d{1,300}(?:\.\d{1,300})?(?:[eE][-+]?\d{1,4})?")
 _NAME_LIMIT = 1024  # longest benchmark name that Bencher's Metric Format allows
 
 
@@ -69,8 +71,8 @@ def as_csv(table: ResultTable) -> str:
 
 
 def harmless(cell: object) -> object:
-    """A CSV cell that no spreadsheet runs as a formula: such a text is quoted with an apostrophe."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    """A CSV cell that no spreadsheet runs as a formula: such a text is quoted with an apostrophe. A number is none."""
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 

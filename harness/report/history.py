@@ -7,8 +7,9 @@ from harness.comparison.history import FEWEST_RUNS, Change, Point, Series, host_
 from harness.comparison.table import Setting
 from harness.files import strict
 from harness.report.blocks import Block, Callout, Report, Table, Text, columns
-from harness.report.comparison import described, shared, titled
-from harness.units import UNKNOWN, interval, quantity, times
+from harness.report.case_names import described, shared
+from harness.report.changes import change
+from harness.units import UNKNOWN, interval, quantity
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 24
@@ -65,7 +66,7 @@ def _headline(series: Sequence[Series], runs: int, changes: Sequence[Change] | N
 
 def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
     return Table(
-        title=titled("Series", common),
+        title=f"Series (all: {described(common)})" if described(common) else "Series",
         columns=columns("case", "host", ">runs", ">latest", f"latest {SPARK_WIDTH}, low to high"),
         rows=tuple(
             (
@@ -126,13 +127,13 @@ def _short(revision: str | None) -> str:
 def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
     return Table(
         title="Changes of level",
-        columns=columns("case", "since", "revision", ">speed", ">runs before, after", ">p"),
+        columns=columns("case", "since", "revision", ">change of speed", ">runs before, after", ">p"),
         rows=tuple(
             (
                 described(c.key, without=common) or c.metric,
                 c.since,
                 _short(c.revision),
-                times(c.speed),
+                change(c.speed),
                 f"{c.runs_before}, {c.runs_after}",
                 f"{c.p_value:.1g}",
             )
