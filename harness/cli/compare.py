@@ -26,7 +26,7 @@ from harness.cli.options import (
 
 def compare(
     tables: Annotated[
-        list[str], typer.Argument(help="Result files, or ids or labels of stored runs.", metavar="A B [C ...]")
+        list[str], typer.Argument(help="Result files, or ids or labels of stored runs.", metavar="A [B ...]")
     ],
     form: RowFormat = TableFormat.text,
     fail_on: FailOn = None,
@@ -44,6 +44,10 @@ def compare(
             help="Compare only rows with this setting, or part of a name (repeatable).",
             metavar="[NAME=]VALUE",
         ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Compare inside one table: the values of this setting.", metavar="NAME"),
     ] = None,
     only: Only = None,
     sort: Sort = None,
@@ -76,6 +80,8 @@ def compare(
       harness compare a.json b.json c.json --format markdown
       harness compare before.json after.json --only changed --sort change
       harness compare before.json after.json --filter phase=decode
+      harness compare sweep.jsonl --by flash_attn
+      harness compare hyperfine.json --by command
 
     \b
     --fail-on: slower, faster, warn (exit 3), undecided (4), unmeasurable, not-comparable, missing (5). With a
@@ -93,14 +99,11 @@ def compare(
     """
     from harness.api.compare import Choices, gates_of
     from harness.api.compare import compare as compared
-    from harness.errors import UsageError
 
-    if len(tables) < 2:
-        raise UsageError("compare needs at least two tables: the first is what the others are compared with")
     output = Output(form.value, json_file, html, markdown_file, junit, quiet)
     output.check(Path(name) for name in tables)
     gates = gates_of(fail_on or ())
-    choices = Choices(tuple(ignore or ()), across_hosts, thresholds, drift, margin, tuple(filters or ()))
+    choices = Choices(tuple(ignore or ()), across_hosts, thresholds, drift, margin, tuple(filters or ()), by)
     result = compared(*tables, choices=choices, store=store)
     result = result.model_copy(update={"view": viewed(only, sort, everything)})
     deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))

@@ -90,6 +90,9 @@ class Sample(Frozen):
 class Row(Frozen):
     """One measured quantity. Two rows are of the same thing only where every setting of their keys agrees.
 
+    Where the name in the key is made from `parameters`, `family` is the key that rows of other parameters share.
+    `attributes` hold for this row and not for its whole table.
+
     `sampled` is the unit of sampling: fresh processes, or repetitions inside one process, whose spread says nothing of
     the noise between processes. `inputs` must agree for two rows to be comparable although they are not identity;
     `outcomes` are shown where they differ.
@@ -102,6 +105,9 @@ class Row(Frozen):
     summary: Summary | None = None
     inputs: tuple[Setting, ...] = ()
     outcomes: tuple[Setting, ...] = ()
+    parameters: tuple[Setting, ...] = ()
+    family: tuple[Setting, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     problem: str | None = Field(default=None, description="why there is no value, or why it must not be used")
     disturbed: str | None = Field(default=None, description="what disturbed the host meanwhile, where the file says so")
 

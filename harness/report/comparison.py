@@ -86,10 +86,11 @@ def _counts(comparison: Comparison) -> str:
 
 def _title(comparisons: Sequence[Comparison]) -> str:
     first = comparisons[0]
-    inside = f" ({first.applied.inside})" if first.applied.inside else ""
+    if first.applied.by:
+        return f"{first.applied.inside}: {first.applied.by}, against {_value(first.a, first)}"
     if len(comparisons) == 1:
-        return f"{first.b} against {first.a}{inside}"
-    return f"{len(comparisons)} tables against {first.a}{inside}"
+        return f"{first.b} against {first.a}"
+    return f"{len(comparisons)} tables against {first.a}"
 
 
 def _cases(comparisons: Sequence[Comparison]) -> list[Case]:
@@ -180,7 +181,7 @@ def _two_columns(
 ) -> _Found:
     """Both tables of one comparison side by side."""
     (c,) = comparisons
-    a, b = _headings((c.a, c.b))
+    a, b = _headings(c)
     heads = columns("case", f">{a}", "?>±", f">{b}", "?>±", ">change", f">{percent(c.level)}", ">n", "")
     rows: list[tuple[Cell, ...]] = []
     for r in _ordered([r for r in c.rows if r.decision in view.only], names, view):
@@ -202,7 +203,9 @@ def _table_a_line(
     found: dict[Case, list[tuple[str, RowComparison]]] = {}
     for name, row in every:
         found.setdefault((row.key, row.metric), []).append((name, row))
-    labels = dict(zip((c.a, *(x.b for x in comparisons)), _labels((c.a, *(x.b for x in comparisons))), strict=True))
+    tables = (c.a, *(x.b for x in comparisons))
+    shown = [_value(t, c) for t in tables] if c.applied.by else _labels(tables)
+    labels = dict(zip(tables, shown, strict=True))
     kept = [r for _, r in every if r.decision in view.only]
     order = list(dict.fromkeys((r.key, r.metric) for r in _ordered(kept, names, view)))
     rows: list[tuple[Cell, ...]] = []
@@ -256,10 +259,18 @@ def _labels(names: Sequence[str]) -> list[str]:
     return next((s for s in shorter if len(set(s)) == len(set(names))), list(names))
 
 
-def _headings(names: tuple[str, str]) -> tuple[str, str]:
+def _value(table: str, comparison: Comparison) -> str:
+    """The name of a part of a table by its value alone."""
+    return table.removeprefix(f"{comparison.applied.by} ")
+
+
+def _headings(comparison: Comparison) -> tuple[str, str]:
     """Names of two tables as headings of their columns, where they are short and unlike."""
-    a, b = _labels(names)
-    return (a, b) if a != b and 0 < max(len(a), len(b)) <= _HEADING else ("first", "second")
+    names = (comparison.a, comparison.b)
+    a, b = names if comparison.applied.by else _labels(names)
+    if comparison.applied.by and max(len(a), len(b)) > _HEADING:
+        a, b = (_value(n, comparison) for n in names)
+    return (a, b) if a != b and max(len(a), len(b)) <= _HEADING else ("first", "second")
 
 
 def _missing(comparison: Comparison, names: CaseNames, view: View) -> str:

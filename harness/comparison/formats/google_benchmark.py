@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.comparison.formats.source import ToolObject, decode, figure, read, refuse, table
+from harness.comparison.splitting import named_parts
 from harness.comparison.table import (
     Attribute,
     AttributeKind,
@@ -176,7 +177,7 @@ def _row(group: _Group, entries: list[_Benchmark]) -> Row:
     means = {e.aggregate_name: e for e in entries if e.run_type == "aggregate"}
     centre = means.get("median") or means.get("mean")
     problem = _problem(entries, runs or ([_seconds(centre)] if centre else []))
-    return Row(
+    row = Row(
         key=key(benchmark=group[0], label=group[1]),  # the number of threads is part of the name
         metric=_REAL,
         sampled="inside",
@@ -185,6 +186,7 @@ def _row(group: _Group, entries: list[_Benchmark]) -> Row:
         outcomes=_steady_counters(entries),
         problem=problem,
     )
+    return named_parts(row, ":")
 
 
 def _problem(entries: list[_Benchmark], values: list[float | None]) -> str | None:
