@@ -15,7 +15,7 @@ from harness.comparison.choosing import keep
 from harness.comparison.gate import Gate
 from harness.comparison.gate import parse as parse_gate
 from harness.comparison.history import changes, gather, searchable
-from harness.comparison.matching import resolve
+from harness.comparison.matching import resolve, uncommon
 from harness.comparison.splitting import split
 from harness.comparison.table import ResultTable
 from harness.comparison.tables import compare as compare_tables
@@ -45,6 +45,8 @@ class Choices:
     """rows that are compared: NAME=VALUE, or a part of a name"""
     by: str | None = None
     """a setting whose values inside one table are compared"""
+    common_settings: bool = False
+    """leave out of account what not every row states"""
 
     def thresholds(self) -> Thresholds:
         """From the file named, or harness.toml if there is one; then what was chosen. Raises UsageError."""
@@ -74,6 +76,8 @@ def compare(
     kept = _kept(tables, choices)
     left_out = sum(len(t.rows) for t in tables) - sum(len(t.rows) for t in kept)
     ignore = resolve(choices.ignore, tables)
+    if choices.common_settings:
+        ignore |= uncommon(kept) - {choices.by}
     by, (first, *rest) = _parts(kept, choices.by)
     applied = {
         "filters": choices.filters,

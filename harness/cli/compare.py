@@ -34,6 +34,9 @@ def compare(
         list[str] | None,
         typer.Option("--ignore", help="A setting, input or fact that does not matter (repeatable).", metavar="NAME"),
     ] = None,
+    common_settings: Annotated[
+        bool, typer.Option("--common-settings", help="Ignore every setting that not all rows of both tables state.")
+    ] = False,
     across_hosts: Annotated[
         bool, typer.Option("--across-hosts", help="Compare although the hosts differ: hosts, not programs.")
     ] = False,
@@ -103,7 +106,9 @@ def compare(
     output = Output(form.value, json_file, html, markdown_file, junit, quiet)
     output.check(Path(name) for name in tables)
     gates = gates_of(fail_on or ())
-    choices = Choices(tuple(ignore or ()), across_hosts, thresholds, drift, margin, tuple(filters or ()), by)
+    choices = Choices(
+        tuple(ignore or ()), across_hosts, thresholds, drift, margin, tuple(filters or ()), by, common_settings
+    )
     result = compared(*tables, choices=choices, store=store)
     result = result.model_copy(update={"view": viewed(only, sort, everything)})
     deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))

@@ -17,15 +17,19 @@ def keep(table: ResultTable, filters: Sequence[str]) -> ResultTable:
 
 def _test(text: str, table: ResultTable) -> Callable[[Row], bool]:
     name, mark, value = text.partition("=")
-    known = {s.name for row in table.rows for s in row.key}
+    facts = {f.name: f.value for f in table.facts}
+    known = {s.name for row in table.rows for s in row.key} | {f.name for row in table.rows for f in row.attributes}
+    known |= facts.keys()
     named = {n for n in known if spelled(n.removeprefix("parameter ")) == spelled(name.strip())}
     if mark and (named or name.strip() == "metric"):
-        return lambda row: any(fnmatch.fnmatchcase(v, value.strip()) for v in _values(row, named))
+        return lambda row: any(fnmatch.fnmatchcase(v, value.strip()) for v in _values(row, named, facts))
     wanted = text.casefold()
     if not wanted.strip():
         raise UsageError("--filter is empty; expected NAME=VALUE, such as phase=decode, or a part of a name")
     return lambda row: any(wanted in s.value.casefold() for s in row.key) or wanted in row.metric.name.casefold()
 
 
-def _values(row: Row, names: set[str]) -> list[str]:
-    return [s.value for s in row.key if s.name in names] or ([] if names else [row.metric.name])
+def _values(row: Row, names: set[str], facts: dict[str, str]) -> list[str]:
+    found = [s.value for s in row.key if s.name in names] + [f.value for f in row.attributes if f.name in names]
+    found = found or [v for n, v in facts.items() if n in names]
+    return found or ([] if names else [row.metric.name])

@@ -55,16 +55,18 @@ def _within_limit(name: str) -> str:
 
 
 def as_csv(table: ResultTable) -> str:
-    """A line for each row, failed ones too: settings as columns, then metric, unit, point, low, high, n, problem."""
+    """A line for each row, failed ones too: settings as columns, then metric, unit, value with interval, n, problem."""
     names = sorted({s.name for row in table.rows for s in row.key})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*map(harmless, names), "metric", "unit", "point", "low", "high", "n", "problem"])
+    writer.writerow([*map(harmless, names), "metric", "unit", "point", "low", "high", "level", "n", "problem"])
     for row in table.rows:
         settings = {s.name: s.value for s in row.key}
         estimate = row.estimate() if row.problem is None else None
         count = row.basis.n if row.basis is not None else None
-        figures = (None,) * 4 if estimate is None else (estimate.point, estimate.low, estimate.high, count)
+        figures = (
+            (None,) * 5 if estimate is None else (estimate.point, estimate.low, estimate.high, estimate.level, count)
+        )
         cells = [settings.get(n) for n in names]
         writer.writerow([harmless(c) for c in (*cells, row.metric.name, row.metric.unit, *figures, row.problem)])
     return out.getvalue()

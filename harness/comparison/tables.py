@@ -154,7 +154,7 @@ def compare(
         raise UsageError(
             f"{a.name} is of {a.tool} and {b.name} of {b.tool}: they measure different things; compare like with like"
         )
-    matching = match(a, b, ignore)
+    matching = match(a, b, ignore, across_hosts=across_hosts)
     if not matching.matched:
         raise UsageError(nothing_shared(a, b, ignore))
     differences = _differences(a, b)
@@ -190,14 +190,30 @@ def _lone(rows: tuple[Row, ...], side: Literal["a", "b"]) -> list[LoneRow]:
 
 def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:
     """Facts that differ, binding ones first, in the first table's order."""
-    left, right = ({(f.kind, f.name): f.value for f in table.facts} for table in (a, b))
-    binding = {(f.kind, f.name): f.binding for f in (*b.facts, *a.facts)}
+    left, right = (_facts(table) for table in (a, b))
+    of_rows = {(f.kind, f.name) for t in (a, b) for r in t.rows for f in r.attributes}
+    binding = {(f.kind, f.name): f.binding and (f.kind, f.name) not in of_rows for f in (*b.facts, *a.facts)}
     found = [
-        Difference(kind=k[0], name=k[1], a=left.get(k), b=right.get(k), binding=binding[k])
+        Difference(kind=k[0], name=k[1], a=left.get(k), b=right.get(k), binding=binding.get(k, False))
         for k in dict.fromkeys((*left, *right))
         if left.get(k) != right.get(k)
     ]
     return tuple(sorted(found, key=lambda d: not d.binding))
+
+
+_Named = tuple[AttributeKind, str]
+
+
+def _facts(table: ResultTable) -> dict[_Named, str]:
+    """The facts of a table; of those that differ from row to row all values, but of times the first."""
+    found = {(f.kind, f.name): f.value for f in table.facts}
+    values: dict[_Named, list[str]] = {}
+    for row in table.rows:
+        for f in row.attributes:
+            values.setdefault((f.kind, f.name), []).append(f.value)
+    for named, stated in values.items():
+        found.setdefault(named, min(stated) if named[0] == "run" else ", ".join(sorted(set(stated))))
+    return found
 
 
 def _output_differences(matched: tuple[Matched, ...]) -> tuple[Difference, ...]:

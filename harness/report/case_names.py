@@ -80,7 +80,7 @@ def _lone(cases: Sequence[Case]) -> frozenset[Setting]:
     keys = {key for key, _ in cases}
     if len(keys) != 1:
         return frozenset()
-    naming = (*_SIZES, *_BARE, *_FIRST)
+    naming = {*_SIZES, *_BARE, *_FIRST} - {"model_filename"}
     key = keys.pop()
     rest = frozenset(s for s in key if s.name not in naming)
     return rest if len(rest) < len(key) else frozenset()

@@ -97,6 +97,7 @@ def _row(result: _Result) -> Row:
         parameters=key(**parameters),
         family=_family(result) if parameters else (),
         problem=problem,
+        inputs=_ended(result),
     )
 
 
@@ -115,9 +116,15 @@ def _summary(result: _Result) -> Summary:
     )
 
 
+def _ended(result: _Result) -> tuple[Setting, ...]:
+    """The exit code of all runs, where they have one: a command that always fails alike was asked for (-i)."""
+    codes = set(result.exit_codes or ())
+    return key(**{"exit code": codes.pop()}) if len(codes) == 1 and None not in codes else ()
+
+
 def _problem(result: _Result, times: tuple[float, ...]) -> str | None:
     failed = [c for c in result.exit_codes or () if c != 0]
-    if failed:
+    if failed and not _ended(result):
         return f"{len(failed)} of {len(result.exit_codes or ())} runs failed"
     if any(t <= 0 for t in times or (result.mean, result.mean if result.median is None else result.median)):
         return _NOT_POSITIVE
