@@ -11,10 +11,12 @@ from harness.api.loading import load_table
 from harness.api.result import Compared, Tracked
 from harness.api.session import STORE
 from harness.comparison import export as exports
+from harness.comparison.choosing import keep
 from harness.comparison.gate import Gate
 from harness.comparison.gate import parse as parse_gate
 from harness.comparison.history import changes, gather, searchable
-from harness.comparison.matching import resolve
+from harness.comparison.matching import resolve, uncommon
+from harness.comparison.splitting import split
 from harness.comparison.table import ResultTable
 from harness.comparison.tables import compare as compare_tables
 from harness.comparison.thresholds import Thresholds
@@ -39,6 +41,12 @@ class Choices:
     file: Path | None = None
     drift: float | None = None
     margin: float | None = None
+    filters: tuple[str, ...] = ()
+    """rows that are compared: NAME=VALUE, or a part of a name"""
+    by: str | None = None
+    """a setting whose values inside one table are compared"""
+    common_settings: bool = False
+    """leave out of account what not every row states"""
 
     def thresholds(self) -> Thresholds:
         """From the file named, or harness.toml if there is one; then what was chosen. Raises UsageError."""
@@ -55,23 +63,55 @@ class Choices:
 
 
 def compare(
-    a: Table, b: Table, *others: Table, choices: Choices | None = None, store: str | os.PathLike[str] | None = None
+    a: Table, *others: Table, choices: Choices | None = None, store: str | os.PathLike[str] | None = None
 ) -> Compared:
     """Compare result tables with the first: files of a known tool, stored runs by id or label, or tables.
 
-    `choices` say what counts as a change (default: harness.toml in the current folder, else a margin of 3 %). Raises
-    UsageError for a table that cannot be read.
+    With `by` in `choices`, one table by the values of a setting. `choices` say what counts as a change (default:
+    harness.toml in the current folder, else a margin of 3 %). Raises UsageError for a table that cannot be read.
     """
     choices = choices or Choices()
     thresholds = choices.thresholds()
-    first, *rest = (load_table(table, store=store) for table in (a, b, *others))
-    ignore = resolve(choices.ignore, (first, *rest))
-    comparisons = tuple(
-        compare_tables(first, other, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for other in rest
-    )
+    tables = [load_table(table, store=store) for table in (a, *others)]
+    kept = _kept(tables, choices)
+    left_out = sum(len(t.rows) for t in tables) - sum(len(t.rows) for t in kept)
+    ignore = resolve(choices.ignore, tables)
+    if choices.common_settings:
+        ignore |= uncommon(kept) - {choices.by}
+    by, (first, *rest) = _parts(kept, choices.by)
+    applied = {
+        "filters": choices.filters,
+        "left_out": left_out,
+        "by": by,
+        "inside": tables[0].name if choices.by else None,
+    }
+    found = [compare_tables(first, t, thresholds, ignore=ignore, across_hosts=choices.across_hosts) for t in rest]
+    comparisons = tuple(c.model_copy(update={"applied": c.applied.model_copy(update=applied)}) for c in found)
     fingerprint = next((f.value for f in first.facts if (f.kind, f.name) == ("host", "fingerprint")), None)
     calibration = known(Path(store or STORE), fingerprint, thresholds) if fingerprint else None
     return Compared(comparisons=comparisons, calibration=calibration)
+
+
+def _kept(tables: Sequence[ResultTable], choices: Choices) -> list[ResultTable]:
+    """The tables with the rows that the filters leave. Raises UsageError where one is left without any."""
+    kept = [keep(table, choices.filters) for table in tables]
+    empty = next((table for table in kept if not table.rows), None)
+    if choices.filters and empty is not None:
+        asked = " --filter ".join(choices.filters)
+        raise UsageError(f"--filter {asked}: {empty.name} has no such row; leave it out to see the rows")
+    return kept
+
+
+def _parts(tables: Sequence[ResultTable], by: str | None) -> tuple[str | None, tuple[ResultTable, ...]]:
+    """What is compared: the tables, or the parts of a single one. Raises UsageError for the wrong number of tables."""
+    if by is None and len(tables) < 2:
+        raise UsageError(
+            "compare needs at least two tables: the first is what the others are compared with; --by NAME compares the "
+            "values of a setting inside one table"
+        )
+    if by is not None and len(tables) > 1:
+        raise UsageError(f"--by {by} compares inside one table; name one, not {len(tables)}")
+    return (None, tuple(tables)) if by is None else split(tables[0], by)
 
 
 def gates_of(fail_on: Sequence[str]) -> tuple[Gate, ...]:

@@ -146,6 +146,7 @@ class Compared(Reported):
 
     comparisons: tuple[Comparison, ...]
     calibration: Calibration | None = None
+    view: comparison.View = comparison.View()
 
     def to_json(self) -> str:
         return document.as_json(self.comparisons, self.calibration)
@@ -154,7 +155,7 @@ class Compared(Reported):
         return document.as_csv(self.comparisons)
 
     def report(self) -> Report:
-        return comparison.build(self.comparisons, self.calibration)
+        return comparison.build(self.comparisons, self.calibration, self.view)
 
     def rows(self) -> list[Row]:
         return [flat(row) for row in self.to_dict()["rows"]]

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.delivery import Output, deliver, session
+from harness.cli.delivery import Output, deliver, session, viewed
 from harness.cli.options import (
+    All,
     FailOn,
     Force,
     Html,
@@ -14,8 +15,10 @@ from harness.cli.options import (
     JUnit,
     Margin,
     Markdown,
+    Only,
     Quiet,
     RowFormat,
+    Sort,
     StorePath,
     TableFormat,
     ThresholdsFile,
@@ -55,6 +58,9 @@ def ab(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the order in which the sides run.")] = 0,
     form: RowFormat = TableFormat.text,
     fail_on: FailOn = None,
+    only: Only = None,
+    sort: Sort = None,
+    everything: All = False,
     thresholds: ThresholdsFile = None,
     margin: Margin = None,
     json_file: Json = None,
@@ -103,5 +109,6 @@ def ab(
         choices=Choices(file=thresholds, margin=margin),
         session=session(store, quiet=quiet, wait=wait, force=force),
     )
+    result = result.model_copy(update={"view": viewed(only, sort, everything)})
     deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))
     return result.exit_code(gates) or (0 if result.comparisons[0].compared else NOTHING_COMPARED)

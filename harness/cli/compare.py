@@ -5,16 +5,19 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.delivery import Output, deliver
+from harness.cli.delivery import Output, deliver, viewed
 from harness.cli.options import (
+    All,
     FailOn,
     Html,
     Json,
     JUnit,
     Margin,
     Markdown,
+    Only,
     Quiet,
     RowFormat,
+    Sort,
     StorePath,
     TableFormat,
     ThresholdsFile,
@@ -23,7 +26,7 @@ from harness.cli.options import (
 
 def compare(
     tables: Annotated[
-        list[str], typer.Argument(help="Result files, or ids or labels of stored runs.", metavar="A B [C ...]")
+        list[str], typer.Argument(help="Result files, or ids or labels of stored runs.", metavar="A [B ...]")
     ],
     form: RowFormat = TableFormat.text,
     fail_on: FailOn = None,
@@ -31,9 +34,27 @@ def compare(
         list[str] | None,
         typer.Option("--ignore", help="A setting, input or fact that does not matter (repeatable).", metavar="NAME"),
     ] = None,
+    common_settings: Annotated[
+        bool, typer.Option("--common-settings", help="Ignore every setting that not all rows of both tables state.")
+    ] = False,
     across_hosts: Annotated[
         bool, typer.Option("--across-hosts", help="Compare although the hosts differ: hosts, not programs.")
     ] = False,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="Compare only rows with this setting, or part of a name (repeatable).",
+            metavar="[NAME=]VALUE",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Compare inside one table: the values of this setting.", metavar="NAME"),
+    ] = None,
+    only: Only = None,
+    sort: Sort = None,
+    everything: All = False,
     thresholds: ThresholdsFile = None,
     margin: Margin = None,
     drift: Annotated[
@@ -49,16 +70,21 @@ def compare(
 ) -> int:
     """Compare result tables with the first of them.
 
-    What differs around them, each row's decision, and the whole. Reads the JSON of harness, of pytest-benchmark and
-    of llama-bench (JSON lines and CSV too), JSON or CSV of
-    hyperfine and of Google Benchmark, and stored runs. Rows are matched by all their settings, never averaged.
-    More than two tables are each compared with the first.
+    A line for each row: both values, the change of speed (above zero is faster, whatever the metric) with its
+    interval, the number of samples, a word, and a letter for the reason below. Reads the results of harness, of
+    stored runs and of many other tools. Rows are matched by all their settings, never averaged. More than two tables
+    are each compared with the first. --only, --sort and --all change what is printed, and neither what is decided nor
+    JSON, CSV and JUnit.
 
     \b
     Examples:
       harness compare before.json after.json
       harness compare main my-branch --fail-on slower:5%
       harness compare a.json b.json c.json --format markdown
+      harness compare before.json after.json --only changed --sort change
+      harness compare before.json after.json --filter phase=decode
+      harness compare sweep.jsonl --by flash_attn
+      harness compare hyperfine.json --by command
 
     \b
     --fail-on: slower, faster, warn (exit 3), undecided (4), unmeasurable, not-comparable, missing (5). With a
@@ -76,14 +102,14 @@ def compare(
     """
     from harness.api.compare import Choices, gates_of
     from harness.api.compare import compare as compared
-    from harness.errors import UsageError
 
-    if len(tables) < 2:
-        raise UsageError("compare needs at least two tables: the first is what the others are compared with")
     output = Output(form.value, json_file, html, markdown_file, junit, quiet)
     output.check(Path(name) for name in tables)
     gates = gates_of(fail_on or ())
-    choices = Choices(tuple(ignore or ()), across_hosts, thresholds, drift, margin)
+    choices = Choices(
+        tuple(ignore or ()), across_hosts, thresholds, drift, margin, tuple(filters or ()), by, common_settings
+    )
     result = compared(*tables, choices=choices, store=store)
+    result = result.model_copy(update={"view": viewed(only, sort, everything)})
     deliver(result, output, csv=result.to_csv, junit=lambda: result.to_junit(gates))
     return result.exit_code(gates)

@@ -6,7 +6,7 @@ Files come first: a closed pipe must not cost them. Each file that was written i
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,15 @@ from harness.files.output import Target, check_targets, write_target
 if TYPE_CHECKING:
     from harness.api.result import Reported, Result
     from harness.api.session import Session
+    from harness.cli.options import Shown, SortBy
+    from harness.report.comparison import View
 
-NARROWEST, WIDTH = 80, 100
+NARROWEST, WIDTH = 40, 100
 STDOUT = Path("-")
 
 
 def width() -> int:
-    """Columns of the terminal, at least 80; 100 where there is none."""
+    """Columns of the terminal, at least 40; 100 where there is none."""
     return max(NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if sys.stdout.isatty() else WIDTH
 
 
@@ -98,6 +100,16 @@ def deliver(result: "Result", output: Output, **forms: Callable[[], str]) -> Non
         if not output.quiet:
             say(f"wrote {target.path}")
     typer.echo(renderings[output.form](), nl=False)
+
+
+def viewed(only: "Sequence[Shown] | None", sort: "SortBy | None", everything: bool) -> "View":
+    """Which rows of a comparison are printed, and in which order."""
+    from harness.comparison.decision import DECISIONS
+    from harness.report.comparison import CHANGED, View
+
+    wanted = {shown.value.replace("-", " ") for shown in only or ()}
+    kept = tuple(d for d in DECISIONS if d in wanted or ("changed" in wanted and d in CHANGED))
+    return View(only=kept or DECISIONS, sort=sort.value if sort else None, everything=everything)
 
 
 def _rendered(result: "Reported") -> dict[str, Callable[[], str]]:

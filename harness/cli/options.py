@@ -24,6 +24,26 @@ class TableFormat(StrEnum):
     json = "json"
 
 
+class Shown(StrEnum):
+    """Which rows of a comparison are printed."""
+
+    changed = "changed"
+    slower = "slower"
+    faster = "faster"
+    warn = "warn"
+    same = "same"
+    undecided = "undecided"
+    unmeasurable = "unmeasurable"
+    not_comparable = "not-comparable"
+
+
+class SortBy(StrEnum):
+    """The order in which rows of a comparison are printed."""
+
+    change = "change"
+    name = "name"
+
+
 Format = Annotated[OutputFormat, typer.Option("--format", help="How the result is printed on stdout.")]
 RowFormat = Annotated[TableFormat, typer.Option("--format", help="How the result is printed on stdout.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON; - prints it.", metavar="FILE|-")]
@@ -53,5 +73,13 @@ ThresholdsFile = Annotated[
 Margin = Annotated[
     float | None, typer.Option("--margin", min=0.0001, max=0.99, help="Change that does not matter (0.03: 3 %).")
 ]
+Only = Annotated[
+    list[Shown] | None,
+    typer.Option("--only", help="Print these rows and count the others (repeatable).", metavar="changed|WORD"),
+]
+Sort = Annotated[
+    SortBy | None, typer.Option("--sort", help="Order of rows: slowest first, or by name (default: as in the files).")
+]
+All = Annotated[bool, typer.Option("--all", help="Print every setting, difference, reason and lone row.")]
 
 LATEST = "latest"

@@ -14,10 +14,14 @@ from harness.stats import Estimate
 
 SCHEMA = 1
 COLUMNS = (
-    *("a_name", "b_name", "key", "metric", "unit", "better"),
-    *("a_point", "a_low", "a_high", "b_point", "b_low", "b_high"),
-    *("ratio_point", "ratio_low", "ratio_high", "decision", "way", "margin", "reason", "a_basis", "b_basis"),
+    *("a_name", "b_name", "metric", "unit", "better", "decision"),
+    *("change", "change_low", "change_high", "pairs"),
+    *("a", "a_low", "a_high", "a_n", "b", "b_low", "b_high", "b_n"),
+    *("ratio", "ratio_low", "ratio_high", "level", "margin", "way", "reason", "a_basis", "b_basis"),
+    *("ignore", "across_hosts", "filter", "by"),
 )
+KEY = "key."
+"""Before the name of a setting, as the name of its column."""
 
 
 def as_json(comparisons: Sequence[Comparison], calibration: Calibration | None = None) -> str:
@@ -36,19 +40,31 @@ def as_json(comparisons: Sequence[Comparison], calibration: Calibration | None =
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
-    """The same rows with a header; empty cells are unknown. Cells that a spreadsheet would run as a formula are quoted
-    with an apostrophe."""
+    """The same rows with a header: a column for each setting and for each quantity, numbers plain and in full; empty
+    cells are unknown. Cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    names = sorted({s.name for c in comparisons for r in c.rows for s in r.key})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*(f"{KEY}{n}" for n in names), *COLUMNS])
     for c in comparisons:
         for r in c.rows:
-            key = "; ".join(f"{s.name}={s.value}" for s in r.key)
-            numbers = [x for e in (r.a, r.b, r.ratio) for x in _bounds(e)]
-            cells = (c.a, c.b, key, r.metric, r.unit, r.better, *numbers, r.decision, r.way, r.margin, r.reason)
-            bases = (basis and basis.words for basis in (r.a_basis, r.b_basis))
-            writer.writerow([harmless(cell) for cell in (*cells, *bases)])
+            settings = {s.name: s.value for s in r.key}
+            writer.writerow([harmless(cell) for cell in (*(settings.get(n) for n in names), *_cells(c, r))])
     return out.getvalue()
+
+
+def _cells(c: Comparison, r: RowComparison) -> tuple[object, ...]:
+    """A row's cells, in the order of COLUMNS."""
+    pairs = r.ratio.n if r.way == "interleaved" and r.ratio is not None else None
+    applied = (", ".join(c.applied.ignore), str(c.applied.across_hosts).lower(), " ".join(c.applied.filters))
+    return (
+        *(c.a, c.b, r.metric, r.unit, r.better, r.decision),
+        *(*(None if x is None else x - 1 for x in _bounds(r.speed)), pairs),
+        *(*_bounds(r.a), r.a_basis and r.a_basis.n, *_bounds(r.b), r.b_basis and r.b_basis.n),
+        *(*_bounds(r.ratio), c.level, r.margin, r.way, r.reason),
+        *(basis and basis.words for basis in (r.a_basis, r.b_basis)),
+        *(*applied, c.applied.by),
+    )
 
 
 def _row(comparison: Comparison, row: RowComparison) -> dict[str, object]:
@@ -60,6 +76,7 @@ def _row(comparison: Comparison, row: RowComparison) -> dict[str, object]:
         "a": _value(row.a, row.a_basis),
         "b": _value(row.b, row.b_basis),
         "ratio": _estimate(row.ratio),
+        "speed": _estimate(row.speed),
         "decision": row.decision,
         "reason": row.reason,
         "way": row.way,
@@ -84,6 +101,7 @@ def _table(comparison: Comparison) -> dict[str, object]:
         "decisions": {d: comparison.count(d) for d in DECISIONS},
         "drift": comparison.drift,
         "drift_known": comparison.drift_known,
+        "applied": comparison.applied.model_dump(mode="json"),
         "notes": list(comparison.notes),
     }
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 
 from harness.comparison.table import Better, ResultTable, Row
 from harness.errors import UsageError
@@ -10,6 +11,7 @@ from harness.files import strict
 from harness.stats import Estimate
 
 _MEASURES = {"s": "latency", "tok/s": "throughput", "items/s": "throughput"}
+_NUMBER = re.compile(r"[-+]?\d{1,300}(?:\.\d{1,300})?(?:[eE][-+]?\d{1,4})?")
 _NAME_LIMIT = 1024  # longest benchmark name that Bencher's Metric Format allows
 
 
@@ -53,24 +55,26 @@ def _within_limit(name: str) -> str:
 
 
 def as_csv(table: ResultTable) -> str:
-    """A line for each row, failed ones too: settings as columns, then metric, unit, point, low, high, n, problem."""
+    """A line for each row, failed ones too: settings as columns, then metric, unit, value with interval, n, problem."""
     names = sorted({s.name for row in table.rows for s in row.key})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*map(harmless, names), "metric", "unit", "point", "low", "high", "n", "problem"])
+    writer.writerow([*map(harmless, names), "metric", "unit", "point", "low", "high", "level", "n", "problem"])
     for row in table.rows:
         settings = {s.name: s.value for s in row.key}
         estimate = row.estimate() if row.problem is None else None
         count = row.basis.n if row.basis is not None else None
-        figures = (None,) * 4 if estimate is None else (estimate.point, estimate.low, estimate.high, count)
+        figures = (
+            (None,) * 5 if estimate is None else (estimate.point, estimate.low, estimate.high, estimate.level, count)
+        )
         cells = [settings.get(n) for n in names]
         writer.writerow([harmless(c) for c in (*cells, row.metric.name, row.metric.unit, *figures, row.problem)])
     return out.getvalue()
 
 
 def harmless(cell: object) -> object:
-    """A CSV cell that no spreadsheet runs as a formula: such a text is quoted with an apostrophe."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    """A CSV cell that no spreadsheet runs as a formula: such a text is quoted with an apostrophe. A number is none."""
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 

@@ -58,13 +58,17 @@ def parse(text: str) -> Gate:
 def exit_code(comparisons: Sequence[Comparison], gates: Sequence[Gate]) -> int:
     """0 where no gate trips; else that of the gravest: 3 before 5 before 4.
 
-    With any gate, a comparison of which no row could be compared, or was measurable, ends with 5: a gate that cannot
-    trip guards nothing.
+    With any gate, a comparison of which no row could be compared, was measurable, or has an interval (one sample has
+    none) ends with 5: a gate that cannot trip guards nothing.
     """
     codes = {code for g in gates for c in comparisons for code in _codes(g, c)}
-    if gates and any(all(r.decision in _NO_DECISION for r in c.rows) for c in comparisons):
+    if gates and any(not any(map(_could_be_decided, c.rows)) for c in comparisons):
         codes.add(NOTHING_COMPARED)
     return next((code for code in (3, 5, 4) if code in codes), 0)
+
+
+def _could_be_decided(row: RowComparison) -> bool:
+    return row.decision not in _NO_DECISION and row.ratio is not None and row.ratio.interval is not None
 
 
 def tripping(row: RowComparison, gates: Sequence[Gate]) -> Gate | None:

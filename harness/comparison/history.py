@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from harness.comparison.table import AttributeKind, Metric, ResultTable, Setting
+from harness.comparison.matching import defaults
+from harness.comparison.table import AttributeKind, Metric, ResultTable, Row, Setting, is_revision, stated_time
 from harness.stats import Estimate, median
 from harness.vocabulary import Frozen
 
@@ -40,6 +41,7 @@ class Point(Frozen):
     label: str | None = None
     revision: str | None = Field(default=None, description="of what was measured, as the table states it")
     created: dt.datetime | None
+    host_name: str | None = Field(default=None, description="as the table calls it; that of a container means nothing")
     value: Estimate
 
 
@@ -74,24 +76,75 @@ def searchable() -> bool:
 
 
 def gather(tables: Sequence[ResultTable]) -> tuple[Series, ...]:
-    """Series of `tables`, which stand in order of time. Rows with a problem, and rows that share their key with another
-    of the same table, leave a gap. Hosts are told apart by their fingerprint, or by their processor where there is
-    none; neither they nor different inputs are ever joined."""
-    found: dict[tuple[tuple[Setting, ...], Metric, str | None, tuple[Setting, ...]], list[Point]] = {}
+    """Series of `tables`, by stated time where every run of a series states one, else in the order given.
+
+    Rows with a problem, and rows that share key, build and time with another of the same table, leave a gap. What bars
+    two rows from comparison (hosts, GPUs, backends, inputs) is never joined; what a table does not state bars nothing.
+    """
+    silent = defaults(tables)
+    found: dict[tuple[tuple[Setting, ...], Metric, _Facts, tuple[Setting, ...]], list[Point]] = {}
     for table in tables:
-        host, created = _fact(table, "host", "fingerprint", "cpu", "cpu_info", "host name"), _created(table)
-        label, revision = _fact(table, "run", "label"), _fact(table, "version", "commit", "build_commit")
-        times = Counter((row.key, row.metric.name) for row in table.rows)
+        label = _fact(table, "run", "label")
+        times = Counter((row.key, row.metric.name, row.attributes) for row in table.rows)
         for row in table.rows:
-            usable = row.problem is None and times[row.key, row.metric.name] == 1
+            usable = row.problem is None and times[row.key, row.metric.name, row.attributes] == 1
             value = row.estimate() if usable else None
             if value is not None:
-                point = Point(table=table.name, label=label, revision=revision, created=created, value=value)
-                found.setdefault((row.key, row.metric, host, row.inputs), []).append(point)
+                point = Point(
+                    table=table.name,
+                    label=label,
+                    revision=_revision(table, row),
+                    created=_created(table, row),
+                    host_name=_fact(table, "host", "host name"),
+                    value=value,
+                )
+                named = tuple(s for s in row.key if s not in silent)
+                facts = frozenset(table.binding_facts(row).items())
+                found.setdefault((named, row.metric, facts, row.inputs), []).append(point)
+    joined = _joined({facts for _, _, facts, _ in found})
+    series: dict[tuple[tuple[Setting, ...], Metric, _Facts, tuple[Setting, ...]], list[Point]] = {}
+    for (key, metric, facts, inputs), points in found.items():
+        series.setdefault((key, metric, joined[facts], inputs), []).extend(points)
+    hosts = _hosts({facts for _, _, facts, _ in series})
     return tuple(
-        Series(key=key, metric=metric, host=host, inputs=inputs, points=tuple(points))
-        for (key, metric, host, inputs), points in found.items()
+        Series(key=key, metric=metric, host=hosts[facts], inputs=inputs, points=_in_time(points))
+        for (key, metric, facts, inputs), points in series.items()
     )
+
+
+_Facts = frozenset[tuple[str, str]]
+
+
+def _joined(stated: set[_Facts]) -> dict[_Facts, _Facts]:
+    """Facts that say less than exactly one fuller set are taken for it."""
+    fullest = [facts for facts in stated if not any(facts < other for other in stated)]
+    found = {}
+    for facts in stated:
+        fuller = [other for other in fullest if facts <= other]
+        found[facts] = fuller[0] if len(fuller) == 1 else facts
+    return found
+
+
+def _hosts(stated: set[_Facts]) -> dict[_Facts, str | None]:
+    """A host's name: its fingerprint or processor, and what tells it from the others besides."""
+    values: dict[str, set[str | None]] = {}
+    for name in {n for facts in stated for n, _ in facts}:
+        values[name] = {dict(facts).get(name) for facts in stated}
+    names: dict[_Facts, str | None] = {}
+    for facts in stated:
+        found = dict(facts)
+        first = next((n for n in ("fingerprint", "cpu", "cpu_info", "cores") if n in found), None)
+        shown = [found[first] + (" cores" if first == "cores" else "")] if first else []
+        if first != "fingerprint":
+            shown += [v for n, v in sorted(found.items()) if n != first and len(values[n]) > 1]
+        names[facts] = ", ".join(shown) or None
+    return names
+
+
+def _in_time(points: list[Point]) -> tuple[Point, ...]:
+    if any(p.created is None for p in points):
+        return tuple(points)
+    return tuple(sorted(points, key=lambda p: p.created.timestamp() if p.created else 0.0))
 
 
 def changes(series: Series, margin: float) -> tuple[Change, ...]:
@@ -176,11 +229,13 @@ def _fact(table: ResultTable, kind: AttributeKind, *names: str) -> str | None:
     return next((stated[name] for name in names if name in stated), None)
 
 
-def _created(table: ResultTable) -> dt.datetime | None:
-    text = _fact(table, "run", "created", "time", "date")
-    try:
-        found = dt.datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    # Without an offset it is universal time: pytest-benchmark 3 writes it so.
-    return found.replace(tzinfo=dt.UTC) if found is not None and found.tzinfo is None else found
+def _created(table: ResultTable, row: Row) -> dt.datetime | None:
+    """When a row was measured: as the row says, else as its table does."""
+    own = next((f.value for f in row.attributes if f.kind == "run" and f.name == "time"), None)
+    return stated_time(own or _fact(table, "run", "created", "time", "date"))
+
+
+def _revision(table: ResultTable, row: Row) -> str | None:
+    """Of the code that was measured, of the row before that of its table."""
+    facts = (*row.attributes, *table.facts)
+    return next((f.value for f in facts if f.kind == "version" and is_revision(f.name)), None)

@@ -38,7 +38,8 @@ def resolve(asked: Iterable[str], tables: Sequence[ResultTable]) -> frozenset[st
     """The settings, inputs and facts of `tables` that `asked` names; 'library build' is also library-build. Raises
     UsageError for a name that no table has."""
     rows = [row for table in tables for row in table.rows]
-    known = {s.name for row in rows for s in (*row.key, *row.inputs)} | {f.name for t in tables for f in t.facts}
+    known = {s.name for row in rows for s in (*row.key, *row.inputs)}
+    known |= {f.name for row in rows for f in row.attributes} | {f.name for t in tables for f in t.facts}
     found = {name: {k for k in known if spelled(k) == spelled(name)} for name in asked}
     for name, names in found.items():
         if not names:
@@ -73,23 +74,29 @@ _SHOWN = 4
 
 def _apart(a: Row, b: Row, ignore: frozenset[str]) -> list[tuple[str, str | None, str | None]]:
     """Settings in which two rows differ, with both values."""
-    left, right = ({s.name: s.value for s in _kept(row, ignore)} for row in (a, b))
+    left, right = ({s.name: s.value for s in row.key if s.name not in ignore} for row in (a, b))
     names = sorted(left.keys() | right.keys())
     return [(n, left.get(n), right.get(n)) for n in names if left.get(n) != right.get(n)]
 
 
-def match(a: ResultTable, b: ResultTable, ignore: frozenset[str] = frozenset()) -> Matching:
-    """Rows with equal keys and metrics; `ignore` names settings that are left out of the keys on purpose.
+def match(
+    a: ResultTable, b: ResultTable, ignore: frozenset[str] = frozenset(), *, across_hosts: bool = False
+) -> Matching:
+    """Rows with equal keys, metrics and binding facts of their own; `ignore` names settings and facts that are left
+    out on purpose, `across_hosts` leaves out what is of hosts.
 
     Then, among what is left, rows that agree in every setting that both state, if that is one to one: these are
-    reported as not comparable, with the setting that only one side states, or the metric that differs.
+    reported as not comparable, with the setting that only one side states, the fact or the metric that differs.
     """
-    left, right = _grouped(a.rows, ignore), _grouped(b.rows, ignore)
-    found = [_pair(k[0], left[k], right[k]) for k in left if k in right]
+    rules = _Rules.of(a, b, ignore, across_hosts)
+    left, right = _groups(list(a.rows), rules.whole(a)), _groups(list(b.rows), rules.whole(b))
+    found = [m for k in left if k in right for m in _pairs(k[0], left[k], right[k])]
     lone_a = [row for k, rows in left.items() if k not in right for row in rows]
     lone_b = [row for k, rows in right.items() if k not in left for row in rows]
-    near = _near(lone_a, lone_b, ignore)
-    taken = {id(m.a) for m in near} | {id(m.b) for m in near}
+    near = [*_of_other_facts(lone_a, lone_b, (a, b), rules)]
+    taken = {id(row) for m in near for row in (m.a, m.b)}
+    near += _near([r for r in lone_a if id(r) not in taken], [r for r in lone_b if id(r) not in taken], rules)
+    taken = {id(row) for m in near for row in (m.a, m.b)}
     return Matching(
         matched=(*found, *near),
         only_a=tuple(r for r in lone_a if id(r) not in taken),
@@ -97,11 +104,44 @@ def match(a: ResultTable, b: ResultTable, ignore: frozenset[str] = frozenset()) 
     )
 
 
-_Key = tuple[tuple[Setting, ...], str]
+def defaults(tables: Sequence[ResultTable]) -> frozenset[Setting]:
+    """Settings that say no more than silence: at their default, and not stated by every table."""
+    stated = [{s.name for row in table.rows for s in row.key} for table in tables]
+    return frozenset(s for t in tables for s in t.defaults if any(s.name not in names for names in stated))
 
 
-def _grouped(rows: tuple[Row, ...], ignore: frozenset[str]) -> dict[_Key, list[Row]]:
-    return _groups(list(rows), lambda row: (_kept(row, ignore), row.metric.name))
+def uncommon(tables: Sequence[ResultTable]) -> frozenset[str]:
+    """Names of settings that not all rows of all tables state."""
+    stated = [frozenset(s.name for s in row.key) for table in tables for row in table.rows]
+    return frozenset().union(*stated) - frozenset.intersection(*stated) if stated else frozenset()
+
+
+class _Rules(Frozen):
+    """What tells rows apart."""
+
+    ignore: frozenset[str]
+    silent: frozenset[Setting] = Field(description="settings that say no more than silence")
+    facts: frozenset[str] = Field(description="binding facts that differ from row to row, and that all rows state")
+
+    @classmethod
+    def of(cls, a: ResultTable, b: ResultTable, ignore: frozenset[str], across_hosts: bool) -> "_Rules":
+        rows = [(table, row) for table in (a, b) for row in table.rows]
+        own = {f.name: f.kind for _, row in rows for f in row.attributes if f.binding and f.name not in ignore}
+        stated = [table.binding_facts(row).keys() for table, row in rows]
+        facts = (n for n, kind in own.items() if not (across_hosts and kind == "host") and all(n in s for s in stated))
+        return cls(ignore=ignore, silent=defaults((a, b)), facts=frozenset(facts))
+
+    def key(self, row: Row) -> tuple[Setting, ...]:
+        return tuple(s for s in row.key if s.name not in self.ignore and s not in self.silent)
+
+    def facts_of(self, table: ResultTable, row: Row) -> tuple[tuple[str, str], ...]:
+        return tuple(sorted((n, v) for n, v in table.binding_facts(row).items() if n in self.facts))
+
+    def whole(self, table: ResultTable) -> "Callable[[Row], _Key]":
+        return lambda row: (self.key(row), row.metric.name, self.facts_of(table, row))
+
+
+_Key = tuple[tuple[Setting, ...], str, tuple[tuple[str, str], ...]]
 
 
 def _groups(rows: list[Row], key: Callable[[Row], _T]) -> dict[_T, list[Row]]:
@@ -111,26 +151,67 @@ def _groups(rows: list[Row], key: Callable[[Row], _T]) -> dict[_T, list[Row]]:
     return groups
 
 
-def _kept(row: Row, ignore: frozenset[str]) -> tuple[Setting, ...]:
-    return tuple(s for s in row.key if s.name not in ignore)
-
-
-def _pair(key: tuple[Setting, ...], a: list[Row], b: list[Row]) -> Matched:
-    """Two groups of one key. More than one row on a side is never averaged."""
-    problem = None
+def _pairs(key: tuple[Setting, ...], a: list[Row], b: list[Row]) -> list[Matched]:
+    """Two groups of one key. More than one row on a side is never averaged: as many on the other, of which nothing
+    tells one from the next, are those of the same place."""
+    if len(a) == len(b) > 1 and _is_one_name(a) and _is_one_name(b):
+        places = (Setting(name="place", value=f"{i} of {len(a)}") for i in range(1, len(a) + 1))
+        named = (tuple(sorted((*key, place), key=lambda s: s.name)) for place in places)
+        return [Matched(key=k, a=x, b=y, problem=_unit_problem(x, y)) for k, x, y in zip(named, a, b, strict=True)]
+    problem = _unit_problem(a[0], b[0])
     if len(a) > 1 or len(b) > 1:
         side, rows = ("first", a) if len(a) > 1 else ("second", b)
-        apart = sorted({s.name for row in rows for s in set(row.key) - set(rows[0].key)})
+        apart = sorted({s.name for row in rows for s in set(row.key) ^ set(rows[0].key)}) or _attributes_apart(rows)
         how = f"they differ in {', '.join(apart)}" if apart else "nothing tells them apart"
-        problem = f"{len(rows)} rows of the {side} table have this key, {how}; they are not averaged"
-    elif a[0].metric != b[0].metric:
-        problem = f"in {a[0].metric.unit} on one side and {b[0].metric.unit} on the other"
-    return Matched(key=key, a=a[0], b=b[0], problem=problem)
+        advice = f"; --filter {spelled(apart[0])}=VALUE keeps one" if apart else ""
+        problem = f"{len(rows)} rows of the {side} table have this key, {how}; they are not averaged{advice}"
+    return [Matched(key=key, a=a[0], b=b[0], problem=problem)]
 
 
-def _near(a: list[Row], b: list[Row], ignore: frozenset[str]) -> list[Matched]:
+def _unit_problem(a: Row, b: Row) -> str | None:
+    if a.metric == b.metric:
+        return None
+    return f"in {a.metric.unit} on one side and {b.metric.unit} on the other"
+
+
+def _is_one_name(rows: list[Row]) -> bool:
+    """Whether one name was registered several times."""
+    return all(row.key == rows[0].key for row in rows) and not _attributes_apart(rows)
+
+
+def _attributes_apart(rows: list[Row]) -> list[str]:
+    """What tells rows of one key apart, besides the time."""
+    found = {a.name for row in rows for a in set(row.attributes) ^ set(rows[0].attributes) if a.kind != "run"}
+    return sorted(found)
+
+
+def _of_other_facts(
+    a: list[Row], b: list[Row], tables: tuple[ResultTable, ResultTable], rules: _Rules
+) -> list[Matched]:
+    """Left-over rows of one key whose own binding facts differ, one to one: they are not compared."""
+
+    def bare(row: Row) -> tuple[tuple[Setting, ...], str]:
+        return rules.key(row), row.metric.name
+
+    left, right = _groups(a, bare), _groups(b, bare)
+    found = []
+    for k, rows in left.items():
+        if len(rows) != 1 or len(right.get(k, ())) != 1:
+            continue
+        x, y = rows[0], right[k][0]
+        mine, theirs = (dict(rules.facts_of(table, row)) for table, row in zip(tables, (x, y), strict=True))
+        unlike = [f"{n} is {v} on one side and {theirs[n]} on the other" for n, v in mine.items() if theirs[n] != v]
+        if unlike:
+            first = next(n for n, v in mine.items() if theirs[n] != v)
+            host = any(f.kind == "host" for f in (*x.attributes, *y.attributes) if f.name == first)
+            advice = "--across-hosts compares hosts" if host else f"--ignore {spelled(first)} compares all the same"
+            found.append(Matched(key=k[0], a=x, b=y, problem=f"{'; '.join(unlike)}; {advice}"))
+    return found
+
+
+def _near(a: list[Row], b: list[Row], rules: _Rules) -> list[Matched]:
     """Left-over rows that agree in all that both state, one to one."""
-    shapes_a, shapes_b = (_groups(rows, lambda row: _names(row, ignore)) for rows in (a, b))
+    shapes_a, shapes_b = (_groups(rows, lambda row: _names(row, rules)) for rows in (a, b))
     found: list[Matched] = []
     for names, others in itertools.product(sorted(shapes_a, key=sorted), sorted(shapes_b, key=sorted)):
         if not (shared := names & others):
@@ -138,7 +219,7 @@ def _near(a: list[Row], b: list[Row], ignore: frozenset[str]) -> list[Matched]:
         project = functools.partial(_project, names=shared)
         left, right = _groups(shapes_a[names], project), _groups(shapes_b[others], project)
         found += [
-            Matched(key=k, a=left[k][0], b=right[k][0], problem=_unlike(left[k][0], right[k][0], ignore))
+            Matched(key=k, a=left[k][0], b=right[k][0], problem=_unlike(left[k][0], right[k][0], rules))
             for k in left
             if k in right and len(left[k]) == len(right[k]) == 1
         ]
@@ -146,22 +227,22 @@ def _near(a: list[Row], b: list[Row], ignore: frozenset[str]) -> list[Matched]:
     return [m for m in found if times[id(m.a)] == times[id(m.b)] == 1]
 
 
-def _names(row: Row, ignore: frozenset[str]) -> frozenset[str]:
-    return frozenset(s.name for s in _kept(row, ignore))
+def _names(row: Row, rules: _Rules) -> frozenset[str]:
+    return frozenset(s.name for s in rules.key(row))
 
 
 def _project(row: Row, names: frozenset[str]) -> tuple[Setting, ...]:
     return tuple(s for s in row.key if s.name in names)
 
 
-def _unlike(a: Row, b: Row, ignore: frozenset[str]) -> str:
-    if _kept(a, ignore) == _kept(b, ignore):
+def _unlike(a: Row, b: Row, rules: _Rules) -> str:
+    if rules.key(a) == rules.key(b):
         return f"measured as {a.metric.name} on one side and as {b.metric.name} on the other"
-    names_a, names_b = _names(a, ignore), _names(b, ignore)
-    extra = [s for s in (*_kept(a, ignore), *_kept(b, ignore)) if s.name in names_a ^ names_b]
+    names_a, names_b = _names(a, rules), _names(b, rules)
+    extra = [s for s in (*rules.key(a), *rules.key(b)) if s.name in names_a ^ names_b]
     stated = ", ".join(f"{s.name} = {s.value}" for s in extra)
     options = " ".join(f"--ignore {spelled(s.name)}" for s in extra)
-    return f"only one side states {stated}; {options} if that is the same for both"
+    return f"only one side states {stated}; {options} if that is the same for both, --common-settings for all such"
 
 
 _LEAST_SHARE = 0.8

@@ -5,11 +5,12 @@ where it has not; it never carries a bare mean."""
 
 import datetime as dt
 import math
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.stats import LEVEL, Estimate, median_estimate, summary_estimate
+from harness.stats import Estimate, median_estimate, summary_estimate
 from harness.vocabulary import Frozen
 
 Better = Literal["higher", "lower"]
@@ -20,6 +21,10 @@ Centre = Literal["median", "mean"]
 
 Level = Annotated[float, Field(ge=1e-30, le=1e30)]
 """No duration or rate of a computer is outside, and none inside overflows when it is squared or divided."""
+
+
+TABLE_LEVEL = 0.95
+"""Of the intervals of values in tables, comparisons and histories."""
 
 
 class Setting(Frozen):
@@ -90,6 +95,9 @@ class Sample(Frozen):
 class Row(Frozen):
     """One measured quantity. Two rows are of the same thing only where every setting of their keys agrees.
 
+    Where the name in the key is made from `parameters`, `family` is the key that rows of other parameters share.
+    `attributes` hold for this row and not for its whole table.
+
     `sampled` is the unit of sampling: fresh processes, or repetitions inside one process, whose spread says nothing of
     the noise between processes. `inputs` must agree for two rows to be comparable although they are not identity;
     `outcomes` are shown where they differ.
@@ -102,6 +110,9 @@ class Row(Frozen):
     summary: Summary | None = None
     inputs: tuple[Setting, ...] = ()
     outcomes: tuple[Setting, ...] = ()
+    parameters: tuple[Setting, ...] = ()
+    family: tuple[Setting, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     problem: str | None = Field(default=None, description="why there is no value, or why it must not be used")
     disturbed: str | None = Field(default=None, description="what disturbed the host meanwhile, where the file says so")
 
@@ -114,7 +125,7 @@ class Row(Frozen):
             raise ValueError("a row has samples, a summary, or the reason why it has neither")
         return self
 
-    def estimate(self, level: float = LEVEL) -> Estimate | None:
+    def estimate(self, level: float = TABLE_LEVEL) -> Estimate | None:
         """The value with an interval from its own samples alone; None for a row without a value. Its `n` is at least
         two where the file does not say how many; `basis` has None there."""
         if self.samples:
@@ -154,6 +165,14 @@ class ResultTable(Frozen):
     facts: tuple[Attribute, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = Field(default=(), description="what the file does not say, and what was left out")
+    defaults: tuple[Setting, ...] = Field(
+        default=(), description="what settings are where a file of another version of the tool does not state them"
+    )
+
+    def binding_facts(self, row: Row) -> dict[str, str]:
+        """What must agree with what `row` is compared with: of the table, and of the row itself."""
+        own = {f.name: f.value for f in row.attributes if f.binding}
+        return {f.name: f.value for f in self.facts if f.binding} | own
 
 
 def attributes(*found: tuple[AttributeKind, str, object, bool]) -> tuple[Attribute, ...]:
@@ -168,6 +187,48 @@ def attributes(*found: tuple[AttributeKind, str, object, bool]) -> tuple[Attribu
 def key(**settings: object) -> tuple[Setting, ...]:
     """Settings sorted by name; numbers and truth values as one text each, so that 8 and 8.0 are the same."""
     return tuple(Setting(name=name, value=plain(value)) for name, value in sorted(settings.items()))
+
+
+_REVISION_NAMES = frozenset(
+    (
+        *("commit", "commithash", "commitid", "buildcommit", "gitcommit", "gitcommithash", "gitcommitid"),
+        *(
+            "gitrev",
+            "gitrevision",
+            "gitsha",
+            "gitsha1",
+            "githash",
+            "gitdescribe",
+            "revision",
+            "rev",
+            "sha",
+            "vcsrevision",
+        ),
+    )
+)
+
+
+def is_revision(name: str) -> bool:
+    """Whether a name, however it is spelled, is that of a revision of the code: gitrev, GIT_COMMIT_HASH."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()) in _REVISION_NAMES
+
+
+_TIME_FORMS = ("%m/%d/%y %H:%M:%S", "%Y%m%d-%H%M%S", "%a %b %d %H:%M:%S %Y", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d-%H-%M-%S")
+"""Besides ISO 8601: Google Benchmark before 1.5.1 in the C locale, vLLM, ctime, and what scripts write."""
+
+
+def stated_time(text: str | None) -> dt.datetime | None:
+    """A time as files state it, in old forms too; universal time where it has no offset. None where it is no time."""
+    text = (text or "").strip()[:60]
+    if re.fullmatch(r"1\d{9}(?:\d{3})?", text):  # seconds or milliseconds since 1970
+        return dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
+    for form in (None, *_TIME_FORMS):
+        try:
+            found = dt.datetime.fromisoformat(text) if form is None else dt.datetime.strptime(text, form)
+        except ValueError:
+            continue
+        return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found
+    return None
 
 
 def plain(value: object) -> str:

@@ -51,6 +51,11 @@ class RowComparison(Frozen):
         default=None, description="the change in speed that the whole interval shown exceeds, as a share; 0 if none is"
     )
 
+    @property
+    def speed(self) -> Estimate | None:
+        """The ratio as one of speeds: above 1 is faster, whatever the metric."""
+        return self.ratio if self.ratio is None or self.better == "higher" else inverse(self.ratio)
+
 
 class LoneRow(Frozen):
     """A row that only one table has."""
@@ -58,6 +63,32 @@ class LoneRow(Frozen):
     key: tuple[Setting, ...]
     metric: str
     only_in: Literal["a", "b"]
+
+
+class Applied(Frozen):
+    """What was asked for that decides which rows are compared, and as what."""
+
+    ignore: tuple[str, ...] = Field(default=(), description="settings, inputs and facts that were left out of account")
+    across_hosts: bool = False
+    filters: tuple[str, ...] = Field(default=(), description="which rows were kept")
+    left_out: int = Field(default=0, ge=0, description="rows that the filters left out")
+    by: str | None = Field(default=None, description="the setting whose values inside one table are compared")
+    inside: str | None = Field(default=None, description="the table inside which they are")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """A sentence for each of them."""
+        found = []
+        if self.ignore:
+            found.append(f"left out of account (--ignore): {', '.join(self.ignore)}")
+        if self.across_hosts:
+            found.append("compared across hosts (--across-hosts): hosts, and not programs alone")
+        if self.filters:
+            rows = f"{self.left_out} row{'s' if self.left_out != 1 else ''}"
+            found.append(f"only rows with {' and '.join(self.filters)} (--filter): {rows} left out before deciding")
+        if self.by:
+            found.append(f"values of {self.by} inside one table (--by), the first of them against each other one")
+        return tuple(found)
 
 
 class Comparison(Frozen):
@@ -75,6 +106,7 @@ class Comparison(Frozen):
     drift_known: bool
     level: float
     notes: tuple[str, ...]
+    applied: Applied = Applied()
 
     @property
     def compared(self) -> tuple[RowComparison, ...]:
@@ -122,7 +154,7 @@ def compare(
         raise UsageError(
             f"{a.name} is of {a.tool} and {b.name} of {b.tool}: they measure different things; compare like with like"
         )
-    matching = match(a, b, ignore)
+    matching = match(a, b, ignore, across_hosts=across_hosts)
     if not matching.matched:
         raise UsageError(nothing_shared(a, b, ignore))
     differences = _differences(a, b)
@@ -148,6 +180,7 @@ def compare(
         drift_known=thresholds.drift_known,
         level=thresholds.level,
         notes=tuple(dict.fromkeys((*a.notes, *b.notes))),
+        applied=Applied(ignore=tuple(sorted(ignore)), across_hosts=across_hosts),
     )
 
 
@@ -157,14 +190,30 @@ def _lone(rows: tuple[Row, ...], side: Literal["a", "b"]) -> list[LoneRow]:
 
 def _differences(a: ResultTable, b: ResultTable) -> tuple[Difference, ...]:
     """Facts that differ, binding ones first, in the first table's order."""
-    left, right = ({(f.kind, f.name): f.value for f in table.facts} for table in (a, b))
-    binding = {(f.kind, f.name): f.binding for f in (*b.facts, *a.facts)}
+    left, right = (_facts(table) for table in (a, b))
+    of_rows = {(f.kind, f.name) for t in (a, b) for r in t.rows for f in r.attributes}
+    binding = {(f.kind, f.name): f.binding and (f.kind, f.name) not in of_rows for f in (*b.facts, *a.facts)}
     found = [
-        Difference(kind=k[0], name=k[1], a=left.get(k), b=right.get(k), binding=binding[k])
+        Difference(kind=k[0], name=k[1], a=left.get(k), b=right.get(k), binding=binding.get(k, False))
         for k in dict.fromkeys((*left, *right))
         if left.get(k) != right.get(k)
     ]
     return tuple(sorted(found, key=lambda d: not d.binding))
+
+
+_Named = tuple[AttributeKind, str]
+
+
+def _facts(table: ResultTable) -> dict[_Named, str]:
+    """The facts of a table; of those that differ from row to row all values, but of times the first."""
+    found = {(f.kind, f.name): f.value for f in table.facts}
+    values: dict[_Named, list[str]] = {}
+    for row in table.rows:
+        for f in row.attributes:
+            values.setdefault((f.kind, f.name), []).append(f.value)
+    for named, stated in values.items():
+        found.setdefault(named, min(stated) if named[0] == "run" else ", ".join(sorted(set(stated))))
+    return found
 
 
 def _output_differences(matched: tuple[Matched, ...]) -> tuple[Difference, ...]:

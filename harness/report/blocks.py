@@ -37,20 +37,24 @@ def words(cell: Cell) -> str:
 class Column(Frozen):
     """A column's heading. `meaning` lets a format mark what the words already say.
 
-    A plain cell's first line says it and later lines explain; in a list all lines weigh the same.
+    A plain cell's first line says it and later lines explain; in a list all lines weigh the same. A `spare` column may
+    be left out where there is no room for it.
     """
 
     name: str
+    spare: bool = False
     align: Literal["left", "right"] = "left"
     meaning: Literal["plain", "outcome", "list"] = "plain"
 
 
 def columns(*headings: str, outcome: str | None = None) -> tuple[Column, ...]:
-    """Columns of plain cells; a heading behind `>` stands over figures, which end at the right."""
+    """Columns of plain cells; a heading behind `>` stands over figures, which end at the right, one behind `?` may be
+    left out."""
     return tuple(
         Column(
-            name=h.removeprefix(">"),
-            align="right" if h.startswith(">") else "left",
+            name=h.lstrip("?>"),
+            align="right" if ">" in h[:2] else "left",
+            spare=h.startswith("?"),
             meaning="outcome" if h == outcome else "plain",
         )
         for h in headings
@@ -65,11 +69,13 @@ class Heading(Frozen):
 
 
 class Text(Frozen):
-    """A paragraph. `lead` marks the one sentence to read if only one is read."""
+    """A paragraph. `lead` marks the one sentence to read if only one is read; `last` one that a terminal shows at the
+    end, where it is seen."""
 
     kind: Literal["text"] = "text"
     text: str
     lead: bool = False
+    last: bool = False
 
 
 class Bullets(Frozen):
@@ -86,7 +92,8 @@ class Callout(Frozen):
 
 
 class Table(Frozen):
-    """Rows of text. `narrow` says what becomes of it on a phone: each row a card, or the whole a grid that scrolls."""
+    """Rows of text. `narrow` says what becomes of it on a phone: each row a card, or the whole a grid that scrolls.
+    With `lines` every row is one line of a terminal, in which the first cell is shortened."""
 
     kind: Literal["table"] = "table"
     title: str
@@ -94,6 +101,7 @@ class Table(Frozen):
     rows: tuple[tuple[Cell, ...], ...]
     note: str | None = None
     narrow: Literal["cards", "scroll"] = "scroll"
+    lines: bool = False
 
     @model_validator(mode="after")
     def _rectangular(self) -> Self:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 
 from harness.comparison.history import FEWEST_RUNS, Change, Point, Series, host_changes
-from harness.comparison.table import Setting
+from harness.comparison.table import TABLE_LEVEL, Setting
 from harness.files import strict
 from harness.report.blocks import Block, Callout, Report, Table, Text, columns
-from harness.report.comparison import described, shared, titled
-from harness.units import UNKNOWN, interval, quantity, times
+from harness.report.case_names import CaseNames, described, name_cases, shared
+from harness.report.changes import change
+from harness.units import UNKNOWN, interval, percent, quantity
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 24
@@ -16,19 +17,34 @@ SPARK_WIDTH = 24
 
 def build(series: Sequence[Series], changes: Sequence[Change] | None) -> Report:
     """The report on stored runs. `changes` is None where nobody looked for them."""
-    runs = {p.table: p for s in series for p in s.points}
+    runs = {(p.table, p.created, p.revision): p for s in series for p in s.points}
     blocks: list[Block] = [Text(text=_headline(series, len(runs), changes), lead=True)]
-    common = shared(s.key for s in series)
-    blocks.append(_table(series, common))
+    names = name_cases((s.key, s.metric.name) for s in series)
+    blocks.append(_table(series, names))
     blocks.append(_runs(_in_time(tuple(runs.values()))))
+    blocks += _warnings(series)
     if changes:
-        blocks.append(_changes(changes, common))
+        blocks.append(_changes(changes, names))
         together = host_changes(changes, series)
         if together:
             runs_named = ", ".join(together)
             text = f"Half or more of the cases changed together since {runs_named}: the host changed, most likely."
             blocks.append(Callout(tone="warning", text=text))
     return Report(title="History", blocks=tuple(blocks))
+
+
+def _warnings(series: Sequence[Series]) -> list[Block]:
+    """Of an order that nobody states, and of hosts of several names that are taken for one."""
+    found: list[Block] = []
+    if any(p.created is None for s in series if len(s.points) > 1 for p in s.points):
+        text = "Some runs do not say when they were: these are in the order in which they were given."
+        found.append(Callout(tone="warning", text=text))
+    named = {p.host_name for s in series for p in s.points if len({q.host_name for q in s.points}) > 1}
+    if named:
+        names = ", ".join(sorted(n or "not stated" for n in named)[:4])
+        text = f"Host names differ ({names}{', ...' if len(named) > 4 else ''}); nothing else tells the hosts apart."
+        found.append(Callout(tone="note", text=text))
+    return found
 
 
 def as_json(series: Sequence[Series], changes: Sequence[Change] | None) -> str:
@@ -63,13 +79,15 @@ def _headline(series: Sequence[Series], runs: int, changes: Sequence[Change] | N
     return f"{text}; {found}{unsearched}. A change here stops nothing."
 
 
-def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
+def _table(series: Sequence[Series], names: CaseNames) -> Table:
     return Table(
-        title=titled("Series", common),
-        columns=columns("case", "host", ">runs", ">latest", f"latest {SPARK_WIDTH}, low to high"),
+        title=f"Series (all: {', '.join(names.common)})" if names.common else "Series",
+        columns=columns(
+            "case", "host", ">runs", f">latest [{percent(TABLE_LEVEL)}]", f"latest {SPARK_WIDTH}, low to high"
+        ),
         rows=tuple(
             (
-                _case(s, series, common),
+                _case(s, series, names),
                 s.host or UNKNOWN,
                 str(len(s.points)),
                 _value(s),
@@ -81,9 +99,9 @@ def _table(series: Sequence[Series], common: frozenset[Setting]) -> Table:
     )
 
 
-def _case(one: Series, series: Sequence[Series], common: frozenset[Setting]) -> str:
+def _case(one: Series, series: Sequence[Series], names: CaseNames) -> str:
     """A case's name; with its inputs where another series on the same host has the same name."""
-    name = described(one.key, without=common) or one.metric.name
+    name = names[one.key, one.metric.name]
     like = [s.inputs for s in series if (s.key, s.metric, s.host) == (one.key, one.metric, one.host)]
     if len(like) == 1:
         return name
@@ -123,16 +141,16 @@ def _short(revision: str | None) -> str:
     return f"{commit[1][:12]}{commit[2]}" if commit else revision
 
 
-def _changes(changes: Sequence[Change], common: frozenset[Setting]) -> Table:
+def _changes(changes: Sequence[Change], names: CaseNames) -> Table:
     return Table(
         title="Changes of level",
-        columns=columns("case", "since", "revision", ">speed", ">runs before, after", ">p"),
+        columns=columns("case", "since", "revision", ">change of speed", ">runs before, after", ">p"),
         rows=tuple(
             (
-                described(c.key, without=common) or c.metric,
+                names[c.key, c.metric],
                 c.since,
                 _short(c.revision),
-                times(c.speed),
+                change(c.speed),
                 f"{c.runs_before}, {c.runs_after}",
                 f"{c.p_value:.1g}",
             )

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from harness.comparison.gate import Gate, tripping
 from harness.comparison.tables import Comparison, RowComparison
 from harness.files.text import printable_line
-from harness.units import interval, times
+from harness.report.changes import change, change_interval
 
 _SKIPPED = ("undecided", "unmeasurable", "not comparable")
 
@@ -35,6 +35,10 @@ def _suite(root: ElementTree.Element, comparison: Comparison, gates: Sequence[Ga
         errors="0",
         skipped=str(skipped + (0 if missing_fails else len(lone))),
     )
+    if comparison.applied.words:
+        properties = ElementTree.SubElement(suite, "properties")
+        for words in comparison.applied.words:
+            ElementTree.SubElement(properties, "property", name="harness", value=printable_line(words))
     for row in comparison.rows:
         _case(suite, row, comparison, gates)
     for absent in lone:
@@ -48,7 +52,7 @@ def _case(suite: ElementTree.Element, row: RowComparison, comparison: Comparison
     case = ElementTree.SubElement(suite, "testcase", classname=printable_line(row.metric), name=name)
     message = f"{row.decision}: {printable_line(row.reason)}"
     if row.ratio is not None:
-        message = f"{row.decision} ({_ratio(row)}): {printable_line(row.reason)}"
+        message = f"{row.decision} ({_change(row)}): {printable_line(row.reason)}"
     if tripping(row, gates) is not None:
         failure = ElementTree.SubElement(case, "failure", message=message, type=row.decision)
         failure.text = printable_line(f"{comparison.b} against {comparison.a}: {message}")
@@ -58,6 +62,6 @@ def _case(suite: ElementTree.Element, row: RowComparison, comparison: Comparison
         ElementTree.SubElement(case, "system-out").text = message
 
 
-def _ratio(row: RowComparison) -> str:
-    assert row.ratio is not None
-    return f"{times(row.ratio.point)} {interval(row.ratio.low, row.ratio.high)}"
+def _change(row: RowComparison) -> str:
+    assert row.speed is not None
+    return f"{change(row.speed.point)} in speed, {change_interval(row.speed, str(row.speed.n))}"

@@ -3,6 +3,7 @@
 Column widths are in terminal cells, so wide characters count two."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from wcwidth import wcswidth, wcwidth
@@ -28,6 +29,8 @@ from harness.report.blocks import Text as Paragraph
 WIDTH = 100
 HINT = "The evidence behind each verdict, with its sources: --details, --format markdown or --html FILE."
 _GAP = 2  # what tabulate's "plain" format puts between columns
+_LEGIBLE = 28  # terminal cells of a row's name for which spare columns give way
+_LEAST_NAME = 8
 _LEAST = 4  # terminal cells that a column keeps however narrow the page
 _TALL = 2  # line breaks in a cell from which rows are set apart
 _WORD = re.compile(r"\[[^\[\]]{1,24}, [^\[\]]{1,24}\](?: %)?\S*|\S+(?: %)?(?=\s|$)|\S+")
@@ -40,7 +43,7 @@ def render(report: Report, *, width: int = WIDTH, details: bool = False) -> str:
     parts = [_rule(report.title, "=", width)]
     brief: list[str] = []
     hidden = False
-    for block in report.blocks:
+    for block in sorted(report.blocks, key=lambda b: isinstance(b, Paragraph) and b.last):
         if not details and _folded(block):
             hidden = True
             continue
@@ -67,7 +70,9 @@ def table(block: Table, width: int = WIDTH) -> str:
     addresses = tuple(dict.fromkeys(c.url for row in block.rows for c in row if isinstance(c, Link)))
     cells = [[_words(cell, addresses) for cell in row] for row in block.rows]
     parts = wrap(block.title, width)
-    if block.narrow == "cards" and not _keeps_words(cells, width):
+    if block.lines and cells:
+        parts += [_one_line_each(block.columns, cells, width)]
+    elif block.narrow == "cards" and not _keeps_words(cells, width):
         parts += ["", _stacked(block.columns, cells, width), ""]
     else:
         parts += [grid(block.columns, cells, width)] if cells else ["(none)"]
@@ -127,6 +132,75 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], w
         preserve_whitespace=True,
     )
     return "\n".join(out.rstrip() for out in text.split("\n"))
+
+
+def _one_line_each(columns: Sequence[Column], rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> str:
+    """A line a row: spare columns are left out from the last on until the first cells are legible, then these are
+    shortened. Where even that does not fit, rows are stacked."""
+    grid = [[printable_line(c.name) for c in columns], *([" ".join(cell) for cell in row] for row in rows)]
+    sizes = [max(cells(row[i]) for row in grid) for i in range(len(columns))]
+    kept = list(range(len(columns)))
+    for place in reversed([i for i, c in enumerate(columns) if c.spare]):
+        if _room(sizes, kept, width) >= min(sizes[0], _LEGIBLE):
+            break
+        kept.remove(place)
+    room = _room(sizes, kept, width)
+    if room < min(sizes[0], _LEAST_NAME):
+        return _stacked(columns, rows, width)
+    names = shortened([row[0] for row in grid[1:]], room)
+    sizes[0] = max(map(cells, [grid[0][0], *names]))
+    out = []
+    for row, name in zip(grid, [grid[0][0], *names], strict=True):
+        texts = [_aligned(name if i == 0 else row[i], sizes[i], columns[i].align) for i in kept]
+        out.append((" " * _GAP).join(texts).rstrip())
+    return "\n".join(out)
+
+
+def _room(sizes: Sequence[int], kept: Sequence[int], width: int) -> int:
+    """Cells that the columns `kept` leave to the first of them."""
+    return width - sum(sizes[i] for i in kept[1:]) - _GAP * (len(kept) - 1)
+
+
+def _aligned(text: str, size: int, align: str) -> str:
+    pad = " " * (size - cells(text))
+    return pad + text if align == "right" else text + pad
+
+
+def shortened(names: Sequence[str], room: int) -> list[str]:
+    """`names` of at most `room` cells each, cut in the middle so that no two different ones become alike; where no cut
+    does that, the ones that became alike are numbered."""
+    distinct = list(dict.fromkeys(names))
+    if max(map(cells, distinct), default=0) <= room:
+        return list(names)
+    best: dict[str, str] = {}
+    for head in sorted(range(room), key=lambda n: abs(3 * n - 2 * room)):  # two thirds at the beginning where that does
+        found = {name: _cut(name, head, room) for name in distinct}
+        if len(set(found.values())) > len(set(best.values())) or not best:
+            best = found
+        if len(set(best.values())) == len(distinct):
+            break
+    times = Counter(best.values())
+    numbered = {n: f"{i}{_cut(n, 0, room - len(str(i)))}" for i, n in enumerate(distinct, 1) if times[best[n]] > 1}
+    return [numbered.get(name, best[name]) for name in names]
+
+
+def _cut(name: str, head: int, room: int) -> str:
+    """The first `head` cells of a name and as many of its last as there is room for."""
+    if cells(name) <= room:
+        return name
+    start = _taken(name, head)
+    end = _taken(name[::-1], room - 1 - cells(start))[::-1]
+    while end and cells(f"{start}…{end}") > room:  # a mark may widen what it now follows
+        end = end[1:]
+    return f"{start}…{end}"
+
+
+def _taken(text: str, room: int) -> str:
+    """The longest beginning of at most `room` cells."""
+    end = min(len(text), max(0, room))
+    while end and cells(text[:end]) > room:
+        end -= 1
+    return text[:end]
 
 
 def _keeps_words(rows: Sequence[Sequence[tuple[str, ...]]], width: int) -> bool:

@@ -85,7 +85,7 @@ def test_add_a_claim_kind(tmp_path: Path) -> None:
 
 def test_add_a_file_format(tmp_path: Path) -> None:
     printed = follow("Add a file format", tmp_path)
-    assert "sort" in printed and "0.3" in printed
+    assert "sort" in printed and "312 ms" in printed and "1 slower" in printed
     is_tidy("Add a file format", tmp_path)
 
 

@@ -315,7 +315,9 @@ def test_every_row_is_accounted_for_and_no_two_are_merged(
     for m in found.matched:
         if m.problem is None:
             assert m.a.key == m.b.key
-            assert sum(r.key == m.a.key for r in a.rows) == sum(r.key == m.b.key for r in b.rows) == 1
+            assert sum(r.key == m.a.key for r in a.rows) == sum(r.key == m.b.key for r in b.rows)
+    clean = [m for m in found.matched if m.problem is None]
+    assert len({id(m.a) for m in clean}) == len({id(m.b) for m in clean}) == len(clean)
     seen = {m.a.key for m in found.matched} | {r.key for r in found.only_a}
     assert seen == {r.key for r in a.rows}
     seen = {m.b.key for m in found.matched} | {r.key for r in found.only_b}

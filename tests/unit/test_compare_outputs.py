@@ -14,6 +14,7 @@ from harness.comparison.thresholds import Thresholds
 from harness.errors import UsageError
 from harness.report import comparison as blocks
 from harness.report import html, junit, markdown, text
+from harness.report.blocks import Table, words
 
 THRESHOLDS = Thresholds(drift=0.01, drift_known=True)
 RATE = Metric(name="rate", unit="tok/s", better="higher")
@@ -59,13 +60,98 @@ def test_csv_is_rectangular_and_runs_no_formula(mixed: Comparison) -> None:
 
 def test_a_report_says_first_what_differs(mixed: Comparison) -> None:
     written = text.render(blocks.build([mixed]))
-    assert written.index("python") < written.index("second / first") < written.index("Geometric mean")
+    assert written.index("python") < written.index("change") < written.index("geometric mean")
+    assert written.rstrip().endswith("1 undecided. 1 not comparable.")  # the end is what a terminal shows
     page = markdown.render(blocks.build([mixed]))
-    for words in ("1 slower", "it crashed", "Not measured side by side", "case gone"):
-        assert words in page
+    for part in ("1 slower", "it crashed", "Not measured side by side", "case gone", "all: m"):
+        assert part in page
     assert all(len(line) <= 100 for line in written.splitlines())
-    assert "| slower |" in page
+    assert "| slower a |" in page
     assert "slower" in html.render(blocks.build([mixed]))
+
+
+def changes(*speeds: float, metric: Metric = RATE) -> Comparison:
+    """Comparison of a case for each of these changes of speed."""
+    names = [f"case{i:03}" for i in range(len(speeds))]
+    a = table("old", *(row(n, 100, metric) for n in names))
+    b = table(
+        "new", *(row(n, 100 * (s if metric is RATE else 1 / s), metric) for n, s in zip(names, speeds, strict=True))
+    )
+    return compare(a, b, THRESHOLDS)
+
+
+def shown_changes(comparison: Comparison, view: blocks.View | None = None) -> list[str]:
+    (rows,) = (b for b in blocks.build([comparison], view=view).blocks if isinstance(b, Table) and b.lines)
+    place = [c.name for c in rows.columns].index("change")
+    return [words(row[place]) for row in rows.rows]
+
+
+@pytest.mark.parametrize("metric", [RATE, TIME])
+def test_changes_are_of_speed_whatever_the_metric(metric: Metric) -> None:
+    assert shown_changes(changes(1.1, 0.8, 1.0, metric=metric)) == ["+10 %", "-20 %", "0 %", "-4.2 %"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_line_a_case_at_any_width(width: int) -> None:
+    """154 rows print at most 200 lines; none is wider than the terminal, and no interval is broken."""
+    many = changes(*(0.5 + 0.01 * i for i in range(154)))
+    out = text.render(blocks.build([many]), width=width)
+    lines = out.splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= width
+    rows = [line.split("  ")[0][-3:] for line in lines if line.startswith("case ")]
+    assert [name for name in rows if name.isdecimal()] == [f"{i:03}" for i in range(154)]
+    assert all(line.count("[") == line.count("]") for line in lines)
+    assert (width < 80) == ("±  " not in out)  # spare columns give way first
+
+
+def test_views_change_what_is_printed_and_nothing_else() -> None:
+    mixed = changes(2.0, 1.001, 0.5, 1.0, 3.0)
+    changed = blocks.View(only=blocks.CHANGED, sort="change")
+    assert shown_changes(mixed, changed)[:3] == ["-50 %", "+100 %", "+200 %"]
+    assert "not shown: 2 undecided" in text.render(blocks.build([mixed], view=changed)).replace("same", "undecided")
+    assert [r.decision for r in mixed.rows].count("faster") == 2
+    by_name = blocks.View(sort="name")
+    assert shown_changes(mixed, by_name) == shown_changes(mixed)
+
+
+def test_an_interval_of_decades_is_said_to_say_nothing() -> None:
+    def two(*values: float) -> ResultTable:
+        samples = tuple(Sample(value=v) for v in values)
+        return table("t", Row(key=key(case="x"), metric=RATE, sampled="process", samples=samples))
+
+    assert "± ∞ (2 samples)" in text.render(blocks.build([compare(two(1, 9), two(2, 11), THRESHOLDS)]))
+    assert "± ∞ (1 sample)" in text.render(blocks.build([compare(two(1), two(2), THRESHOLDS)]))
+
+
+def test_reasons_are_said_once() -> None:
+    a, b = (table(n, *(row(f"x{i}", 1, problem="it crashed") for i in range(30))) for n in "ab")
+    assert text.render(blocks.build([compare(a, b, THRESHOLDS)])).count("it crashed") == 1
+
+
+def test_csv_reads_back_to_the_last_digit(mixed: Comparison) -> None:
+    read = list(csv.DictReader(io.StringIO(document.as_csv([mixed]))))
+    for cells, found in zip(read, mixed.rows, strict=True):
+        assert {n.removeprefix("key."): v for n, v in cells.items() if n.startswith("key.")} == {
+            s.name: s.value for s in found.key
+        }
+        for name, value in (("a", found.a), ("b", found.b), ("ratio", found.ratio)):
+            assert (cells[name] == "") == (value is None)
+            if value is not None:
+                assert float(cells[name]) == value.point
+        if found.speed is not None:
+            assert float(cells["change"]) == found.speed.point - 1
+
+
+def test_choices_are_recorded_in_every_output() -> None:
+    a, b = (table(n, row("x", 100), row("y", 100)) for n in "ab")
+    ignored = compare(a, b, THRESHOLDS, ignore=frozenset({"model"}), across_hosts=True)
+    report = blocks.build([ignored])
+    for written in (text.render(report), markdown.render(report), html.render(report), junit.render([ignored], [])):
+        assert "--ignore" in written and "--across-hosts" in written
+    (about,) = json.loads(document.as_json([ignored]))["tables"]
+    assert about["applied"]["ignore"] == ["model"] and about["applied"]["across_hosts"]
+    cells = list(csv.DictReader(io.StringIO(document.as_csv([ignored]))))
+    assert {(c["ignore"], c["across_hosts"]) for c in cells} == {("model", "true")}
 
 
 def test_three_tables_stand_beside_the_first() -> None:
@@ -140,9 +226,9 @@ def test_bencher_latency_is_in_nanoseconds() -> None:
 
 def test_exported_names_run_as_no_formula() -> None:
     """A spreadsheet obeys text that begins so; a negative number is no text."""
-    assert [export.harmless(cell) for cell in ("=1+1", "@x", "-a", "+b", "plain", -1.5, None)] == [
+    assert [export.harmless(cell) for cell in ("=1+1", "@x", "-a", "+b", "plain", "-1", -1.5, None)] == [
         *("'=1+1", "'@x", "'-a", "'+b", "plain"),
-        *(-1.5, None),
+        *("-1", -1.5, None),
     ]
 
 

@@ -20,7 +20,7 @@ def table(day: int, host: str, better: Better = "higher", **values: float) -> Re
         tool="t",
         name=f"run{day}",
         facts=(
-            Attribute(kind="host", name="fingerprint", value=host),
+            Attribute(kind="host", name="fingerprint", value=host, binding=True),
             Attribute(kind="run", name="created", value=(START + dt.timedelta(days=day)).isoformat()),
         ),
         rows=tuple(

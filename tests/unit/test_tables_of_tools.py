@@ -123,7 +123,8 @@ def test_where_one_file_keeps_a_mean_only_means_are_compared() -> None:
 def test_two_benchmarks_of_one_name_are_not_taken_for_repetitions() -> None:
     doubled = text("google_benchmark.json").replace("BM_Sum/4096", "BM_Sum/64")
     table = parse(doubled, "x")
-    (row,) = [r for r in compare(table, table, Thresholds()).rows if r.key[0].value == "BM_Sum/64"]
+    once = table.model_copy(update={"rows": table.rows[:1]})
+    (row,) = [r for r in compare(once, table, Thresholds()).rows if r.key[0].value == "BM_Sum/64"]
     assert row.decision == "not comparable" and "nothing tells them apart" in row.reason
 
 

@@ -5,7 +5,7 @@ import re
 
 from pydantic import ValidationError
 
-from harness.comparison.formats import google_benchmark, hyperfine, llama_bench, readers, unusable
+from harness.comparison.formats import google_benchmark, hyperfine, llama_bench, noise, readers, unusable
 from harness.comparison.formats import record as own
 from harness.comparison.formats.source import decode, refuse
 from harness.comparison.table import ResultTable
@@ -48,10 +48,21 @@ def _parsed(text: str, name: str) -> ResultTable:
         return llama_bench.parse_csv(start, name)
     if hyperfine.recognises_header(columns):
         return hyperfine.parse_csv(start, name)
+    found = None if unusable.of_text(start) else noise.without(start)
+    if found is not None:
+        return _less_noise(_parsed(found.text, name), found.skipped)
     raise UsageError(f"{name}: {unusable.of_text(start) or f'of no known tool; expected {KNOWN}'}")
 
 
+def _less_noise(table: ResultTable, skipped: int) -> ResultTable:
+    lines = f"{skipped} line{'s' if skipped != 1 else ''} of {table.name} that are no results were skipped"
+    return table.model_copy(update={"notes": (*table.notes, lines)})
+
+
 def _json(text: str, name: str) -> ResultTable:
+    found = noise.behind(text)
+    if found is not None:
+        return _less_noise(_json(found.text, name), found.skipped)
     if _is_lines(text):
         first = decode(text.split("\n", 1)[0], f"{name}:1")
         for recognises, read in readers.LINES:

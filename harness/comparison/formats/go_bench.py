@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from harness.comparison.formats import values
 from harness.comparison.formats.source import decode, refuse
+from harness.comparison.splitting import named_parts
 from harness.comparison.table import Attribute, Better, Metric, ResultTable, Row, Setting, attributes, key
 
 TOOL = "go test -bench"
@@ -93,7 +94,8 @@ def _row(named: tuple[Setting, ...], unit: str, found: list[float | None], direc
     if way is None:
         return values.undirected(named, label, unit)
     metric = Metric(name=label, unit=si, better=way)
-    return values.row(named, metric, [None if v is None else v * factor for v in found], "inside")
+    row = values.row(named, metric, [None if v is None else v * factor for v in found], "inside")
+    return named_parts(row, "=")
 
 
 def _facts(seen: dict[str, set[str]]) -> tuple[Attribute, ...]:

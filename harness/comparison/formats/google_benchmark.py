@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.comparison.formats.source import ToolObject, decode, figure, read, refuse, table
+from harness.comparison.splitting import named_parts
 from harness.comparison.table import (
     Attribute,
     AttributeKind,
@@ -21,6 +22,7 @@ from harness.comparison.table import (
     Sample,
     Setting,
     Summary,
+    is_revision,
     key,
     plain,
 )
@@ -52,6 +54,7 @@ class _Benchmark(ToolObject):
     run_type: Literal["iteration", "aggregate"] = "iteration"
     aggregate_name: str | None = None
     repetitions: int | None = None
+    iterations: float | None = None
     threads: int | None = None
     real_time: float | None = None
     time_unit: Literal["ns", "us", "ms", "s"] = "ns"
@@ -112,7 +115,7 @@ def parse_csv(text: str, name: str) -> ResultTable:
     if start is None:
         refuse(name, f"no line starts with {','.join(_HEADER)}")
     # A failed benchmark's line ends after the reason, where counters would follow.
-    lines = [row for row in table(text[start:], name, cut_if="error_occurred") if not _is_fit(row)]
+    lines = [row for row in table(text[start:], name, cut_if=("error_occurred", "error_message")) if not _is_fit(row)]
     names = {row["name"] for row in lines}
     entries = [_entry(row, names, f"{name} (row {i})") for i, row in enumerate(lines, 1)]
     note = "Google Benchmark's CSV does not name the host: that both ran on the same one is taken on trust"
@@ -126,16 +129,20 @@ def _is_fit(row: dict[str, str]) -> bool:
 def _entry(row: dict[str, str], names: set[str], where: str) -> _Benchmark:
     """One line of CSV in the fields of JSON."""
     base, aggregate = _split(row["name"], names)
+    failed = row.get("error_occurred") == "true"
     entry = {
         "name": row["name"],
         "run_name": base,
         "run_type": "aggregate" if aggregate else "iteration",
         "aggregate_name": aggregate,
+        "iterations": figure(row["iterations"], "iterations", where),
         "real_time": figure(row["real_time"], "real_time", where),
         "time_unit": row["time_unit"] or "ns",
         "label": row.get("label") or None,
-        "error_occurred": row.get("error_occurred") == "true",
-        "error_message": row.get("error_message") or None,
+        "error_occurred": failed,
+        "error_message": row.get("error_message") if failed else None,
+        "skipped": bool(row.get("error_message")) and not failed,
+        "skip_message": None if failed else row.get("error_message") or None,
     }
     return read(_Benchmark, entry, where, tool=TOOL)
 
@@ -151,7 +158,7 @@ def _split(name: str, names: set[str]) -> tuple[str, str | None]:
 
 def _facts(context: dict[str, Any]) -> tuple[Attribute, ...]:
     def kind(name: str) -> AttributeKind:
-        return "version" if name.startswith("library") else "run" if name in _OF_A_RUN else "host"
+        return "version" if name.startswith("library") or is_revision(name) else "run" if name in _OF_A_RUN else "host"
 
     return tuple(
         Attribute(kind=kind(name), name=_NAMES.get(name, name), value=plain(value), binding=name in _BINDING)
@@ -176,7 +183,7 @@ def _row(group: _Group, entries: list[_Benchmark]) -> Row:
     means = {e.aggregate_name: e for e in entries if e.run_type == "aggregate"}
     centre = means.get("median") or means.get("mean")
     problem = _problem(entries, runs or ([_seconds(centre)] if centre else []))
-    return Row(
+    row = Row(
         key=key(benchmark=group[0], label=group[1]),  # the number of threads is part of the name
         metric=_REAL,
         sampled="inside",
@@ -185,12 +192,14 @@ def _row(group: _Group, entries: list[_Benchmark]) -> Row:
         outcomes=_steady_counters(entries),
         problem=problem,
     )
+    return named_parts(row, ":")
 
 
 def _problem(entries: list[_Benchmark], values: list[float | None]) -> str | None:
     bad = next((e for e in entries if e.error_occurred or e.skipped), None)
     if bad is not None:
-        return f"failed: {bad.error_message or bad.skip_message or 'no reason given'}"
+        word, reason = ("failed", bad.error_message) if bad.error_occurred else ("skipped", bad.skip_message)
+        return f"{word}: {reason or 'no reason given'}"
     if not values:
         return "no real time in the file"
     return "a duration that is missing or not positive" if any(v is None or v <= 0 for v in values) else None
@@ -202,8 +211,17 @@ def _summary(centre: _Benchmark, deviation: _Benchmark | None) -> Summary:
         point=_seconds(centre) or 0.0,
         centre="median" if centre.aggregate_name == "median" else "mean",
         deviation=spread or 0.0,
-        n=centre.repetitions if spread is not None else 1,
+        n=_repetitions(centre) if spread is not None else 1,
     )
+
+
+def _repetitions(aggregate: _Benchmark) -> int | None:
+    """How many were averaged. Version 1.5 writes 0 where the command line gave the number; it stands in the iterations
+    of the average. None where neither says."""
+    for count in (aggregate.repetitions, aggregate.iterations):
+        if count is not None and count >= 1:
+            return int(count)
+    return None
 
 
 def _steady_counters(entries: list[_Benchmark]) -> tuple[Setting, ...]:

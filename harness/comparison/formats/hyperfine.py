@@ -3,10 +3,14 @@
 CSV keeps neither the runs nor their number nor their exit codes.
 """
 
+import itertools
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from harness.comparison.formats.source import ToolObject, decode, figure, read, table
-from harness.comparison.table import Metric, ResultTable, Row, Sample, Summary, key
+from harness.comparison.splitting import PARAMETER, template
+from harness.comparison.table import Metric, ResultTable, Row, Sample, Setting, Summary, key, plain
 
 TOOL = "hyperfine"
 _WALL = Metric(name="wall time", unit="s", better="lower")
@@ -18,7 +22,6 @@ _CSV = (
 _NOT_POSITIVE = (
     "a duration that is not positive: hyperfine takes the shell's own start off and cuts at zero, --shell=none does not"
 )
-_PARAMETER = "parameter "  # before the name of a parameter, in a key
 
 
 class _Result(ToolObject):
@@ -50,13 +53,12 @@ def recognises_header(columns: tuple[str, ...]) -> bool:
 def parse(text: str, name: str) -> ResultTable:
     """The table of an `--export-json` file. Raises UsageError."""
     file = read(_File, decode(text, name), name, tool=TOOL)
-    rows = tuple(_row(r) for r in file.results)
-    return ResultTable(tool=TOOL, name=name, facts=(), rows=rows, notes=(_ON_TRUST,))
+    return ResultTable(tool=TOOL, name=name, facts=(), rows=_rows(file.results), notes=(_ON_TRUST,))
 
 
 def parse_csv(text: str, name: str) -> ResultTable:
     """The table of an `--export-csv` file. Raises UsageError."""
-    rows = []
+    results = []
     for i, cells in enumerate(table(text, name), 2):
         where = f"{name}:{i}"
         entry: dict[str, object] = {
@@ -64,12 +66,26 @@ def parse_csv(text: str, name: str) -> ResultTable:
             "parameters": {n.removeprefix("parameter_"): v for n, v in cells.items() if n.startswith("parameter_")},
             **{n: figure(cells.get(n, ""), n, where) for n in ("mean", "stddev", "median")},
         }
-        rows.append(_row(read(_Result, entry, where, tool=TOOL)))
-    return ResultTable(tool=TOOL, name=name, facts=(), rows=tuple(rows), notes=(_ON_TRUST, _CSV))
+        results.append(read(_Result, entry, where, tool=TOOL))
+    return ResultTable(tool=TOOL, name=name, facts=(), rows=_rows(results), notes=(_ON_TRUST, _CSV))
+
+
+def _rows(results: Sequence[_Result]) -> tuple[Row, ...]:
+    """A row for each command. Where no two have the same parameters, one command was given and all are of it."""
+    rows = tuple(_row(r) for r in results)
+    given = {r.parameters for r in rows}
+    if not all(r.parameters for r in rows) or len(given) < len(rows):
+        return rows
+    family = rows[0].family
+    if len({r.family for r in rows}) > 1:  # a value that is part of a word
+        commands = [r.command for r in results]
+        pairs = zip(min(commands), max(commands), strict=False)
+        family = key(command="".join(x for x, _ in itertools.takewhile(lambda p: p[0] == p[1], pairs)) + "…")
+    return tuple(r.model_copy(update={"family": family}) for r in rows)
 
 
 def _row(result: _Result) -> Row:
-    parameters = {f"{_PARAMETER}{n}": v for n, v in result.parameters.items()}
+    parameters = {f"{PARAMETER}{n}": v for n, v in result.parameters.items()}
     times = result.times or ()
     problem = _problem(result, times)
     return Row(
@@ -78,8 +94,16 @@ def _row(result: _Result) -> Row:
         sampled="process",
         samples=tuple(Sample(value=t) for t in times) if not problem else (),
         summary=None if times or problem else _summary(result),
+        parameters=key(**parameters),
+        family=_family(result) if parameters else (),
         problem=problem,
+        inputs=_ended(result),
     )
+
+
+def _family(result: _Result) -> tuple[Setting, ...]:
+    """The command before its parameters were put in."""
+    return key(command=template(result.command, [(n, plain(v)) for n, v in result.parameters.items()]))
 
 
 def _summary(result: _Result) -> Summary:
@@ -92,9 +116,15 @@ def _summary(result: _Result) -> Summary:
     )
 
 
+def _ended(result: _Result) -> tuple[Setting, ...]:
+    """The exit code of all runs, where they have one: a command that always fails alike was asked for (-i)."""
+    codes = set(result.exit_codes or ())
+    return key(**{"exit code": codes.pop()}) if len(codes) == 1 and None not in codes else ()
+
+
 def _problem(result: _Result, times: tuple[float, ...]) -> str | None:
     failed = [c for c in result.exit_codes or () if c != 0]
-    if failed:
+    if failed and not _ended(result):
         return f"{len(failed)} of {len(result.exit_codes or ())} runs failed"
     if any(t <= 0 for t in times or (result.mean, result.mean if result.median is None else result.median)):
         return _NOT_POSITIVE

@@ -39,6 +39,13 @@ _HOST: tuple[tuple[str, AttributeKind, bool], ...] = (
     ("build_number", "version", False),
 )
 _CONTEXT = frozenset(name for name, _, _ in _HOST)
+_OF_ROWS: tuple[tuple[str, AttributeKind, bool], ...] = (*_HOST, ("test_time", "run", False))
+# Settings that builds added over time. Each was added at a default under which a test runs as it did without it.
+DEFAULTS = key(
+    **{"n_depth": 0, "embeddings": 0, "no_kv_offload": 0, "n_cpu_moe": 0, "no_op_offload": 0, "no_host": 0},
+    **{"fit_target": 0, "fit_min_ctx": 0, "cpu_mask": "0x0", "cpu_strict": 0, "poll": 50, "devices": "auto"},
+    **{"tensor_buft_overrides": "none", "tensor_split": "0.00"},
+)
 _Scalar = str | int | float | bool | None
 
 
@@ -95,24 +102,36 @@ def _table(entries: list[object], name: str, notes: tuple[str, ...]) -> ResultTa
     for i, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             refuse(name, f"result {i} is no object")
+        if not recognises(entry):
+            refuse(f"{name} (result {i})", "no result of llama-bench: n_prompt or n_gen is missing")
         results.append(entry)
     rows = tuple(_row(entry, f"{name} (result {i})") for i, entry in enumerate(results, 1))
-    return ResultTable(tool=TOOL, name=name, facts=_facts(results), rows=rows, notes=notes)
-
-
-def _facts(entries: list[dict[str, object]]) -> tuple[Attribute, ...]:
-    def stated(column: str) -> list[str]:
-        return sorted({plain(e[column]) for e in entries if e.get(column) not in (None, "")})
-
-    return attributes(
-        *((kind, column, ", ".join(stated(column)), binding) for column, kind, binding in _HOST),
-        ("run", "time", min(stated("test_time"), default=None), False),
+    facts, differ = _facts(results)
+    rows = tuple(
+        row.model_copy(update={"attributes": _attributes(e, differ)}) for row, e in zip(rows, results, strict=True)
     )
+    return ResultTable(tool=TOOL, name=name, facts=facts, rows=rows, notes=notes, defaults=DEFAULTS)
+
+
+def _facts(entries: list[dict[str, object]]) -> tuple[tuple[Attribute, ...], frozenset[str]]:
+    """What holds for the whole file, and the columns that hold for single rows: those of several values."""
+    values = {column: {plain(e.get(column)) for e in entries} - {"none", ""} for column, _, _ in _OF_ROWS}
+    differ = frozenset(column for column, found in values.items() if len(found) > 1)
+    whole = {column: min(found, default=None) for column, found in values.items() if column not in differ}
+    return attributes(*((kind, _named(c), whole.get(c), binding) for c, kind, binding in _OF_ROWS)), differ
+
+
+def _attributes(entry: dict[str, object], differ: frozenset[str]) -> tuple[Attribute, ...]:
+    return attributes(*((kind, _named(c), entry.get(c), binding) for c, kind, binding in _OF_ROWS if c in differ))
+
+
+def _named(column: str) -> str:
+    return "time" if column == "test_time" else column
 
 
 def _row(entry: dict[str, object], where: str) -> Row:
     settings = {n: v for n, v in entry.items() if n not in _RESULTS | _CONTEXT and not _is_samples(v)}
-    named = key(**{n: _canonical(n, v) for n, v in settings.items()})
+    named = key(**renamed({n: _canonical(n, v) for n, v in settings.items()}))
     if entry.get("avg_ts") in (None, 0):
         return Row(key=named, metric=_RATE, sampled="inside", problem="the test failed: no rate")
     result = read(_Result, entry, where, tool=TOOL)
@@ -126,6 +145,16 @@ def _row(entry: dict[str, object], where: str) -> Row:
 def _summary(result: _Result) -> Summary:
     # A deviation of zero comes from one repetition (-r 1), not from a machine without noise.
     return Summary(point=result.avg_ts, deviation=result.stddev_ts or 0.0, n=None if result.stddev_ts else 1)
+
+
+def renamed(settings: dict[str, object]) -> dict[str, object]:
+    """`settings` with `load_mode` in the place of the two columns that it replaced (llama.cpp, pull request 20834):
+    direct reads went before memory maps."""
+    if "use_mmap" not in settings or "load_mode" in settings:
+        return settings
+    direct, mapped = (plain(settings.get(n, 0)) for n in ("use_direct_io", "use_mmap"))
+    rest = {n: v for n, v in settings.items() if n not in ("use_mmap", "use_direct_io")}
+    return {**rest, "load_mode": "dio" if direct == "1" else "mmap" if mapped == "1" else "none"}
 
 
 def _is_samples(value: object) -> bool:

@@ -101,7 +101,7 @@ def _row(header: list[str], cells: list[str], where: str) -> Row:
         refuse(where, f"test is '{test[:40]}', expected such as pp512, tg128 or pp512 @ d1024")
     settings = {_NAMES.get(n, n): v for n, v in entry.items()}
     sizes = {"n_prompt": found[1] or "0", "n_gen": found[2] or "0", "n_depth": found[3] or "0"}
-    named = key(**{**settings, **sizes})
+    named = key(**llama_bench.renamed({**settings, **sizes}))
     parts = _MEASURED.fullmatch(shown)
     point = values.written(parts[1]) if parts else None
     spread = values.written(parts[2]) if parts and parts[2] else 0.0

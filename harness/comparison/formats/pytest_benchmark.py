@@ -45,6 +45,7 @@ class _Benchmark(ToolObject):
     fullname: str
     name: str
     group: str | None = None
+    params: Any = None
     extra_info: dict[str, Any] = Field(default={})
     stats: _Stats
 
@@ -111,6 +112,7 @@ def _versions(benchmarks: tuple[_Benchmark, ...]) -> tuple[Attribute, ...]:
 def _row(benchmark: _Benchmark) -> Row:
     stats, info = benchmark.stats, benchmark.extra_info
     tokens = _tokens(info)
+    parameters = _parameters(benchmark.params)
     problem = "a duration that is not positive" if min(stats.data or (stats.median,)) <= 0 else None
     samples, summary = stats.data if stats.data and not problem else (), None
     if not problem and not samples:
@@ -125,8 +127,17 @@ def _row(benchmark: _Benchmark) -> Row:
         summary=summary,
         inputs=_settings(info, ours=True),
         outcomes=_settings(info, ours=False),
+        parameters=parameters,
+        family=key(test=benchmark.fullname.partition("[")[0]) if parameters else (),
         problem=problem,
     )
+
+
+def _parameters(params: Any) -> tuple[Setting, ...]:
+    """Of a parametrised test, by name."""
+    if not isinstance(params, dict):
+        return ()
+    return key(**{str(n): v for n, v in params.items() if isinstance(v, _SCALARS)})
 
 
 def _tokens(info: dict[str, Any]) -> float | None:

@@ -43,9 +43,9 @@ def decode_lines(text: str, where: str) -> list[Any]:
     return [decode(line, f"{where} (line {i})") for i, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def table(text: str, where: str, *, cut_if: str | None = None) -> list[dict[str, str]]:
-    """CSV with a header line. Refuses doubled column names and rows of another length; where the column `cut_if` is
-    true, a row may lack its last cells."""
+def table(text: str, where: str, *, cut_if: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """CSV with a header line. Refuses doubled column names and rows of another length; where a column of
+    `cut_if` says more than false, a row may lack its last cells."""
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         header = next(reader, [])
@@ -54,7 +54,7 @@ def table(text: str, where: str, *, cut_if: str | None = None) -> list[dict[str,
         rows = []
         for row in reader:
             named = dict(zip(header, row, strict=False))
-            cut = cut_if is not None and named.get(cut_if) == "true" and len(row) < len(header)
+            cut = len(row) < len(header) and any(named.get(c) not in (None, "", "false") for c in cut_if)
             if row and len(row) != len(header) and not cut:
                 refuse(f"{where}:{reader.line_num}", f"{len(row)} cells, expected {len(header)} as in the header")
             if row:
