@@ -104,12 +104,12 @@ def deliver(result: "Result", output: Output, **forms: Callable[[], str]) -> Non
 
 def viewed(only: "Sequence[Shown] | None", sort: "SortBy | None", everything: bool) -> "View":
     """Which rows of a comparison are printed, and in which order."""
-    from harness.comparison.decision import DECISIONS
     from harness.report.comparison import CHANGED, View
 
+    every = View().only
     wanted = {shown.value.replace("-", " ") for shown in only or ()}
-    kept = tuple(d for d in DECISIONS if d in wanted or ("changed" in wanted and d in CHANGED))
-    return View(only=kept or DECISIONS, sort=sort.value if sort else None, everything=everything)
+    kept = tuple(d for d in every if d in wanted or ("changed" in wanted and d in CHANGED))
+    return View(only=kept or every, sort=sort.value if sort else None, everything=everything)
 
 
 def _rendered(result: "Reported") -> dict[str, Callable[[], str]]:

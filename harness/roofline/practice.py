@@ -20,7 +20,7 @@ from itertools import islice
 from harness.catalog.chips import Chip
 from harness.model.counts import parameters
 from harness.model.spec import Spec
-from harness.roofline.ceiling import runs, with_context
+from harness.roofline.ceiling import runs, spread_out, with_context
 from harness.roofline.deployment import Deployment, number_format
 from harness.roofline.parts import shardings
 from harness.roofline.work import work
@@ -31,6 +31,8 @@ MOST_SEQUENCES = 4096.0
 MOST_PACKAGES = 100_000
 ROOM = 0.9
 """Of the memory for weights and caches: released engines keep a tenth back by default."""
+MOST_OF_BUFFERS = 0.05
+"""Of a package's memory for communication buffers: five times their share in the disclosed system (1.3 of 128 GB)."""
 _GROUPS = (8, 16, 32, 72, 144)
 _SMALL_GROUPS = (1, 2, 4, 8)
 _PROMPTS = (128.0, 8192.0)
@@ -121,7 +123,8 @@ def largest_batch(spec: Spec, chip: Chip, deployment: Deployment) -> float:
             "decode",
             devices_per_package=chip.devices_per_package,
         )
-        room = ROOM * chip.memory.high - one.weight_bytes - one.buffer_bytes
+        buffers = min(one.buffer_bytes, MOST_OF_BUFFERS * chip.memory.high)  # small packages keep them in proportion
+        room = ROOM * chip.memory.high - one.weight_bytes - buffers
         most = max(most, room / max(one.cache_bytes, 1.0))
     return min(most, MOST_SEQUENCES)
 
@@ -195,13 +198,14 @@ def _fitting(spec: Spec, chip: Chip, given: Deployment, phase: RatePhase, tries:
 def _spread_out(spec: Spec, chip: Chip, given: Deployment) -> Deployment:
     """Every weight once in the group; one of open size is the smallest, by doubling, that holds the model."""
     found = _filled(spec, chip, given, _at(1))
-    chips = found.chips or 1
     while True:
-        shards = given.dense_shards or chips * chip.devices_per_package
-        found = found.model_copy(update={"chips": chips, "dense_shards": shards})
-        if given.chips is not None or chips >= MOST_PACKAGES or largest_batch(spec, chip, found) > 0:
-            return given.model_copy(update={"chips": chips, "dense_shards": shards})
-        chips *= 2
+        found = spread_out(spec, chip, found)
+        large = given.chips is not None or (found.chips or 1) >= MOST_PACKAGES
+        if large or largest_batch(spec, chip, found) > 0:
+            kept = {name: getattr(found, name) for name in ("chips", "expert_slots", "dense_shards")}
+            return given.model_copy(update=kept)
+        grown = {name: getattr(given, name) for name in ("expert_slots", "dense_shards")}
+        found = found.model_copy(update={**grown, "chips": 2 * (found.chips or 1)})
 
 
 def draws(spec: Spec, chip: Chip, deployment: Deployment, phase: RatePhase, count: int) -> tuple[Deployment, ...]:

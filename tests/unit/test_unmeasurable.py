@@ -1,6 +1,7 @@
 """What is not settled on a host that was disturbed is unmeasurable; what is settled stands; a gate that nothing could
 trip guards nothing."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_a_disturbance_is_found_in_what_the_processes_kept(
 
 def comparison(*words: Decision) -> Comparison:
     """No more of it than a gate interim analyses at."""
-    row: dict[str, Any] = {"ratio": None, "sure_change": 0.1}
+    row: dict[str, Any] = {"ratio": SimpleNamespace(point=1.0, interval=(0.9, 1.1)), "sure_change": 0.1}
     whole: dict[str, Any] = {"rows": tuple(RowComparison.model_construct(**row, decision=w) for w in words), "lone": ()}
     return Comparison.model_construct(**whole)
 

@@ -58,7 +58,7 @@ def test_tokens_a_joule_are_taken_at_the_power_that_is_stated() -> None:
 def test_a_rated_power_alone_does_not_refute() -> None:
     claim = one("efficiency", figure="tok_per_joule", value=8.0, conditions=R1_DECODE)
     rated = judged(claim)
-    assert rated.outcome == "implausible" and "power drawn" in rated.missing
+    assert rated.outcome not in ("refuted", "supported") and "power drawn" in rated.missing
     assert judged({**claim, "value": 800.0}).outcome == "refuted"
     assert judged({**claim, "power_w": 1200.0}).outcome == "refuted"
     assert judged({**claim, "power_w": 250.0}).outcome not in ("refuted", "implausible")
